@@ -1,0 +1,34 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.PHONY: setup demo test lint bench lab clean
+
+setup: $(STAMP)
+
+# Rebuilt only when what is to be installed changes, so that a second `make setup` does nothing.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+demo: setup
+	$(BIN)/rp-notebook demo
+
+test: setup
+	scripts/install-test-packages
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lab: setup
+	$(BIN)/jupyter lab notebooks
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Prototype a RunPod Serverless worker in a notebook and export exactly what was tested."""

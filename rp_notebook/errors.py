@@ -1,0 +1,59 @@
+"""Every exception that rp_notebook raises on purpose: one line that says what is there and what to type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rp_notebook.jobs.finding import Finding
+
+
+class RpNotebookError(Exception):
+    """The user asked for something that cannot be done; the message is one readable line."""
+
+
+class BadInput(RpNotebookError):
+    """A job's input is not JSON, or does not parse."""
+
+
+class BadDeclaration(RpNotebookError):
+    """A handler cell or its flags do not say which function handles jobs."""
+
+
+class UnknownHandler(RpNotebookError):
+    """No handler of that name is registered."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = ", ".join(known)
+        hint = f"known: {names}" if names else "none is registered yet: begin a cell with %%runpod_handler"
+        super().__init__(f"there is no handler {name!r}; {hint}")
+
+
+class NeedsAwait(RpNotebookError):
+    """An async handler was given to `run_job` while an event loop runs."""
+
+
+class NotMainThread(RpNotebookError):
+    """Jobs run in the main thread, as in a worker."""
+
+
+class InvalidTransition(RpNotebookError):
+    """An event that cannot follow the job's present status."""
+
+
+class ExportRefused(RpNotebookError):
+    """The worker would be wrong or unsafe; `findings` say where and what to do."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("; ".join(str(finding) for finding in self.findings))
+
+
+class FolderNotOurs(RpNotebookError):
+    """The export folder holds files that we did not write, or that were edited since."""
+
+
+class ProofImpossible(RpNotebookError):
+    """A proof cannot even start: a missing package, no jobs, no handler.py."""

@@ -1,0 +1,221 @@
+"""Which function of a cell handles jobs, and with which options, read from the cell's text alone."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import shlex
+from dataclasses import dataclass
+from typing import NoReturn
+
+from rp_notebook.errors import BadDeclaration
+
+HANDLER_MAGIC = "%%runpod_handler"
+# Cell magics that run their body as an ordinary cell, so that a handler may be declared inside them.
+TRANSPARENT_MAGICS = ("%%time", "%%capture", "%%prun", "%%memit")
+START = "runpod.serverless.start"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A handler as the notebook declares it.
+
+    `name` is what jobs call it by, `function` the expression that gives the callable. `config` is the source text of
+    the dict that a pasted `runpod.serverless.start(...)` was given, None when flags said it all; `config_line` is
+    its line in the cell, from 1. `timeout_s` is in seconds; `schema` names a variable.
+    """
+
+    name: str
+    function: str
+    aggregate: bool = False
+    refresh: bool = False
+    concurrency: int | None = None
+    timeout_s: float | None = None
+    schema: str | None = None
+    run: bool = True
+    config: str | None = None
+    config_line: int | None = None
+
+    @property
+    def start_config(self) -> str:
+        """The text of the dict to hand to `runpod.serverless.start`."""
+        if self.config is not None:
+            return self.config
+        entries = [f'"handler": {self.function}']
+        if self.aggregate:
+            entries.append('"return_aggregate_stream": True')
+        if self.refresh:
+            entries.append('"refresh_worker": True')
+        if self.concurrency is not None:
+            entries.append(f'"concurrency_modifier": lambda current: {self.concurrency}')
+        return "{" + ", ".join(entries) + "}"
+
+
+class FlagParser(argparse.ArgumentParser):
+    """An argument parser that never ends the process: a mistake is a `BadDeclaration` with the usage in it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadDeclaration(f"{message} ({' '.join(self.format_usage().split())})")
+
+
+def handler_flags() -> FlagParser:
+    """The flags that may follow `%%runpod_handler` on its line."""
+    parser = FlagParser(prog=HANDLER_MAGIC, add_help=False, description="Register this cell's handler.")
+    parser.add_argument("name", nargs="?", help="what jobs call it by (default: the function's own name)")
+    parser.add_argument("--aggregate", action="store_true", help="collect what a generator yields into the answer")
+    parser.add_argument("--concurrency", type=int, metavar="N", help="jobs at a time (async handlers only overlap)")
+    parser.add_argument("--refresh", action="store_true", help="restart the worker after every job")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds a job may take")
+    parser.add_argument("--schema", metavar="VAR", help="the variable that holds the input schema")
+    parser.add_argument("--no-run", action="store_true", help="register without running the cell's other statements")
+    return parser
+
+
+def handler_cell(text: str) -> tuple[str, str] | None:
+    """`(flags, body)` of a cell that declares a handler, also under `%%time` and the like; else None.
+
+    The body keeps its line numbers: the magic's own lines are empty in it.
+    """
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        words = line.split(maxsplit=1)
+        if not words or words[0] in TRANSPARENT_MAGICS:
+            continue
+        if words[0] != HANDLER_MAGIC:
+            return None
+        return (words[1] if len(words) > 1 else ""), "\n".join([""] * (number + 1) + lines[number + 1 :])
+    return None
+
+
+def declared(flags: str, source: str) -> Declaration:
+    """The declaration that `%%runpod_handler FLAGS` makes over a cell whose Python source is `source`.
+
+    Raises `BadDeclaration` when the flags are wrong or the cell does not say which function is meant. A cell that
+    does not parse raises its `SyntaxError`.
+    """
+    try:
+        given = handler_flags().parse_args(shlex.split(flags))
+    except ValueError as error:
+        raise BadDeclaration(f"{HANDLER_MAGIC} {flags}: {error}") from None
+    tree = ast.parse(source)
+    options = {
+        "aggregate": given.aggregate,
+        "refresh": given.refresh,
+        "concurrency": given.concurrency,
+        "timeout_s": given.timeout,
+        "schema": given.schema,
+        "run": not given.no_run,
+    }
+    start = next(iter(start_calls(tree)), None)
+    if start is not None:
+        return _from_start(start, source, given.name, options)
+    function = _function_meant(tree, given.name)
+    return Declaration(name=given.name or function, function=function, **options)
+
+
+def start_calls(tree: ast.AST) -> list[ast.Call]:
+    """The calls of `runpod.serverless.start` in a tree, however it was imported there."""
+    names = _imported_names(tree)
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [call for call in calls if _dotted(call.func, names) == START]
+
+
+class StartReplaced(ast.NodeTransformer):
+    """Turns each `runpod.serverless.start(config)` of a cell into a call of `replacement(config)`."""
+
+    def __init__(self, replacement: ast.expr) -> None:
+        self._replacement = replacement
+        self._names: dict[str, str] = {}
+
+    def visit_Module(self, node: ast.Module) -> ast.AST:  # noqa: N802 (the name that ast calls)
+        self._names = _imported_names(node)
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 (the name that ast calls)
+        self.generic_visit(node)
+        if _dotted(node.func, self._names) == START:
+            node.func = ast.copy_location(self._replacement, node.func)
+        return node
+
+
+def _from_start(call: ast.Call, source: str, name: str | None, options: dict[str, object]) -> Declaration:
+    argument = call.args[0] if call.args else next((k.value for k in call.keywords if k.arg == "config"), None)
+    if argument is None:
+        raise BadDeclaration(f"line {call.lineno}: {START}() is given no config; it needs {{'handler': ...}}")
+    if not isinstance(argument, ast.Dict):
+        text = ast.get_source_segment(source, argument) or "config"
+        return Declaration(
+            name=name or "handler",
+            function=f'{text}["handler"]',
+            config=text,
+            config_line=argument.lineno,
+            **options,  # type: ignore[arg-type] # the keys are Declaration's own
+        )
+    entries = {
+        key.value: value
+        for key, value in zip(argument.keys, argument.values, strict=True)
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    }
+    if "handler" not in entries:
+        raise BadDeclaration(f"line {call.lineno}: the config of {START} has no 'handler'")
+    function = ast.get_source_segment(source, entries["handler"]) or "handler"
+    said = options | {
+        "aggregate": options["aggregate"] or _is_true(entries.get("return_aggregate_stream")),
+        "refresh": options["refresh"] or _is_true(entries.get("refresh_worker")),
+    }
+    return Declaration(
+        name=name or (function if function.isidentifier() else "handler"),
+        function=function,
+        config=ast.get_source_segment(source, argument),
+        config_line=argument.lineno,
+        **said,  # type: ignore[arg-type] # the keys are Declaration's own
+    )
+
+
+def _function_meant(tree: ast.Module, name: str | None) -> str:
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assigned = [
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    bound = [node.name for node in functions] + assigned
+    for wanted in (name, "handler"):
+        if wanted in bound:
+            return wanted
+    if len({node.name for node in functions}) == 1:
+        return functions[0].name
+    if functions:
+        names = ", ".join(dict.fromkeys(node.name for node in functions))
+        raise BadDeclaration(f"the cell defines {names}: call one of them 'handler', or write {HANDLER_MAGIC} NAME")
+    if len(assigned) == 1:
+        return assigned[0]
+    raise BadDeclaration(f"the cell defines no function: write def handler(job): ... below {HANDLER_MAGIC}")
+
+
+def _imported_names(tree: ast.AST) -> dict[str, str]:
+    names = {"runpod": "runpod"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.asname:
+                    names[alias.asname] = alias.name
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return names
+
+
+def _dotted(node: ast.expr, names: dict[str, str]) -> str:
+    if isinstance(node, ast.Name):
+        return names.get(node.id, "")
+    if isinstance(node, ast.Attribute):
+        owner = _dotted(node.value, names)
+        return f"{owner}.{node.attr}" if owner else ""
+    return ""
+
+
+def _is_true(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and bool(node.value)

@@ -1,0 +1,71 @@
+"""The user's function, classified once as the SDK would classify it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from rp_notebook.errors import BadDeclaration
+
+
+class Kind(Enum):
+    """How a worker treats a handler; decided on the function, never on what it returns (SDK: `rp_handler.py`)."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+    GENERATOR = "generator"
+    ASYNC_GENERATOR = "async generator"
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A registered function and the options that `runpod.serverless.start` would get with it.
+
+    `version` counts registrations under one name, from 1. `concurrency` is the number of jobs at a time;
+    `timeout_s` is in seconds.
+    """
+
+    name: str
+    call: Callable[[Any], Any]
+    kind: Kind
+    aggregate: bool = False
+    refresh: bool = False
+    concurrency: int | None = None
+    timeout_s: float | None = None
+    version: int = 1
+
+    @property
+    def streams(self) -> bool:
+        """Whether a worker would post each yielded item."""
+        return self.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
+
+
+def kind_of(call: Callable[[Any], Any]) -> Kind:
+    """The kind a worker sees. Wrapped generators and `__call__` generators are plain functions to it."""
+    if inspect.isasyncgenfunction(call):
+        return Kind.ASYNC_GENERATOR
+    if inspect.isgeneratorfunction(call):
+        return Kind.GENERATOR
+    if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None)):  # noqa: B004 (its kind, not whether it is callable)
+        return Kind.ASYNC
+    return Kind.SYNC
+
+
+def as_handler(
+    call: Callable[[Any], Any] | Handler, *, name: str | None = None, aggregate: bool = False, refresh: bool = False
+) -> Handler:
+    """A `Handler` around any callable; a `Handler` is returned as it is. Raises `BadDeclaration` for anything else."""
+    if isinstance(call, Handler):
+        return call
+    if not callable(call):
+        raise BadDeclaration(f"a handler is a function of one job, not {type(call).__name__}")
+    return Handler(
+        name=name or getattr(call, "__name__", type(call).__name__),
+        call=call,
+        kind=kind_of(call),
+        aggregate=aggregate,
+        refresh=refresh,
+    )

@@ -1,0 +1,98 @@
+"""A job that ran: the job, what was posted for it, and what there is to say about that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from rp_notebook.jobs.events import Event
+from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.job import Job, Status
+from rp_notebook.jobs.posts import Post
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes on the wire: the request, the final body (None when none was posted), the largest stream item."""
+
+    request: int
+    result: int | None
+    largest_item: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class JobRecord:
+    """What `run_job` returns.
+
+    `posts` are the bodies a worker would send, in order; `printed` is what the handler wrote to stdout and stderr;
+    `dropped` says why a stream item or a progress update was not sent.
+    """
+
+    job: Job
+    posts: tuple[Post, ...]
+    sizes: Sizes
+    dropped: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    printed: str = ""
+    gauge: Any = field(default=None, repr=False)
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.job.id
+
+    @property
+    def status(self) -> Status:
+        """As the platform would show it; IN_PROGRESS for a lost result, until its timeout."""
+        return self.job.status
+
+    @property
+    def lost(self) -> str | None:
+        """Why no final body would be posted; None when one would."""
+        return self.job.lost
+
+    @property
+    def final(self) -> Post | None:
+        """The body that ends the job, if one is posted."""
+        return self.posts[-1] if self.posts and self.posts[-1].kind == "done" else None
+
+    @cached_property
+    def answer(self) -> dict[str, Any]:
+        """The decoded final body; empty when none was posted."""
+        return json.loads(self.final.body) if self.final else {}
+
+    @property
+    def output(self) -> Any:
+        """The answer as a client would read it: decoded from the posted bytes; None when there is none."""
+        return self.answer.get("output")
+
+    @property
+    def error(self) -> Any:
+        """What was posted as `error`, usually text; None when nothing was."""
+        return self.answer.get("error")
+
+    @property
+    def items(self) -> list[Any]:
+        """What a streaming client would have received, decoded."""
+        return [post.value.get("output") for post in self.posts if post.kind == "stream"]
+
+    @property
+    def execution_ms(self) -> float | None:
+        """Milliseconds between the handler's call and the job's end."""
+        if self.job.started_at is None or self.job.ended_at is None:
+            return None
+        return (self.job.ended_at - self.job.started_at) * 1000
+
+    def __repr__(self) -> str:
+        took = "" if self.execution_ms is None else f" in {self.execution_ms:.1f} ms"
+        lost = f", LOST: {self.lost}" if self.lost else ""
+        return f"<JobRecord {self.id} of {self.job.handler}: {self.status}{took}{lost}>"
+
+
+def posts_of(events: Iterable[Event]) -> tuple[Post, ...]:
+    """The posts that a sequence of events carries, in order."""
+    posts = (getattr(event, "post", None) for event in events)
+    return tuple(post for post in posts if post is not None)
