@@ -127,11 +127,11 @@ class StartReplaced(ast.NodeTransformer):
         self._replacement = replacement
         self._names: dict[str, str] = {}
 
-    def visit_Module(self, node: ast.Module) -> ast.AST:  # noqa: N802 (the name that ast calls)
+    def visit_Module(self, node: ast.Module) -> ast.AST:
         self._names = _imported_names(node)
         return self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802 (the name that ast calls)
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if _dotted(node.func, self._names) == START:
             node.func = ast.copy_location(self._replacement, node.func)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -18,6 +18,7 @@ from rp_notebook.jobs.events import (
     TimedOut,
     Yielded,
 )
+from rp_notebook.jobs.request import Request
 
 
 class Status(str, Enum):
@@ -33,25 +34,29 @@ class Status(str, Enum):
     __str__ = str.__str__
 
 
+EXECUTION_TIMEOUT = "executionTimeout exceeded"  # what clients see (facts/runpod-contract.md 5.5)
+
+
 @dataclass(frozen=True)
 class Job:
     """One request to a handler. Times are in seconds since the epoch, None until they have come.
 
-    `request` is the whole job as JSON gives it to the handler; `lost` says why no final body was posted.
+    `lost` says why no final body was posted; `error` is the platform's own error, where it has one.
     """
 
     id: str
     handler: str
-    request: dict[str, Any]
+    request: Request
     status: Status = Status.IN_QUEUE
     started_at: float | None = None
     ended_at: float | None = None
     lost: str | None = None
+    error: str | None = None
 
     @property
     def input(self) -> Any:
         """What the client sent as `input`."""
-        return self.request.get("input")
+        return self.request.decoded().get("input")
 
 
 def advance(job: Job, event: Event) -> Job:
@@ -59,17 +64,22 @@ def advance(job: Job, event: Event) -> Job:
     if job.ended_at is None:
         match job.status, event:
             case Status.IN_QUEUE, Started(at=at):
-                return replace(job, status=Status.IN_PROGRESS, started_at=at)
+                return Job(job.id, job.handler, job.request, Status.IN_PROGRESS, at)
             case Status.IN_PROGRESS, Yielded() | Progressed():
                 return job
             case Status.IN_PROGRESS, Completed(at=at):
-                return replace(job, status=Status.COMPLETED, ended_at=at)
+                return _ended(job, Status.COMPLETED, at)
             case Status.IN_PROGRESS, Failed(at=at):
-                return replace(job, status=Status.FAILED, ended_at=at)
+                return _ended(job, Status.FAILED, at)
             case Status.IN_PROGRESS, Lost(at=at, why=why):
-                return replace(job, ended_at=at, lost=why)
-            case (Status.IN_QUEUE | Status.IN_PROGRESS), Cancelled(at=at):
-                return replace(job, status=Status.CANCELLED, ended_at=at, lost="the job was cancelled")
-            case (Status.IN_QUEUE | Status.IN_PROGRESS), TimedOut(at=at):
-                return replace(job, status=Status.TIMED_OUT, ended_at=at, lost="the job ran out of time")
+                return _ended(job, Status.IN_PROGRESS, at, why)
+            case ((Status.IN_QUEUE | Status.IN_PROGRESS), Cancelled(at=at)):
+                return _ended(job, Status.CANCELLED, at, "the job was cancelled")
+            case ((Status.IN_QUEUE | Status.IN_PROGRESS), TimedOut(at=at)):
+                # Users see FAILED with this text, though the docs speak of TIMED_OUT.
+                return _ended(job, Status.FAILED, at, "the job ran out of time", EXECUTION_TIMEOUT)
     raise InvalidTransition(f"{type(event).__name__} cannot follow {job.status.value} of job {job.id}")
+
+
+def _ended(job: Job, status: Status, at: float, lost: str | None = None, error: str | None = None) -> Job:
+    return Job(job.id, job.handler, job.request, status, job.started_at, at, lost, error)

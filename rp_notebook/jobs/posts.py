@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from rp_notebook.jobs.payload import shortened
 
+WIRE = json.JSONEncoder(ensure_ascii=False)  # what json.dumps(..., ensure_ascii=False) makes on each call
+STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 PostKind = Literal["stream", "progress", "done"]
 
 
@@ -16,12 +19,14 @@ class Post:
     """One request of a worker to the platform.
 
     `kind` says which URL gets it (progress goes to the same as done), `body` is UTF-8 JSON as sent, and `is_stream`
-    is the `isStream` of the query: true only for the final post of a generator.
+    is the `isStream` of the query: true only for the final post of a generator. `valid_json` is false when the body
+    holds a literal `NaN` or `Infinity`, which Python writes and other parsers refuse.
     """
 
     kind: PostKind
     body: bytes
     is_stream: bool = False
+    valid_json: bool = True
 
     def __repr__(self) -> str:
         stream = ", is_stream=True" if self.is_stream else ""
@@ -33,10 +38,13 @@ class Post:
         return json.loads(self.body)
 
 
-def encode(value: Any) -> bytes:
-    """`value` as the SDK sends it: `json.dumps(..., ensure_ascii=False)` in UTF-8.
+def post_of(kind: PostKind, value: Any, *, is_stream: bool = False) -> Post:
+    """The post of `value`, encoded as the SDK does: `json.dumps(..., ensure_ascii=False)` in UTF-8.
 
     Raises what the encoder raises: `TypeError` or `RecursionError` (the SDK logs and drops the body), `ValueError`
-    for circular structures and lone surrogates (it escapes and ends the job).
+    for circular structures and lone surrogates (it escapes there and ends the job).
     """
-    return json.dumps(value, ensure_ascii=False).encode()
+    try:
+        return Post(kind, STRICT.encode(value).encode(), is_stream)
+    except ValueError:  # NaN, or a value that fails again below
+        return Post(kind, WIRE.encode(value).encode(), is_stream, valid_json=False)

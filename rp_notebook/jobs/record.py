@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from rp_notebook.jobs.events import Event
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.job import Job, Status
+from rp_notebook.jobs.judgement import Sizes, findings_of, sizes_of
 from rp_notebook.jobs.posts import Post
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes on the wire: the request, the final body (None when none was posted), the largest stream item."""
-
-    request: int
-    result: int | None
-    largest_item: int | None
 
 
 @dataclass(frozen=True, eq=False)
 class JobRecord:
     """What `run_job` returns.
 
-    `posts` are the bodies a worker would send, in order; `printed` is what the handler wrote to stdout and stderr;
-    `dropped` says why a stream item or a progress update was not sent.
+    `posts` are the bodies a worker would send, in order; `dropped` says why a stream item or a progress update was
+    not sent; `printed` is what the handler wrote to stdout and stderr, where that was captured.
     """
 
     job: Job
     posts: tuple[Post, ...]
-    sizes: Sizes
     dropped: tuple[str, ...] = ()
-    findings: tuple[Finding, ...] = ()
     printed: str = ""
     gauge: Any = field(default=None, repr=False)
 
@@ -54,6 +41,16 @@ class JobRecord:
         """Why no final body would be posted; None when one would."""
         return self.job.lost
 
+    @cached_property
+    def sizes(self) -> Sizes:
+        """Bytes of the request, the final body and the largest stream item."""
+        return sizes_of(self.job.request.size, self.posts)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What production would make of this job, beyond its status."""
+        return findings_of(self.job, self.posts, self.sizes, self.dropped)
+
     @property
     def final(self) -> Post | None:
         """The body that ends the job, if one is posted."""
@@ -62,7 +59,7 @@ class JobRecord:
     @cached_property
     def answer(self) -> dict[str, Any]:
         """The decoded final body; empty when none was posted."""
-        return json.loads(self.final.body) if self.final else {}
+        return self.final.value if self.final else {}
 
     @property
     def output(self) -> Any:
@@ -71,8 +68,8 @@ class JobRecord:
 
     @property
     def error(self) -> Any:
-        """What was posted as `error`, usually text; None when nothing was."""
-        return self.answer.get("error")
+        """What the client reads as `error`, usually text; None when there is none."""
+        return self.job.error or self.answer.get("error")
 
     @property
     def items(self) -> list[Any]:
@@ -90,9 +87,3 @@ class JobRecord:
         took = "" if self.execution_ms is None else f" in {self.execution_ms:.1f} ms"
         lost = f", LOST: {self.lost}" if self.lost else ""
         return f"<JobRecord {self.id} of {self.job.handler}: {self.status}{took}{lost}>"
-
-
-def posts_of(events: Iterable[Event]) -> tuple[Post, ...]:
-    """The posts that a sequence of events carries, in order."""
-    posts = (getattr(event, "post", None) for event in events)
-    return tuple(post for post in posts if post is not None)

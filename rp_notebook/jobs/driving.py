@@ -1,0 +1,76 @@
+"""Drives a job from synchronous code, on one event loop that is kept from job to job as a worker keeps its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
+
+from rp_notebook.errors import NeedsAwait
+from rp_notebook.jobs.handler import Handler, Kind
+from rp_notebook.jobs.interrupts import Stop
+
+Result = TypeVar("Result")
+
+
+class _Kept(threading.local):
+    loop: asyncio.AbstractEventLoop | None = None
+
+
+# The one thing that a module here keeps: what a handler binds to its loop (a session, a lock) must still work in the
+# next job, as it does in a worker. asyncio's own slot for a thread's loop is deprecated.
+_kept = _Kept()
+
+
+def drive(recording: Coroutine[Any, Any, Result], handler: Handler, stop: Stop) -> Result:
+    """Runs `recording` to its end. While the handler runs, `asyncio.get_running_loop()` succeeds, as in a worker.
+
+    Raises `NeedsAwait` inside a running loop, for a handler whose answer must be awaited.
+    """
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001 (get_running_loop, without the cost of its exception)
+        return _inside_loop(recording, handler)
+    loop = _kept_loop()
+    if handler.kind is Kind.ASYNC_GENERATOR:
+        stop.task = loop.create_task(recording)
+        return loop.run_until_complete(stop.task)
+    step, value = recording.send, None
+    while True:
+        # No task for a plain handler: making one costs more than a small job.
+        asyncio._set_running_loop(loop)  # noqa: SLF001 (exported by asyncio.events for whoever runs a loop)
+        try:
+            answer = step(value)
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+        finally:
+            asyncio._set_running_loop(None)  # noqa: SLF001
+        stop.task = loop.create_task(awaited(answer))
+        try:
+            step, value = recording.send, loop.run_until_complete(stop.task)
+        except BaseException as error:  # noqa: BLE001 (it belongs to the job, which knows what it means)
+            step, value = recording.throw, error
+
+
+async def awaited(answer: Awaitable[Any]) -> Any:
+    """The result of what a handler returned to be awaited."""
+    return await answer
+
+
+def _inside_loop(recording: Coroutine[Any, Any, Result], handler: Handler) -> Result:
+    if handler.kind not in (Kind.ASYNC, Kind.ASYNC_GENERATOR):
+        try:
+            recording.send(None)
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+    recording.close()
+    raise NeedsAwait(
+        f"{handler.name} is async and an event loop is running: write `await rp_notebook.arun_job({handler.name}, ...)`"
+    )
+
+
+def _kept_loop() -> asyncio.AbstractEventLoop:
+    if _kept.loop is None or _kept.loop.is_closed():
+        _kept.loop = asyncio.new_event_loop()
+    return _kept.loop

@@ -1,0 +1,93 @@
+"""What production would make of a finished job, beyond its status: the findings of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rp_notebook.jobs.advice import advice_for
+from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.job import Job
+from rp_notebook.jobs.payload import ITEM_LIMIT, MB, NEAR, RUN_LIMIT, RUNSYNC_LIMIT
+from rp_notebook.jobs.posts import Post
+
+LOSING_ITEMS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes on the wire: the request, the final body (None when none was posted), the largest stream item."""
+
+    request: int
+    result: int | None
+    largest_item: int | None
+
+
+def sizes_of(request: int, posts: Iterable[Post]) -> Sizes:
+    """The sizes on the wire, in bytes."""
+    posts = tuple(posts)
+    final = posts[-1] if posts and posts[-1].kind == "done" else None
+    items = [len(post.body) for post in posts if post.kind == "stream"]
+    return Sizes(request, len(final.body) if final else None, max(items, default=None))
+
+
+def findings_of(job: Job, posts: tuple[Post, ...], sizes: Sizes, dropped: Iterable[str]) -> tuple[Finding, ...]:
+    """Everything about a finished job that only production would otherwise tell."""
+    return (
+        *_lost(job),
+        *_oversized(sizes),
+        *(_dropped(why) for why in list(dropped)[:LOSING_ITEMS_SHOWN]),
+        *_misread(posts),
+    )
+
+
+def _lost(job: Job) -> Iterator[Finding]:
+    if job.lost and job.status == "IN_PROGRESS":
+        message = f"production would lose this result: {job.lost}"
+        yield Finding("RPJ101", "error", message, advice_for(job.lost))
+
+
+def _oversized(sizes: Sizes) -> Iterator[Finding]:
+    result = sizes.result or 0
+    answer = f"the answer is {result / MB:.1f} MB"
+    upload = "upload it and return a URL, or return less"
+    if result > RUNSYNC_LIMIT:
+        message = f"{answer}; /run takes 10 MB and /runsync 20 MB: the client would see COMPLETED without an output"
+        yield Finding("RPJ102", "error", message, upload)
+    elif result > RUN_LIMIT:
+        message = f"{answer}; /run takes 10 MB: the client would see COMPLETED without an output (/runsync takes 20 MB)"
+        yield Finding("RPJ103", "error", message, upload)
+    elif result > NEAR * RUN_LIMIT:
+        yield Finding("RPJ104", "warning", f"{answer}, close to the 10 MB of /run", upload)
+    if sizes.request > RUN_LIMIT:
+        takes = "neither /run nor /runsync takes it" if sizes.request > RUNSYNC_LIMIT else "only /runsync takes it"
+        message = f"the request is {sizes.request / MB:.1f} MB: {takes}"
+        yield Finding("RPJ105", "error", message, "send a URL instead of the data")
+    if (sizes.largest_item or 0) > ITEM_LIMIT:
+        message = f"a streamed item is {(sizes.largest_item or 0) / MB:.1f} MB; the platform splits items over 1 MB"
+        yield Finding("RPJ106", "warning", message, "yield smaller items")
+
+
+def _dropped(why: str) -> Finding:
+    return Finding("RPJ107", "error", f"production would drop a streamed item: {why}", advice_for(why))
+
+
+def _misread(posts: tuple[Post, ...]) -> Iterator[Finding]:
+    if any(not post.valid_json for post in posts):
+        message = "the answer holds NaN or Infinity, which is not valid JSON: most clients cannot parse it"
+        yield Finding("RPJ108", "warning", message, "replace it by None before returning")
+    final = posts[-1] if posts and posts[-1].kind == "done" else None
+    if final is None or len(final.body) > RUNSYNC_LIMIT:
+        return
+    if b'"error"' in final.body and not isinstance(final.value.get("error", ""), str):
+        message = "`error` is not text: users report that such jobs show COMPLETED, without an output"
+        yield Finding("RPJ109", "error", message, "write str(...) around it")
+    elif b'"errors"' in final.body and _has_errors(final.value):
+        message = "`errors` means nothing to the platform: the job counts as COMPLETED"
+        yield Finding("RPJ110", "warning", message, "return {'error': '...'} or raise to fail the job")
+
+
+def _has_errors(answer: Any) -> bool:
+    output = answer.get("output")
+    return isinstance(output, dict) and bool(output.get("errors"))

@@ -1,0 +1,69 @@
+"""From what a person types to the job that a handler is given: JSON in, as a worker would get it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rp_notebook.errors import BadInput
+from rp_notebook.jobs.advice import advice_for
+from rp_notebook.jobs.payload import MB, RUN_LIMIT, RUNSYNC_LIMIT, unencodable
+from rp_notebook.jobs.posts import WIRE
+
+Mode = Literal["run", "runsync"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A job as a client would send it: `body` is the JSON text of the whole job, `id` and `input` included."""
+
+    id: str
+    body: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body in UTF-8."""
+        return len(self.body) if self.body.isascii() else len(self.body.encode())
+
+    def decoded(self) -> dict[str, Any]:
+        """A fresh dict of the job: what one handler call may change without harm to another."""
+        decoded: dict[str, Any] = json.loads(self.body)
+        return decoded
+
+
+def request_of(job: Any, *, mode: Mode = "run") -> Request:
+    """The request for a job, given whole (a dict with `input`) or as the bare input.
+
+    A missing id is made up in the platform's form. Raises `BadInput` with the path of what is not JSON.
+    """
+    whole = job if isinstance(job, dict) and "input" in job else {"input": job}
+    id_ = whole.get("id")
+    if not isinstance(id_, str):
+        id_ = _new_id(mode)
+        whole = {"id": id_, **{key: value for key, value in whole.items() if key != "id"}}
+    try:
+        body = WIRE.encode(whole)
+        if not body.isascii():
+            body.encode()  # a lone surrogate fails here
+    except (TypeError, ValueError, RecursionError) as error:
+        trouble = next((t for key, value in whole.items() if (t := unencodable(value, str(key)))), str(error))
+        raise BadInput(f"{trouble}. {advice_for(trouble)}".strip()) from None
+    return Request(id_, body)
+
+
+def refuse_oversized(request: Request, mode: Mode) -> None:
+    """Raises `BadInput` for a request that the platform's route for `mode` would refuse."""
+    limit = RUNSYNC_LIMIT if mode == "runsync" else RUN_LIMIT
+    if request.size > limit:
+        fits = "; --mode runsync takes up to 20 MB" if mode == "run" and request.size <= RUNSYNC_LIMIT else ""
+        raise BadInput(
+            f"the request is {request.size / MB:.1f} MB and /{mode} takes {limit / MB:.0f} MB{fits}: "
+            "send a URL instead of the data"
+        )
+
+
+def _new_id(mode: Mode) -> str:
+    prefix = "sync-" if mode == "runsync" else ""
+    return f"{prefix}{uuid.uuid4()}-u1"

@@ -1,0 +1,203 @@
+"""Runs one job on a handler and tells what happens, step by step as the SDK's worker loop would have it.
+
+Held to `rp_job.py` and `rp_http.py` of SDK 1.12 by tests that drive the real worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import traceback
+import types
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from contextlib import aclosing
+from importlib import metadata
+from itertools import islice
+from typing import Any
+
+from rp_notebook.jobs.events import Completed, Event, Failed, Lost, Started, Yielded
+from rp_notebook.jobs.handler import Handler, Kind
+from rp_notebook.jobs.payload import unencodable
+from rp_notebook.jobs.posts import Post, post_of
+
+Clock = Callable[[], float]
+
+UNKNOWN_SDK = "1.12.0"  # what error records name where the SDK is not installed: the release we are held to
+RENDER_ITEMS = 1000  # how many values of a level are searched for objects whose __repr__ might fail
+RENDER_DEPTH = 100  # nested deeper than this, rendering might exceed the recursion limit
+LEAVES = frozenset({str, int, float, bool, type(None)})
+
+
+async def run(handler: Handler, job: dict[str, Any], clock: Clock) -> AsyncIterator[Event]:
+    """The events of one job, `Started` first. The handler gets `job` itself and may change it.
+
+    Nothing the handler raises escapes, but `asyncio.CancelledError` and `KeyboardInterrupt`: whoever stops a job
+    knows why, and says so.
+    """
+    yield Started(clock())
+    try:
+        if handler.streams:
+            async with aclosing(_streamed(handler, job, clock)) as steps:
+                async for event in steps:
+                    yield event
+        else:
+            yield await _plain(handler, job, clock)
+    except SystemExit as exit_:
+        yield Lost(clock(), f"the handler called sys.exit({exit_.code!r}): the worker process ends and posts nothing")
+    except Exception as escaped:  # noqa: BLE001 (it escapes the SDK's handle_job too: logged there, and nothing is posted)
+        yield Lost(clock(), f"{type(escaped).__name__} while the answer was prepared: {_text(escaped)}")
+
+
+async def _plain(handler: Handler, job: dict[str, Any], clock: Clock) -> Event:
+    try:
+        answer = handler.call(job)
+        if inspect.isawaitable(answer):
+            answer = await (answer if asyncio.current_task() else _by_driver(answer))
+        if foreign := _is_foreign(answer):
+            f"{answer}"
+        result = _result(answer)
+    except Exception as error:  # noqa: BLE001 (the user's code failed: that is data)
+        result, foreign = {"error": error_text(error)}, False
+    if foreign:
+        repr(result)  # logged by the SDK outside its try: a failing __repr__ loses the job
+    return _ending(result, handler, clock)
+
+
+async def _streamed(handler: Handler, job: dict[str, Any], clock: Clock) -> AsyncGenerator[Event, None]:
+    result: dict[str, Any] = {"output": []}
+    async with aclosing(_chunks(handler, job)) as chunks:
+        async for chunk in chunks:
+            if isinstance(chunk.get("output"), dict) and chunk["output"].get("error"):
+                chunk = {"error": str(chunk["output"]["error"])}
+            if chunk.get("error"):
+                result = chunk
+                break
+            if handler.aggregate:
+                result["output"].append(chunk["output"])
+            yield _streaming(chunk, clock)
+    yield _ending(result, handler, clock)
+
+
+async def _chunks(handler: Handler, job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    try:
+        if handler.kind is Kind.ASYNC_GENERATOR:
+            async for item in handler.call(job):
+                yield _chunk(item)
+        else:
+            for item in handler.call(job):
+                yield _chunk(item)
+    except Exception as error:  # noqa: BLE001 (the user's code failed: that is data)
+        yield {"error": f"handler: {error!s} \ntraceback: {_traceback(error)}"}
+
+
+def _chunk(item: Any) -> dict[str, Any]:
+    if _is_foreign(item):
+        f"{item}"
+    return {"output": item}
+
+
+@types.coroutine
+def _by_driver(answer: Awaitable[Any]) -> Generator[Awaitable[Any], Any, Any]:
+    """Hands an awaitable to whoever drives this job by hand, outside any task, and gets its result back."""
+    return (yield answer)
+
+
+def _result(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        return _without_empty({"output": answer})
+    error = answer.pop("error", None)  # from the handler's own dict, as the SDK does
+    refresh = answer.pop("refresh_worker", None)
+    result: dict[str, Any] = {"output": answer}
+    if error:
+        result["error"] = error
+    if refresh:
+        result["stopPod"] = True
+    return _without_empty(result)
+
+
+def _without_empty(result: dict[str, Any]) -> dict[str, Any]:
+    if result["output"] == {}:  # an array compares item by item and raises here, which makes it an error record
+        del result["output"]
+    return result
+
+
+def _ending(result: dict[str, Any], handler: Handler, clock: Clock) -> Event:
+    if handler.refresh:
+        result["stopPod"] = True
+    try:
+        post = post_of("done", result, is_stream=handler.streams)
+    except (TypeError, ValueError, RecursionError) as error:
+        return Lost(clock(), _why(result, error))
+    # Users report that a job with any other kind of error is shown as COMPLETED (facts/runpod-contract.md 2.3).
+    return (Failed if isinstance(result.get("error"), str) else Completed)(clock(), post)
+
+
+def _streaming(chunk: dict[str, Any], clock: Clock) -> Yielded:
+    post: Post | None = None
+    lost = None
+    try:
+        post = post_of("stream", chunk)
+    except (TypeError, RecursionError) as error:
+        lost = _why(chunk, error)
+    return Yielded(clock(), post, lost)
+
+
+def _why(result: dict[str, Any], error: Exception) -> str:
+    found = (unencodable(value, key) for key, value in result.items())
+    return next((trouble for trouble in found if trouble), f"the answer is not JSON: {error}")
+
+
+def error_text(error: BaseException) -> str:
+    """The text that a worker posts as `error` for an exception: JSON with six keys. Raises if `str(error)` does."""
+    record = {
+        "error_type": str(type(error)),
+        "error_message": str(error),
+        "error_traceback": _traceback(error),
+        "hostname": "unknown",
+        "worker_id": "unknown",
+        "runpod_version": sdk_version(),
+    }
+    return json.dumps(record)
+
+
+def sdk_version() -> str:
+    """The installed `runpod` version, without importing it."""
+    try:
+        return metadata.version("runpod")
+    except metadata.PackageNotFoundError:
+        return UNKNOWN_SDK
+
+
+def _traceback(error: BaseException) -> str:
+    frames = error.__traceback__
+    own = frames.tb_next if frames else None  # the first frame is this file's
+    return "".join(traceback.format_exception(type(error), error, own or frames))
+
+
+def _text(error: BaseException) -> str:
+    return traceback.format_exception_only(type(error), error)[-1].strip()
+
+
+def _is_foreign(value: Any) -> bool:
+    """Whether rendering `value` could run somebody's code, or nest too deep. Looks at the first items only."""
+    if type(value) in LEAVES:
+        return False
+    level: list[Any] = [value]
+    for _ in range(RENDER_DEPTH):
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind in LEAVES:
+                continue
+            if kind is dict:
+                below += islice(item, RENDER_ITEMS)
+                below += islice(item.values(), RENDER_ITEMS)
+            elif kind is list or kind is tuple:
+                below += item[:RENDER_ITEMS]
+            else:
+                return True
+        if not below:
+            return False
+        level = below[:RENDER_ITEMS]
+    return True

@@ -1,0 +1,124 @@
+"""Runs a job to its record: in a loop of its own, or in the one that is already running."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rp_notebook.jobs.driving import drive
+from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, TimedOut, Yielded
+from rp_notebook.jobs.handler import Handler, Kind, as_handler
+from rp_notebook.jobs.interrupts import Stop, stoppable
+from rp_notebook.jobs.job import Job, advance
+from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.request import Request, request_of
+from rp_notebook.jobs.runner import Clock, run
+
+Listener = Callable[[Job, Event], None]
+AWAITED = (Kind.ASYNC, Kind.ASYNC_GENERATOR)
+
+
+def run_job(
+    handler: Callable[[Any], Any] | Handler,
+    job: Any,
+    *,
+    aggregate: bool = False,
+    refresh: bool = False,
+    clock: Clock = time.time,
+) -> JobRecord:
+    """Runs one job as a RunPod worker would, and returns what it would have posted.
+
+    `job` is `{"id": ..., "input": ...}` or the bare input; it reaches the handler through JSON, as in production.
+    `aggregate` and `refresh` are `return_aggregate_stream` and `refresh_worker` of `runpod.serverless.start`; a
+    registered `Handler` brings its own. `clock` gives seconds since the epoch.
+
+    Raises `BadInput` for an input that is not JSON, `BadDeclaration` for a handler that cannot be called, and
+    `NeedsAwait` for an async handler inside a running loop (a notebook cell): await `arun_job` there. Whatever the
+    handler raises is in the record; Ctrl-C ends the job and is raised again.
+    """
+    chosen = as_handler(handler, aggregate=aggregate, refresh=refresh)
+    request = request_of(job)
+    stop = Stop()
+    with stoppable(stop):
+        record = drive(_recorded(chosen, request, clock, stop), chosen, stop)
+    if stop.reason:
+        raise KeyboardInterrupt
+    return record
+
+
+async def arun_job(
+    handler: Callable[[Any], Any] | Handler,
+    job: Any,
+    *,
+    aggregate: bool = False,
+    refresh: bool = False,
+    clock: Clock = time.time,
+) -> JobRecord:
+    """`run_job` for a running event loop, such as that of a notebook cell: `record = await arun_job(...)`."""
+    chosen = as_handler(handler, aggregate=aggregate, refresh=refresh)
+    return await attempt(chosen, request_of(job), clock, Stop())
+
+
+async def attempt(
+    handler: Handler, request: Request, clock: Clock, stop: Stop, tell: Listener | None = None
+) -> JobRecord:
+    """Runs `request` on `handler` in the running loop; `stop` ends it and `tell` hears of every event.
+
+    An async handler runs in a task of its own, as in a worker, so that it alone can be cancelled.
+    """
+    if handler.kind not in AWAITED:
+        return await _recorded(handler, request, clock, stop, tell)
+    stop.task = task = asyncio.ensure_future(_recorded(handler, request, clock, stop, tell))
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:  # we are cancelled, not the job: end it, and obey
+        task.cancel()
+        await asyncio.wait({task})
+        raise
+    return task.result()
+
+
+async def _recorded(
+    handler: Handler, request: Request, clock: Clock, stop: Stop, tell: Listener | None = None
+) -> JobRecord:
+    job = Job(request.id, handler.name, request)
+    posts: list[Post] = []
+    dropped: list[str] = []
+
+    def happened(event: Event) -> None:
+        nonlocal job
+        job = advance(job, event)
+        match event:
+            case Yielded(post=None, lost=why) | Progressed(post=None, lost=why):
+                dropped.append(why or "")
+            case (
+                Yielded(post=Post() as post)
+                | Progressed(post=Post() as post)
+                | Completed(post=post)
+                | Failed(post=post)
+            ):
+                posts.append(post)
+        if tell is not None:
+            tell(job, event)
+
+    try:
+        async for event in run(handler, request.decoded(), clock):
+            happened(event)
+    except (asyncio.CancelledError, KeyboardInterrupt) as end:
+        happened(_ended_by(end, stop, clock()))
+    return JobRecord(job, tuple(posts), tuple(dropped))
+
+
+def _ended_by(end: BaseException, stop: Stop, at: float) -> Event:
+    match stop.reason, end:
+        case "cancelled", _:
+            return Cancelled(at)
+        case "timed out", _:
+            return TimedOut(at)
+        case _, asyncio.CancelledError():
+            return Lost(at, "the handler raised CancelledError: a worker takes it for a stopped job and posts nothing")
+        case _:
+            return Lost(at, "the handler raised KeyboardInterrupt: the worker process ends and posts nothing")
