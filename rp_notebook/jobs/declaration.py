@@ -32,7 +32,6 @@ class Declaration:
     concurrency: int | None = None
     timeout_s: float | None = None
     schema: str | None = None
-    run: bool = True
     config: str | None = None
     config_line: int | None = None
 
@@ -67,7 +66,6 @@ def handler_flags() -> FlagParser:
     parser.add_argument("--refresh", action="store_true", help="restart the worker after every job")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds a job may take")
     parser.add_argument("--schema", metavar="VAR", help="the variable that holds the input schema")
-    parser.add_argument("--no-run", action="store_true", help="register without running the cell's other statements")
     return parser
 
 
@@ -104,7 +102,6 @@ def declared(flags: str, source: str) -> Declaration:
         "concurrency": given.concurrency,
         "timeout_s": given.timeout,
         "schema": given.schema,
-        "run": not given.no_run,
     }
     start = next(iter(start_calls(tree)), None)
     if start is not None:

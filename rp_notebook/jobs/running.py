@@ -10,6 +10,7 @@ from typing import Any
 from rp_notebook.jobs.driving import drive
 from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, TimedOut, Yielded
 from rp_notebook.jobs.handler import Handler, Kind, as_handler
+from rp_notebook.jobs.history import Listener
 from rp_notebook.jobs.interrupts import Stop, stoppable
 from rp_notebook.jobs.job import Job, advance
 from rp_notebook.jobs.posts import Post
@@ -17,7 +18,6 @@ from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request, request_of
 from rp_notebook.jobs.runner import Clock, run
 
-Listener = Callable[[Job, Event], None]
 AWAITED = (Kind.ASYNC, Kind.ASYNC_GENERATOR)
 
 

@@ -1,0 +1,33 @@
+"""Runs the jobs of a notebook one after another and records them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from rp_notebook.jobs.capture import copied_output
+from rp_notebook.jobs.handler import Handler
+from rp_notebook.jobs.history import History
+from rp_notebook.jobs.interrupts import Stop, stoppable
+from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.request import Request
+from rp_notebook.jobs.runner import Clock
+from rp_notebook.jobs.running import attempt
+
+
+class Worker:
+    """Feeds `history` with the events and the records of the jobs it runs. `clock` gives seconds since the epoch."""
+
+    def __init__(self, history: History, clock: Clock = time.time) -> None:
+        self.history = history
+        self._clock = clock
+
+    async def run(self, handler: Handler, request: Request, timeout_s: float | None = None) -> JobRecord:
+        """The record of one job. Ctrl-C, and `timeout_s` in seconds, end the job and nothing else."""
+        stop = Stop()
+        limit = handler.timeout_s if timeout_s is None else timeout_s
+        with copied_output() as printed, stoppable(stop, limit):
+            record = await attempt(handler, request, self._clock, stop, self.history.happened)
+        record = replace(record, printed=printed.getvalue())
+        self.history.ended(record)
+        return record

@@ -1,0 +1,365 @@
+"""What a worker posts for every return value, exception and kind of handler (facts/runpod-contract.md 10.1-10.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import datetime
+import decimal
+import enum
+import functools
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from rp_notebook import JobRecord, run_job
+
+JOB = {"id": "job-1", "input": {"n": 3}}
+
+
+class Colour(str, enum.Enum):
+    RED = "red"
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+RETURNED = [
+    ("hi", '{"output": "hi"}'),
+    (None, '{"output": null}'),
+    (True, '{"output": true}'),
+    (False, '{"output": false}'),
+    (3, '{"output": 3}'),
+    (1.5, '{"output": 1.5}'),
+    ({}, "{}"),
+    ([], '{"output": []}'),
+    ("", '{"output": ""}'),
+    (0, '{"output": 0}'),
+    ({"output": {"a": 1}}, '{"output": {"output": {"a": 1}}}'),
+    ((1, 2), '{"output": [1, 2]}'),
+    ({"error": "bad", "x": 1}, '{"output": {"x": 1}, "error": "bad"}'),
+    ({"error": "bad"}, '{"error": "bad"}'),
+    ({"error": ""}, "{}"),
+    ({"error": None, "x": 1}, '{"output": {"x": 1}}'),
+    ({"error": {"code": 1}}, '{"error": {"code": 1}}'),
+    ({"errors": ["e"]}, '{"output": {"errors": ["e"]}}'),
+    ({"refresh_worker": True}, '{"stopPod": true}'),
+    ({"refresh_worker": True, "x": 1}, '{"output": {"x": 1}, "stopPod": true}'),
+    ({"refresh_worker": "no", "x": 1}, '{"output": {"x": 1}, "stopPod": true}'),
+    ({"error": "bad", "refresh_worker": True, "x": 2}, '{"output": {"x": 2}, "error": "bad", "stopPod": true}'),
+    ({"stopPod": True}, '{"output": {"stopPod": true}}'),
+    (collections.OrderedDict(error="bad"), '{"error": "bad"}'),
+    (float("nan"), '{"output": NaN}'),
+    ([float("inf")], '{"output": [Infinity]}'),
+    ("hé你😀", '{"output": "hé你😀"}'),
+    ({1: "a", None: "b"}, '{"output": {"1": "a", "null": "b"}}'),
+    (Colour.RED, '{"output": "red"}'),
+    (Level.LOW, '{"output": 1}'),
+    (np.float64(0.5), '{"output": 0.5}'),
+    (np.str_("s"), '{"output": "s"}'),
+]
+
+LOST = [
+    ({1, 2}, "output is set: not JSON"),
+    (b"x", "output is bytes: not JSON"),
+    (datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc), "output is datetime.datetime: not JSON"),
+    (decimal.Decimal("1.5"), "output is decimal.Decimal: not JSON"),
+    (object(), "output is object: not JSON"),
+    (np.float32(1), "output is numpy.float32: not JSON"),
+    ({"boxes": [1, {"score": np.int64(2)}]}, "output.boxes[1].score is numpy.int64: not JSON"),
+    ({"a b": {2: np.bool_(True)}}, 'output["a b"][2] is numpy.bool: not JSON'),
+    ({("a", 1): 2}, "output has the key ('a', 1) (tuple): keys must be text"),
+    ({"error": {1, 2}}, "error is set: not JSON"),
+    (types.MappingProxyType({"error": "bad"}), "output is mappingproxy: not JSON"),
+    ("\ud800", "output holds a lone surrogate: not UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("value", "body"), RETURNED, ids=lambda value: repr(value)[:40])
+def test_a_returned_value_is_posted_as_the_sdk_posts_it(value: object, body: str) -> None:
+    record = run_job(lambda job: value, JOB)
+    assert [(post.kind, post.is_stream, post.body.decode()) for post in record.posts] == [("done", False, body)]
+    assert record.lost is None
+
+
+@pytest.mark.parametrize(("value", "why"), LOST, ids=lambda value: repr(value)[:40])
+def test_a_value_that_is_not_json_is_lost_and_named(value: object, why: str) -> None:
+    record = run_job(lambda job: value, JOB)
+    assert (record.posts, record.lost, record.status) == ((), why, "IN_PROGRESS")
+
+
+def test_a_circular_answer_is_lost() -> None:
+    loop: dict[str, object] = {}
+    loop["self"] = loop
+    record = run_job(lambda job: [loop], JOB)
+    assert (record.posts, record.lost) == ((), "output[0].self contains itself: not JSON")
+
+
+def test_the_error_is_taken_out_of_the_handlers_own_dict() -> None:
+    shared = {"error": "bad", "x": 1}
+    bodies = [run_job(lambda job: shared, JOB).posts[0].body for _ in range(2)]
+    assert bodies == [b'{"output": {"x": 1}, "error": "bad"}', b'{"output": {"x": 1}}']
+
+
+def test_an_array_of_several_numbers_fails_in_the_sdks_own_comparison() -> None:
+    record = run_job(lambda job: np.array([1, 2]), JOB)
+    assert record.status == "FAILED"
+    assert json.loads(record.error)["error_type"] == "<class 'ValueError'>"
+
+
+def test_a_25_mb_answer_is_posted_whole_and_called_too_large() -> None:
+    record = run_job(lambda job: "x" * 25_000_000, JOB)
+    assert len(record.posts[0].body) == 25_000_000 + len('{"output": ""}')
+    assert record.status == "COMPLETED"
+    assert [finding.code for finding in record.findings] == ["RPJ102"]
+
+
+def test_an_exception_is_posted_as_six_keys_in_text() -> None:
+    def handler(job):
+        raise ValueError("boom")
+
+    record = run_job(handler, JOB)
+    assert list(record.posts[0].value) == ["error"]
+    error = json.loads(record.error)
+    assert list(error) == [
+        "error_type",
+        "error_message",
+        "error_traceback",
+        "hostname",
+        "worker_id",
+        "runpod_version",
+    ]
+    assert (error["error_type"], error["error_message"]) == ("<class 'ValueError'>", "boom")
+    assert error["error_traceback"].startswith("Traceback (most recent call last):\n")
+    assert "in handler" in error["error_traceback"]
+    assert "runner.py" not in error["error_traceback"]
+    assert record.status == "FAILED"
+
+
+def test_an_exception_without_a_message_is_still_an_error() -> None:
+    def handler(job):
+        raise ValueError
+
+    assert json.loads(run_job(handler, JOB).error)["error_message"] == ""
+
+
+def test_a_handler_without_parameters_fails_with_a_type_error() -> None:
+    assert json.loads(run_job(lambda: 1, JOB).error)["error_type"] == "<class 'TypeError'>"
+
+
+def test_asyncio_run_in_a_sync_handler_fails_as_it_does_in_a_worker() -> None:
+    async def work():
+        return 1
+
+    def handler(job):
+        coroutine = work()
+        try:
+            return asyncio.run(coroutine)
+        finally:
+            coroutine.close()
+
+    assert "running event loop" in json.loads(run_job(handler, JOB).error)["error_message"]
+
+
+def test_an_exception_whose_text_fails_is_lost() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    def handler(job):
+        raise Mute
+
+    record = run_job(handler, JOB)
+    assert (record.posts, record.status) == ((), "IN_PROGRESS")
+    assert "no words" in (record.lost or "")
+
+
+def test_a_value_that_cannot_be_rendered_is_the_handlers_error() -> None:
+    class Silent(dict):
+        def __repr__(self) -> str:
+            raise RuntimeError("unprintable")
+
+    assert json.loads(run_job(lambda job: Silent(a=1), JOB).error)["error_message"] == "unprintable"
+
+
+@pytest.mark.parametrize(
+    ("raised", "word"),
+    [(SystemExit(3), "sys.exit(3)"), (asyncio.CancelledError(), "CancelledError"), (KeyboardInterrupt(), "Keyboard")],
+    ids=["exit", "cancelled", "keyboard"],
+)
+@pytest.mark.parametrize("kind", ["sync", "async", "generator", "async generator"])
+def test_what_ends_a_worker_or_its_task_posts_nothing(raised: BaseException, word: str, kind: str) -> None:
+    def sync(job):
+        raise raised
+
+    async def coroutine(job):
+        raise raised
+
+    def generator(job):
+        yield 1
+        raise raised
+
+    async def async_generator(job):
+        yield 1
+        raise raised
+
+    handlers = {"sync": sync, "async": coroutine, "generator": generator, "async generator": async_generator}
+    record = run_job(handlers[kind], JOB)
+    assert [post.kind for post in record.posts] == (["stream"] if "generator" in kind else [])
+    assert word in (record.lost or "")
+    assert record.status == "IN_PROGRESS"
+
+
+def posted(record: JobRecord) -> list[tuple[str, bool, str]]:
+    return [(post.kind, post.is_stream, post.body.decode()) for post in record.posts]
+
+
+def gen(*items: object):
+    def handler(job):
+        yield from items
+        return "ignored"
+
+    return handler
+
+
+def agen(*items: object):
+    async def handler(job):
+        for item in items:
+            await asyncio.sleep(0)
+            yield item
+
+    return handler
+
+
+def stream(*bodies: str) -> list[tuple[str, bool, str]]:
+    return [("stream", False, body) for body in bodies]
+
+
+@pytest.mark.parametrize("make", [gen, agen], ids=["generator", "async generator"])
+@pytest.mark.parametrize(
+    ("items", "aggregate", "streamed", "final"),
+    [
+        ((1, 2), False, ('{"output": 1}', '{"output": 2}'), '{"output": []}'),
+        ((1, 2), True, ('{"output": 1}', '{"output": 2}'), '{"output": [1, 2]}'),
+        ((), False, (), '{"output": []}'),
+        ((None,), True, ('{"output": null}',), '{"output": [null]}'),
+        ((1, {"error": "oops", "x": 1}, 2), False, ('{"output": 1}',), '{"error": "oops"}'),
+        ((1, {"error": {"code": 1}}), True, ('{"output": 1}',), '{"error": "{\'code\': 1}"}'),
+        (({"error": ""},), False, ('{"output": {"error": ""}}',), '{"output": []}'),
+        (({"refresh_worker": True},), False, ('{"output": {"refresh_worker": true}}',), '{"output": []}'),
+        ((1, {1, 2}, 3), False, ('{"output": 1}', '{"output": 3}'), '{"output": []}'),
+    ],
+    ids=["plain", "aggregate", "empty", "none", "error", "error dict", "empty error", "refresh", "unencodable"],
+)
+def test_a_generator_streams(make, items, aggregate, streamed, final) -> None:
+    record = run_job(make(*items), JOB, aggregate=aggregate)
+    assert posted(record) == [*stream(*streamed), ("done", True, final)]
+
+
+def test_an_aggregate_with_an_unencodable_item_is_lost() -> None:
+    record = run_job(gen(1, {1, 2}, 3), JOB, aggregate=True)
+    assert posted(record) == stream('{"output": 1}', '{"output": 3}')
+    assert record.lost == "output[1] is set: not JSON"
+    assert record.dropped == ("output is set: not JSON",)
+
+
+def test_a_generator_that_raises_ends_with_plain_text() -> None:
+    def handler(job):
+        yield 1
+        raise ValueError("boom")
+
+    record = run_job(handler, JOB)
+    assert posted(record)[0] == ("stream", False, '{"output": 1}')
+    assert record.posts[1].is_stream
+    assert record.error.startswith("handler: boom \ntraceback: Traceback (most recent call last):\n")
+    assert record.status == "FAILED"
+
+
+def test_config_refresh_adds_stop_pod_to_every_ending() -> None:
+    assert posted(run_job(lambda job: 1, JOB, refresh=True)) == [("done", False, '{"output": 1, "stopPod": true}')]
+    assert posted(run_job(gen(), JOB, refresh=True)) == [("done", True, '{"output": [], "stopPod": true}')]
+    assert b'"stopPod": true' in run_job(lambda: 1, JOB, refresh=True).posts[0].body
+
+
+class Service:
+    def bound(self, job):
+        yield job["input"]["n"]
+
+    def __call__(self, job):
+        yield 1
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [Service().bound, functools.partial(lambda extra, job: (yield extra), 3)],
+    ids=["bound method", "partial"],
+)
+def test_bound_and_partial_generators_stream(handler) -> None:
+    assert posted(run_job(handler, JOB)) == [*stream('{"output": 3}'), ("done", True, '{"output": []}')]
+
+
+def test_generators_that_the_sdk_does_not_see_are_lost() -> None:
+    def inner(job):
+        yield 1
+
+    @functools.wraps(inner)
+    def wrapped(job):
+        return inner(job)
+
+    for handler in (wrapped, lambda job: inner(job), Service()):
+        record = run_job(handler, JOB)
+        assert (record.posts, record.lost) == ((), "output is generator: not JSON")
+
+
+@pytest.mark.parametrize("style", ["async def", "returns a coroutine", "async call"])
+def test_an_awaitable_answer_is_awaited(style: str) -> None:
+    async def work(job):
+        await asyncio.sleep(0.001)
+        return asyncio.current_task() is not None
+
+    class Callable:
+        async def __call__(self, job):
+            return await work(job)
+
+    handler = {"async def": work, "returns a coroutine": lambda job: work(job), "async call": Callable()}[style]
+    assert posted(run_job(handler, JOB)) == [("done", False, '{"output": true}')]
+
+
+def test_a_loop_runs_while_a_sync_handler_does_and_none_after() -> None:
+    record = run_job(lambda job: asyncio.get_running_loop().is_closed(), JOB)
+    assert record.output is False
+    with pytest.raises(RuntimeError):
+        asyncio.get_running_loop()
+
+
+def test_what_a_handler_binds_to_its_loop_still_works_in_the_next_job() -> None:
+    made: list[asyncio.Future[int]] = []
+
+    async def handler(job):
+        if not made:
+            made.append(asyncio.get_running_loop().create_future())
+            return "made"
+        asyncio.get_running_loop().call_later(0.001, made[0].set_result, 7)
+        return await made[0]
+
+    assert [run_job(handler, JOB).output for _ in range(2)] == ["made", 7]
+
+
+def test_the_handler_gets_the_input_as_json_gives_it() -> None:
+    record = run_job(lambda job: [type(job["input"]["pair"]).__name__, list(job["input"])], {"pair": (1, 2), 3: 4})
+    assert record.output == ["list", ["pair", "3"]]
+
+
+def test_a_handler_that_changes_its_input_does_not_change_the_callers() -> None:
+    mine = {"input": {"items": [1]}}
+    run_job(lambda job: job["input"]["items"].append(2), mine)
+    assert mine == {"input": {"items": [1]}}
+
+
+def test_exits_leave_no_trace_on_the_interpreter() -> None:
+    run_job(lambda job: sys.exit(3), JOB)
+    assert run_job(lambda job: 1, JOB).output == 1
