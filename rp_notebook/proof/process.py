@@ -116,8 +116,7 @@ def _checked_all(
         try:
             one, found = (Checked(job.id, "skipped", job.skip), []) if job.skip else _checked(replay, job)
         except WorkerDied as death:
-            tail = "\n".join(death.tail.splitlines()[-TAIL_LINES:])
-            findings.append(Finding("RPP101", "error", f"the worker did not start: {death}", tail))
+            findings.append(Finding("RPP101", "error", f"the worker did not start: {death}", _end_of(death.tail)))
             checked += [Checked(left.id, "missing", "the worker did not start") for left in jobs[number - 1 :]]
             return checked, findings
         checked.append(one)
@@ -134,7 +133,7 @@ def _checked(replay: Replay, job: RecordedJob) -> tuple[Checked, list[Finding]]:
     played = replay.play(request_of({"id": job.id, **job.request}), progress)
     final = next((post for post in played.posts if post.kind == "done"), None)
     verdict, detail = _judged(job, played, final)
-    findings = [_finding(job, verdict, detail)] if verdict in ("different", "lost", "missing") else []
+    findings = [_finding(job, verdict, detail, played.log)] if verdict in ("different", "lost", "missing") else []
     if not job.posts and job.lost is None and final is not None and (error := final.value.get("error")):
         detail = f"answered with an error: {error_line(error)}"
         fix = "if that is right, record the job, so that its error is compared"
@@ -155,15 +154,20 @@ def _judged(job: RecordedJob, played: Played, final: Post | None) -> tuple[Verdi
     return compared.likeness, compared.detail
 
 
-def _finding(job: RecordedJob, verdict: Verdict, detail: str) -> Finding:
+def _finding(job: RecordedJob, verdict: Verdict, detail: str, log: str) -> Finding:
     match verdict:
         case "lost":
-            fix = "a client would wait until the job times out"
+            fix = f"a client would wait until the job times out; {_end_of(log)}"
             return Finding("RPP103", "error", f"job {job.id} was lost: {detail}", fix)
         case "missing":
-            return Finding("RPP106", "error", f"job {job.id} did not end: {detail}", "give it a longer timeout")
+            return Finding("RPP106", "error", f"job {job.id} did not end: {detail}", _end_of(log))
     fix = "the exported worker does not do what the notebook did; if the answer varies by nature, set its tolerance"
     return Finding("RPP102", "error", f"job {job.id} differs: {detail}", fix)
+
+
+def _end_of(log: str) -> str:
+    lines = log.splitlines()[-TAIL_LINES:]
+    return "\n    ".join(["the worker's log ends with", *lines]) if lines else "the worker wrote nothing"
 
 
 def _versions(python: str, scratch: Path) -> tuple[str, str]:

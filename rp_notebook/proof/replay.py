@@ -41,15 +41,16 @@ class WorkerDied(Exception):
 class Played:
     """What came of one job.
 
-    `lost` says why no final answer was posted, and `in_time` is false when it was only waited for in vain. `ms` is
-    from handing the job out to its final body; the SDK looks for a job it holds ten times a second, so up to 100 ms
-    of it are the SDK's.
+    `lost` says why no final answer was posted, and `log` what the worker wrote last then; `in_time` is false when the
+    answer was only waited for in vain. `ms` is from handing the job out to its final body; the SDK looks ten times a
+    second for a job it has been given, so up to 100 ms of it are the SDK's.
     """
 
     posts: tuple[Post, ...]
     ms: float | None
     lost: str | None = None
     in_time: bool = True
+    log: str = ""
 
 
 class Replay:
@@ -118,18 +119,15 @@ class Replay:
             self._wait(lambda: self._ended(request.id) or len(self._queue.strays) > strays, self._timeout_s)
             if self._entry(request.id).worker is not None:
                 break
-        gave_up = self._give_up(request.id, strays) if not self._entry(request.id).ended else None
         self._wait(lambda: self._updates(request.id) >= progress, PROGRESS_S if progress else 0)
+        log = self._worker.tail() if self._worker else ""
+        gave_up = self._give_up(request.id, strays) if not self._entry(request.id).ended else None
         entry = self._entry(request.id)
         started, ended = entry.job.started_at, entry.job.ended_at
         ms = (ended - started) * 1000 if entry.final and started and ended else None
         late = tuple(post for post in entry.late if post.kind == "progress")
         why, known = gave_up or (entry.job.lost, True)
-        return Played((*entry.posts, *late), ms, why, in_time=known)
-
-    def tail(self) -> str:
-        """What the present worker wrote last."""
-        return self._worker.tail() if self._worker else ""
+        return Played((*entry.posts, *late), ms, why, in_time=known, log=log if why else "")
 
     def _give_up(self, job_id: str, strays: int) -> tuple[str, bool]:
         """Ends a job whose answer did not come: why, and whether that is certain, not just waited for in vain."""

@@ -1,0 +1,157 @@
+"""The worker's routes over real sockets, and a server that stops without a trace."""
+
+import http.client
+import json
+import threading
+import time
+
+import psutil
+import pytest
+
+from rp_notebook.endpoint.queue import Queue
+from rp_notebook.endpoint.worker_routes import Loopback, worker_routes
+from rp_notebook.jobs.job import Status
+from rp_notebook.jobs.request import request_of
+
+HOLD_S = 0.3
+
+
+@pytest.fixture
+def queue():
+    return Queue("ep", time.time)
+
+
+@pytest.fixture
+def server(queue):
+    with Loopback(worker_routes({"ep": queue}, "key", hold_s=HOLD_S)) as server:
+        yield server
+
+
+def ask(server, method, path, body=None, key="key"):
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=20)
+    form = {"Authorization": key, "Content-Type": "application/x-www-form-urlencoded"}
+    connection.request(method, path, body, form)
+    reply = connection.getresponse()
+    body = reply.read()
+    connection.close()
+    return reply.status, body
+
+
+def put(server, queue, job_id, **more):
+    server.call(lambda: queue.put(request_of({"id": job_id, "input": {"a": "é"}, **more})))
+
+
+def test_a_waiting_job_is_taken_as_it_was_sent(server, queue):
+    put(server, queue, "j", webhook="http://x")
+    status, body = ask(server, "GET", "/v2/ep/job-take/w?gpu=x&job_in_progress=0")
+    assert (status, body.decode()) == (200, '{"id": "j", "input": {"a": "é"}, "webhook": "http://x"}')
+
+
+def test_an_empty_poll_is_held_and_then_answered_204(server):
+    began = time.monotonic()
+    assert ask(server, "GET", "/v2/ep/job-take/w?job_in_progress=0") == (204, b"")
+    assert HOLD_S <= time.monotonic() - began < 5
+
+
+def test_a_job_ends_a_held_poll_at_once(server, queue):
+    got = []
+    poll = threading.Thread(target=lambda: got.append(ask(server, "GET", "/v2/ep/job-take/w?job_in_progress=0")))
+    poll.start()
+    time.sleep(HOLD_S / 3)
+    put(server, queue, "j")
+    poll.join()
+    assert json.loads(got[0][1])["id"] == "j"
+
+
+def test_a_batch_is_a_list_of_as_many_as_there_are(server, queue):
+    put(server, queue, "a")
+    put(server, queue, "b")
+    _, body = ask(server, "GET", "/v2/ep/job-take-batch/w?batch_size=5&job_in_progress=0")
+    assert [job["id"] for job in json.loads(body)] == ["a", "b"]
+
+
+def test_a_poll_whose_worker_has_died_takes_no_job(server, queue):
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+    connection.request("GET", "/v2/ep/job-take/w?job_in_progress=0", headers={"Authorization": "key"})
+    time.sleep(HOLD_S / 3)
+    connection.close()
+    time.sleep(HOLD_S / 6)
+    put(server, queue, "j")
+    assert server.call(lambda: queue.entry("j").job.status) is Status.IN_QUEUE
+
+
+def test_a_body_of_25_mb_labelled_as_a_form_arrives_whole(server, queue):
+    put(server, queue, "a/b")
+    ask(server, "GET", "/v2/ep/job-take/w?job_in_progress=0")
+    body = json.dumps({"output": "x=1&y;%" * 3_600_000}).encode()
+    status, _ = ask(server, "POST", "/v2/ep/job-done/w/a/b?gpu=x&isStream=true", body)
+    final = server.call(lambda: queue.entry("a/b").final)
+    assert (status, final.is_stream, len(body) > 25_000_000) == (200, True, True)
+    assert final.body == body
+
+
+def test_streamed_bodies_come_before_the_final_one(server, queue):
+    put(server, queue, "j")
+    ask(server, "GET", "/v2/ep/job-take/w?job_in_progress=0")
+    ask(server, "POST", "/v2/ep/job-stream/w/j?isStream=false", b'{"output": 1}')
+    ask(server, "POST", "/v2/ep/job-done/w/j?isStream=true", b'{"output": []}')
+    assert [post.kind for post in queue.entry("j").posts] == ["stream", "done"]
+
+
+def test_a_stop_reaches_the_worker(server, queue):
+    put(server, queue, "j")
+    ask(server, "GET", "/v2/ep/job-take/w?job_in_progress=0")
+    server.call(lambda: queue.stop("j"))
+    assert ask(server, "GET", "/v2/ep/job-stop/w?gpu=x") == (200, b'{"jobsToStop": ["j"]}')
+
+
+def test_a_failed_fitness_check_is_kept(server, queue):
+    path = "/v2/ep/ping/w?gpu=x&status=unhealthy&check=disk&reason=Full"
+    assert ask(server, "GET", path)[0] == 200
+    assert queue.unhealthy("w") == "disk: Full"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "key", "status"),
+    [
+        ("GET", "/v2/ep/job-take/w", None, "Bearer key", 401),
+        ("POST", "/v2/ep/job-done/w/j", b"{}", "wrong", 401),
+        ("GET", "/v2/other/job-take/w", None, "key", 404),
+        ("POST", "/v2/ep/job-done/w/nobody", b"{}", "key", 404),
+        ("POST", "/v2/ep/job-done/w/j", b"{", "key", 400),
+    ],
+    ids=["bearer", "wrong key", "endpoint", "job", "not JSON"],
+)
+def test_a_mistake_has_its_status(server, method, path, body, key, status):
+    assert ask(server, method, path, body, key)[0] == status
+
+
+def test_a_server_starts_again_and_leaves_nothing_behind(queue):
+    process = psutil.Process()
+    before = (threading.active_count(), process.num_fds())
+    server = Loopback(worker_routes({"ep": queue}, "key", hold_s=30))
+    for _ in range(3):
+        server.start()
+        # a poll that is still held when the server stops
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
+        connection.request("GET", "/v2/ep/job-take/w?job_in_progress=0", headers={"Authorization": "key"})
+        while not server.call(lambda: queue.asked("w")):
+            time.sleep(0.01)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 2
+        connection.close()
+    assert (threading.active_count(), process.num_fds()) == before
+
+
+def test_a_taken_port_is_an_error_here_and_not_in_the_thread(server):
+    port = int(server.url.rsplit(":", 1)[1])
+    before = threading.active_count()
+    with pytest.raises(OSError, match="in use"):
+        Loopback([], port).start()
+    assert threading.active_count() == before
+
+
+def test_what_a_call_raises_comes_back(server):
+    with pytest.raises(ZeroDivisionError):
+        server.call(lambda: 1 // 0)
