@@ -1,0 +1,170 @@
+"""Which installed distribution a module belongs to, from metadata alone: nothing of the user's is imported."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.metadata
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import canonicalize_name
+
+Find = Callable[[], Iterable[importlib.metadata.Distribution]]
+Locate = Callable[[str], Path | None]
+
+_SITE_FOLDERS = ("site-packages", "dist-packages")
+
+
+@dataclass(frozen=True, eq=False)
+class Installed:
+    """A distribution, with the parts of its metadata that say what it owns and where it came from.
+
+    `record` is its list of files, one a line, after a line break; `folder` is where those names begin.
+    """
+
+    distribution: importlib.metadata.Distribution
+    name: str
+    version: str
+    folder: Path
+    record: str
+    top_level: frozenset[str]
+    direct_url: dict[str, Any]
+    source_folder: Path | None
+
+    @property
+    def key(self) -> str:
+        """The canonical name: what makes two spellings the same distribution."""
+        return str(canonicalize_name(self.name))
+
+    def owns(self, file: Path) -> bool:
+        """Whether `file` is on the distribution's list."""
+        return any(f"\n{name}," in self.record for name in _names_below(self.folder, file))
+
+    def holds(self, stem: str) -> bool:
+        """Whether a module or folder `stem` (`google/cloud/storage`) is on the list."""
+        return f"\n{stem}/" in self.record or f"\n{stem}." in self.record
+
+    def is_source_of(self, file: Path) -> bool:
+        """Whether `file` belongs to the folder that an editable install points to."""
+        return self.source_folder is not None and bool(_names_below(self.source_folder, file))
+
+
+def installed(find: Find = importlib.metadata.distributions) -> tuple[Installed, ...]:
+    """What is installed, by canonical name; the first on the path wins, as it does for imports."""
+    found: dict[str, Installed] = {}
+    for distribution in find():
+        name = distribution.metadata["Name"]
+        if name:  # an interrupted uninstall leaves folders without one
+            found.setdefault(canonicalize_name(name), _read(distribution, name))
+    return tuple(found[key] for key in sorted(found))
+
+
+def owners(module: str, file: Path | None, among: Iterable[Installed]) -> tuple[Installed, ...]:
+    """The distributions that a dotted module may come from, most certain evidence first; () when there is none.
+
+    `file` is the module's file, None for a namespace or where it could not be found.
+    """
+    known = tuple(among)
+    if file is not None:
+        if recorded := tuple(one for one in known if one.owns(file)):
+            return recorded
+        if sources := tuple(one for one in known if one.is_source_of(file)):
+            return sources
+        if not is_installed(file, known):
+            return ()
+    parts = module.split(".")
+    for depth in range(len(parts), 0, -1):
+        stem = "/".join(parts[:depth])
+        if holding := tuple(one for one in known if one.holds(stem)):
+            return holding
+    return tuple(one for one in known if parts[0] in one.top_level)
+
+
+def is_installed(file: Path, among: Iterable[Installed]) -> bool:
+    """Whether a file lies where distributions are installed, as opposed to beside a notebook."""
+    if any(part in _SITE_FOLDERS for part in file.parts):
+        return True
+    return any(one.source_folder is None and _names_below(one.folder, file) for one in among)
+
+
+def located(module: str, folders: Sequence[str] = ()) -> Path | None:
+    """The file that importing `module` would run, as deep as the dotted name leads to modules.
+
+    Searches `folders` before `sys.path`. Imports nothing: parents are walked by their search paths. None for a
+    namespace, a builtin and a module that is not there.
+    """
+    top, *rest = module.split(".")
+    spec = _top_spec(top, folders)
+    file = _file_of(spec)
+    name = top
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            break
+        name = f"{name}.{part}"
+        spec = importlib.machinery.PathFinder.find_spec(name, list(spec.submodule_search_locations))
+        file = _file_of(spec) or file
+    return file
+
+
+def is_standard(module: str) -> bool:
+    """Whether a module comes with Python."""
+    return module.split(".")[0] in sys.stdlib_module_names
+
+
+def _top_spec(top: str, folders: Sequence[str]) -> importlib.machinery.ModuleSpec | None:
+    spec = importlib.machinery.PathFinder.find_spec(top, list(folders)) if folders else None
+    if spec is not None and spec.origin is not None:
+        return spec
+    try:
+        return importlib.util.find_spec(top)
+    except ValueError:  # a module in sys.modules without a spec, such as __main__
+        return None
+
+
+def _file_of(spec: importlib.machinery.ModuleSpec | None) -> Path | None:
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+
+
+def _names_below(folder: Path, file: Path) -> list[str]:
+    pairs = ((folder, file), (folder.resolve(), file.parent.resolve() / file.name))
+    return [inner.relative_to(outer).as_posix() for outer, inner in pairs if inner.is_relative_to(outer)]
+
+
+def _read(distribution: importlib.metadata.Distribution, name: str) -> Installed:
+    folder = Path(str(distribution.locate_file("")))
+    direct = json.loads(distribution.read_text("direct_url.json") or "{}")
+    record = distribution.read_text("RECORD")
+    listed = (record or "").splitlines() or list(_egg_files(distribution))
+    return Installed(
+        distribution=distribution,
+        name=name,
+        version=distribution.version,
+        folder=folder,
+        record="\n" + "".join(f"{line}\n" for line in listed),
+        top_level=frozenset((distribution.read_text("top_level.txt") or "").split()),
+        direct_url=direct,
+        source_folder=_source_folder(distribution, folder, direct, record),
+    )
+
+
+def _egg_files(distribution: importlib.metadata.Distribution) -> Iterator[str]:
+    # Distribution packages of Linux list files relative to the .egg-info folder, which lies beside the module.
+    for line in (distribution.read_text("installed-files.txt") or "").splitlines():
+        yield line.removeprefix("../") + ","
+
+
+def _source_folder(
+    distribution: importlib.metadata.Distribution, folder: Path, direct: dict[str, Any], record: str | None
+) -> Path | None:
+    if direct.get("dir_info", {}).get("editable"):
+        return Path(unquote(urlsplit(direct.get("url", "")).path))
+    # `setup.py develop` leaves its .egg-info in the checkout itself.
+    if record is None and folder.name not in _SITE_FOLDERS and distribution.read_text("SOURCES.txt") is not None:
+        return folder
+    return None

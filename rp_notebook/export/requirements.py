@@ -1,0 +1,148 @@
+"""From what a module imports to the lines of requirements.txt, by the metadata of what is installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterable, Iterator
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from rp_notebook.export.installed import Find, Installed, Locate, installed, is_standard, located, owners
+from rp_notebook.export.pin import Pin, pin_of, version_of
+from rp_notebook.jobs.finding import Finding
+
+# Below it, all jobs can end up at one worker when a network volume is attached (facts/runpod-contract.md 7.3).
+OLDEST_RUNPOD = "1.10.1"
+
+
+def pins(
+    imports: Iterable[str],
+    *,
+    find: Find = importlib.metadata.distributions,
+    hints: Iterable[str] = (),
+    locate: Locate = located,
+) -> tuple[tuple[Pin, ...], tuple[Finding, ...]]:
+    """The pins for dotted module names, sorted by distribution, and what could not be pinned.
+
+    `hints` are further requirements that nothing imports, as an install line names them: `accelerate`,
+    `uvicorn[standard]`; they are pinned at the installed version. `runpod` is always among the pins.
+    """
+    known = installed(find)
+    findings: list[Finding] = []
+    wanted, unread = _hinted(hints, known)
+    findings += unread
+    modules = sorted({name for name in imports if not is_standard(name)})
+    for module in modules:
+        found, trouble = _owner(module, modules, wanted, known, locate)
+        findings += trouble
+        if found is not None and found.key != "runpod":
+            wanted.setdefault(found.key, frozenset())
+    by_key = {one.key: one for one in known}
+    wanted |= dict.fromkeys(_torch_below(wanted, by_key), frozenset())
+    made = [_runpod(by_key, findings)]
+    for key, extras in wanted.items():
+        pin, trouble = pin_of(by_key[key], extras)
+        findings += trouble
+        made += [pin] if pin else []
+    said = sorted(set(findings), key=lambda finding: (finding.code, finding.message))
+    return tuple(sorted(made, key=lambda pin: canonicalize_name(pin.name))), tuple(said)
+
+
+def requirements_txt(pins: Iterable[Pin]) -> str:
+    """The text of requirements.txt: extra indexes first, then a line for each pin."""
+    lines = sorted(pins, key=lambda pin: canonicalize_name(pin.name))
+    indexes = sorted({pin.index for pin in lines if pin.index})
+    return "".join(
+        f"{line}\n" for line in [*(f"--extra-index-url {url}" for url in indexes), *(pin.specifier for pin in lines)]
+    )
+
+
+def torch_build(pins: Iterable[Pin]) -> str | None:
+    """The build of torch among the pins: `cu121`, `cpu`; None without torch, or where it is not known."""
+    return next((pin.build for pin in pins if canonicalize_name(pin.name) == "torch"), None)
+
+
+def _hinted(hints: Iterable[str], known: tuple[Installed, ...]) -> tuple[dict[str, frozenset[str]], list[Finding]]:
+    there = {one.key for one in known}
+    wanted: dict[str, frozenset[str]] = {}
+    findings = []
+    for hint in sorted(set(hints)):
+        try:
+            requirement = Requirement(hint)
+        except InvalidRequirement:
+            message = f"{hint!r} names no distribution"
+            findings.append(Finding("RPX205", "warning", message, "add it to requirements.txt by hand if it is needed"))
+            continue
+        key = str(canonicalize_name(requirement.name))
+        if key not in there:
+            message = f"{requirement.name} is not installed here, so its version is not known: it is left out"
+            findings.append(Finding("RPX205", "warning", message, f"%pip install {requirement.name}"))
+        elif key != "runpod":
+            wanted[key] = wanted.get(key, frozenset()) | requirement.extras
+    return wanted, findings
+
+
+def _owner(
+    module: str, modules: list[str], wanted: dict[str, frozenset[str]], known: tuple[Installed, ...], locate: Locate
+) -> tuple[Installed | None, list[Finding]]:
+    file = locate(module)
+    found = owners(module, file, known)
+    if len(found) == 1:
+        return found[0], []
+    if not found:
+        return None, [_unowned(module, None if file is None else file.name)]
+    names = ", ".join(one.name for one in found)
+    if file is None:
+        if any(other.startswith(f"{module}.") for other in modules):
+            return None, []  # a namespace: the modules below it say which distribution is meant
+        message = f"import {module}: {names} share that namespace"
+        return None, [Finding("RPX206", "error", message, f"import the module below {module} that is used")]
+    # Several distributions with the same files, such as the builds of OpenCV: what was asked for by name, then the
+    # build that needs no display.
+    chosen = min(found, key=lambda one: (one.key not in wanted, not one.key.endswith("-headless"), one.key))
+    message = f"import {module}: {names} are installed over each other; {chosen.name} goes into requirements.txt"
+    return chosen, [Finding("RPX207", "warning", message, "uninstall the others and run the job again")]
+
+
+def _unowned(module: str, file: str | None) -> Finding:
+    if file is None:
+        fix = f"install it here, so that its version is known, or drop the import of {module}"
+        return Finding("RPX201", "error", f"import {module}: no such module is installed", fix)
+    message = f"import {module}: {file} is a file of this machine and belongs to no installed package"
+    return Finding("RPX203", "error", message, "copy it into the worker, or install it as a package")
+
+
+def _torch_below(wanted: Iterable[str], by_key: dict[str, Installed]) -> Iterator[str]:
+    # Libraries built on torch seldom pin it, and its build decides the base image.
+    reached: set[str] = set()
+    waiting = [key for key in wanted if key in by_key]
+    while waiting:
+        key = waiting.pop()
+        if key in reached:
+            continue
+        reached.add(key)
+        needed = (Requirement(line) for line in by_key[key].distribution.requires or ())
+        names = (canonicalize_name(need.name) for need in needed if need.marker is None or _applies(need))
+        waiting += [name for name in names if name in by_key]
+    if "torch" in reached:
+        yield "torch"
+
+
+def _applies(need: Requirement) -> bool:
+    return need.marker is not None and need.marker.evaluate({"extra": ""})
+
+
+def _runpod(by_key: dict[str, Installed], findings: list[Finding]) -> Pin:
+    open_pin = Pin("runpod", None, f"runpod>={OLDEST_RUNPOD}")
+    here = by_key.get("runpod")
+    if here is None:
+        return open_pin
+    pin, _ = pin_of(here)
+    version = version_of(here.version)
+    if pin is not None and version is not None and version >= Version(OLDEST_RUNPOD):
+        return pin
+    message = f"runpod {here.version} is installed here; the worker gets runpod>={OLDEST_RUNPOD}"
+    findings.append(Finding("RPX208", "note", message, f"%pip install 'runpod>={OLDEST_RUNPOD}' to test with the same"))
+    return open_pin
