@@ -55,5 +55,9 @@ class FolderNotOurs(RpNotebookError):
     """The export folder holds files that we did not write, or that were edited since."""
 
 
+class NotebookFailed(RpNotebookError):
+    """A notebook that was run as a whole stopped at a cell."""
+
+
 class ProofImpossible(RpNotebookError):
     """A proof cannot even start: a missing package, no jobs, no handler.py."""

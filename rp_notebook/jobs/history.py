@@ -40,9 +40,13 @@ class History:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def of(self, handler: str) -> tuple[JobRecord, ...]:
-        """The jobs of one handler, oldest first."""
-        return tuple(record for record in self._records if record.job.handler == handler)
+    def of(self, handler: str, version: int | None = None) -> tuple[JobRecord, ...]:
+        """The jobs of one handler, oldest first; with `version`, those of that registration only."""
+        return tuple(
+            record
+            for record in self._records
+            if record.job.handler == handler and version in (None, record.job.version)
+        )
 
     def __iter__(self) -> Iterator[JobRecord]:
         return iter(tuple(self._records))

@@ -41,7 +41,7 @@ EXECUTION_TIMEOUT = "executionTimeout exceeded"  # what clients see (facts/runpo
 class Job:
     """One request to a handler. Times are in seconds since the epoch, None until they have come.
 
-    `lost` says why no final body was posted; `error` is the platform's own error, where it has one.
+    `version` is the registration of the handler that ran it (an edited handler is the next version); `lost` says why no final body was posted; `error` is the platform's own error, where it has one.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Job:
     ended_at: float | None = None
     lost: str | None = None
     error: str | None = None
+    version: int = 1
 
     @property
     def input(self) -> Any:
@@ -64,7 +65,7 @@ def advance(job: Job, event: Event) -> Job:
     if job.ended_at is None:
         match job.status, event:
             case Status.IN_QUEUE, Started(at=at):
-                return Job(job.id, job.handler, job.request, Status.IN_PROGRESS, at)
+                return Job(job.id, job.handler, job.request, Status.IN_PROGRESS, at, version=job.version)
             case Status.IN_PROGRESS, Yielded() | Progressed():
                 return job
             case Status.IN_PROGRESS, Completed(at=at):
@@ -82,4 +83,4 @@ def advance(job: Job, event: Event) -> Job:
 
 
 def _ended(job: Job, status: Status, at: float, lost: str | None = None, error: str | None = None) -> Job:
-    return Job(job.id, job.handler, job.request, status, job.started_at, at, lost, error)
+    return Job(job.id, job.handler, job.request, status, job.started_at, at, lost, error, job.version)

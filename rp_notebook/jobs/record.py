@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -59,7 +60,8 @@ class JobRecord:
     @cached_property
     def answer(self) -> dict[str, Any]:
         """The decoded final body; empty when none was posted."""
-        return self.final.value if self.final else {}
+        decoded: dict[str, Any] = self.final.value if self.final else {}
+        return decoded
 
     @property
     def output(self) -> Any:
@@ -70,6 +72,18 @@ class JobRecord:
     def error(self) -> Any:
         """What the client reads as `error`, usually text; None when there is none."""
         return self.job.error or self.answer.get("error")
+
+    @cached_property
+    def exception(self) -> dict[str, str] | None:
+        """What a worker tells of an exception (`error_type`, `error_message`, `error_traceback` and the worker).
+
+        None when there was none, or when the error is any other text.
+        """
+        try:
+            told = json.loads(self.error)
+        except (TypeError, ValueError):
+            return None
+        return told if isinstance(told, dict) and "error_traceback" in told else None
 
     @property
     def items(self) -> list[Any]:

@@ -84,7 +84,7 @@ async def attempt(
 async def _recorded(
     handler: Handler, request: Request, clock: Clock, stop: Stop, tell: Listener | None = None
 ) -> JobRecord:
-    job = Job(request.id, handler.name, request)
+    job = Job(request.id, handler.name, request, version=handler.version)
     posts: list[Post] = []
     dropped: list[str] = []
 

@@ -1,0 +1,115 @@
+"""The whole way from executed cells to a worker repository in memory."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rp_notebook.errors import UnknownHandler
+from rp_notebook.export.cells import CellRun, notebook_cells
+from rp_notebook.export.declarations import declarations
+from rp_notebook.export.module import module_of
+from rp_notebook.export.recorded import dump_jobs, recorded
+from rp_notebook.export.repo import Repo, worker_repo
+from rp_notebook.export.requirements import pins
+from rp_notebook.export.slicing import Dropped, Kept, Live, slice_cells
+from rp_notebook.export.writing import write_repo
+from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.record import JobRecord
+
+JOBS_KEPT = 20  # the latest jobs become tests of the export
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """An exported worker. Nothing is on disk until `write` puts it there.
+
+    `module` is the text of handler.py; `kept` and `dropped` are the notebook's statements with the reason; `repo`
+    maps names to bytes.
+    """
+
+    handler: str
+    module: str
+    kept: tuple[Kept, ...]
+    dropped: tuple[Dropped, ...]
+    findings: tuple[Finding, ...]
+    repo: Repo
+
+    @property
+    def summary(self) -> str:
+        """What was taken, in a few words."""
+        total = len(self.kept) + len(self.dropped)
+        return f"{len(self.kept)} of {total} statements, {len(self.repo)} files"
+
+    def write(self, folder: Path, *, force: bool = False) -> str:
+        """Writes the repository as a whole and returns `created`, `replaced` or `unchanged`.
+
+        Raises `FolderNotOurs` for a folder that we did not write or that was edited since, unless `force`.
+        """
+        return write_repo(self.repo, folder, force=force)
+
+
+def export_cells(
+    cells: Sequence[CellRun],
+    declaration: Declaration,
+    *,
+    live: Live | None = None,
+    records: Sequence[JobRecord] = (),
+    python: str | None = None,
+    base: str | None = None,
+    notebook: str | None = None,
+) -> ExportResult:
+    """Exports a handler from executed cells; `live` adds what a running kernel knows, `records` become its tests.
+
+    `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on. Raises
+    `ExportRefused` when the worker would be wrong.
+    """
+    slice_ = slice_cells(cells, declaration, live)
+    module = module_of(slice_, declaration)
+    pinned, doubts = pins(module.imports)
+    findings = (*slice_.findings, *doubts)
+    latest = tuple(records)[-JOBS_KEPT:]
+    repo = worker_repo(
+        module=module.text,
+        lines=module.lines,
+        declaration=declaration,
+        records=latest,
+        pins=pinned,
+        python=python or ".".join(platform.python_version_tuple()[:2]),
+        base=base,
+        notebook=notebook,
+        findings=findings,
+        jobs_jsonl=dump_jobs(recorded(record) for record in latest),
+    )
+    return ExportResult(declaration.name, module.text, slice_.kept, slice_.dropped, findings, repo)
+
+
+def export_notebook(
+    path: str | Path,
+    out: str | Path | None = None,
+    handler: str | None = None,
+    *,
+    force: bool = False,
+    python: str | None = None,
+    base: str | None = None,
+) -> ExportResult:
+    """Exports a handler of a notebook file as after Restart & Run All; runs nothing.
+
+    Without `handler` the last one that the notebook declares is taken; a name that is not declared may be any
+    function of the notebook. `out` is the folder to write to (nothing is written without it). Raises `BadInput` for
+    a file that is no notebook, `UnknownHandler`, `ExportRefused` and `FolderNotOurs`.
+    """
+    path = Path(path)
+    cells = notebook_cells(path)
+    known = declarations(cells)
+    if handler is None and not known:
+        raise UnknownHandler("handler", known)
+    name = handler or next(reversed(known))
+    declaration = known.get(name) or Declaration(name, name)
+    result = export_cells(cells, declaration, python=python, base=base, notebook=path.name)
+    if out is not None:
+        result.write(Path(out), force=force)
+    return result

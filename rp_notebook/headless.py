@@ -1,0 +1,81 @@
+"""Runs a notebook file in a kernel of its own, from outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rp_notebook.errors import BadInput, NotebookFailed
+
+CELL_TIMEOUT_S = 3600
+
+
+def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], more: tuple[str, ...] = ()) -> Any:
+    """The notebook at `path` with its outputs, after all its cells and those of `more` ran in a fresh kernel.
+
+    `folder` is the kernel's working directory; `on_cell(number, total)` hears of each code cell, from 1. Raises
+    `NotebookFailed` with the cell and its error, and `BadInput` for a file that is no notebook.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    notebook = _read(path)
+    notebook.cells += [nbformat.v4.new_code_cell(source) for source in more]
+    total = sum(cell.cell_type == "code" for cell in notebook.cells)
+    started = 0
+
+    def starting(cell: Any, **_: Any) -> None:
+        nonlocal started
+        if cell.cell_type == "code":
+            started += 1
+            on_cell(started, total)
+
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        on_cell_start=starting,
+    )
+    try:
+        return client.execute()
+    except CellExecutionError as error:
+        raise NotebookFailed(f"code cell {started} of {path.name} failed: {error.ename}: {error.evalue}") from None
+    except DeadKernelError:
+        raise NotebookFailed(f"the kernel died in code cell {started} of {path.name}") from None
+
+
+def run_notebook(path: Path, job: str, *, handler: str | None = None) -> dict[str, Any]:
+    """Runs a notebook and then one job on a handler of it; `job` is JSON or @FILE.
+
+    Returns `ok`, `status`, `output`, `error`, `lost`, `findings` and `text`, the result as the notebook would show it.
+    """
+    if job.startswith("@"):
+        job = f"@{Path(job[1:]).expanduser().resolve()}"
+    with TemporaryDirectory() as scratch:
+        answer = Path(scratch) / "answer.json"
+        line = f"-n {handler} {job}" if handler else job
+        last = f"await get_ipython().magics_manager.registry['RunpodMagics'].reported({line!r}, {str(answer)!r})"
+        more = ("%load_ext rp_notebook", last)
+        executed(path, folder=path.resolve().parent, on_cell=lambda _number, _total: None, more=more)
+        told: dict[str, Any] = json.loads(answer.read_text())
+    return told
+
+
+def _read(path: Path) -> Any:
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from None
+    except (
+        ValueError,
+        AttributeError,
+        nbformat.ValidationError,
+    ) as error:  # nbformat's own NotJSONError is a ValueError
+        raise BadInput(f"{path} is not a notebook: {str(error).splitlines()[0]}") from None

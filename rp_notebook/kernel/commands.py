@@ -1,0 +1,93 @@
+"""What each `%runpod` command does, given its flags."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import Namespace
+from pathlib import Path
+
+from rp_notebook.errors import BadInput
+from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.kernel.session import Session
+from rp_notebook.panel.card import StatusCard
+from rp_notebook.panel.report import Report
+from rp_notebook.panel.table import JobTable
+
+
+def split(line: str) -> list[str]:
+    """The words of a command's line. Raises `BadInput` for an open quote."""
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise BadInput(f"{line}: {error}") from None
+
+
+def card(session: Session) -> StatusCard:
+    """The status card."""
+    return StatusCard(session.handlers, session.history)
+
+
+def jobs_flags() -> FlagParser:
+    """The flags of `%runpod jobs`."""
+    parser = FlagParser(prog="%runpod jobs", add_help=False, description="The jobs so far.")
+    parser.add_argument("-n", "--name", metavar="NAME", help="of this handler only")
+    return parser
+
+
+def jobs(session: Session, flags: Namespace) -> JobTable:
+    """The table of jobs."""
+    return JobTable(session.history if flags.name is None else session.history.of(flags.name))
+
+
+def export_flags() -> FlagParser:
+    """The flags of `%runpod export`."""
+    parser = FlagParser(prog="%runpod export", add_help=False, description="Write the worker repository.")
+    parser.add_argument("folder", metavar="DIR", help="the folder to write")
+    parser.add_argument("-n", "--name", metavar="NAME", help="the handler (default: the latest registered)")
+    parser.add_argument("--base", metavar="IMAGE", help="the image to build on")
+    parser.add_argument("--python", metavar="V", help="the worker's Python, as 3.11 (default: this kernel's)")
+    parser.add_argument("--force", action="store_true", help="replace a folder that was edited, or is not ours")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+    return parser
+
+
+def export(session: Session, flags: Namespace) -> Report:
+    """Exports the handler with what the cells really executed."""
+    from rp_notebook.export.exporting import export_cells
+    from rp_notebook.export.slicing import Live
+
+    handler = session.handlers.chosen(flags.name, session.namespace)
+    declaration = session.declaration(handler)
+    records = session.history.of(handler.name, handler.version)
+    result = export_cells(
+        tuple(session.recorder.cells),
+        declaration,
+        live=Live(session.namespace, session.namespace.get("Out", {})),
+        records=records,
+        python=flags.python,
+        base=flags.base,
+    )
+    folder = Path(flags.folder).expanduser()
+    written = "dry run" if flags.dry_run else result.write(folder, force=flags.force)
+    headline = f"{declaration.name} → {flags.folder}: {result.summary}"
+    steps = [f"%runpod prove {flags.folder}"] if records else ["%runpod job {...}  (a job that ran becomes a test)"]
+    return Report(written.upper(), "good", headline, [result.repo.tree()], result.findings, steps)
+
+
+def prove_flags() -> FlagParser:
+    """The flags of `%runpod prove`."""
+    parser = FlagParser(prog="%runpod prove", add_help=False, description="Replay jobs through an exported worker.")
+    parser.add_argument("folder", metavar="DIR", help="the exported folder")
+    parser.add_argument("--level", default="process", help="process (default), venv or image")
+    return parser
+
+
+def prove(_session: Session, flags: Namespace) -> Report:
+    """Proves an export under the real SDK, in a process of its own."""
+    from rp_notebook.proof.proving import prove_folder
+    from rp_notebook.proof.report import report_lines
+
+    proof = prove_folder(Path(flags.folder).expanduser(), level=flags.level)
+    headline, *lines = report_lines(proof)
+    badge, tone = ("PROVED", "good") if proof.passed else ("NOT PROVED", "bad")
+    return Report(badge, tone, headline, lines)

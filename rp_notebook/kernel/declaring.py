@@ -1,0 +1,125 @@
+"""Registers the handlers that a cell declares, once the cell has run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from rp_notebook.errors import BadDeclaration
+from rp_notebook.jobs.declaration import Declaration, StartReplaced, declared, handler_cell
+from rp_notebook.jobs.handler import Handler, Kind, as_handler
+from rp_notebook.jobs.handlers import Handlers, configured
+from rp_notebook.jobs.marking import Mark, mark_of
+
+# What a pasted `runpod.serverless.start(...)` calls instead.
+STARTED = ast.parse("get_ipython().magics_manager.registry['RunpodMagics'].started", mode="eval").body
+
+
+class Declaring:
+    """Turns declarations in cells, pasted `start(...)` calls and marked functions into registered handlers."""
+
+    def __init__(self, handlers: Handlers) -> None:
+        self.handlers = handlers
+        self.declarations: dict[str, Declaration] = {}
+        self._start: StartReplaced | None = None
+        self._config: Any = None
+
+    def visit(self, tree: ast.AST) -> ast.AST:
+        """What IPython calls with each cell's tree: only in a handler cell does `start` become ours."""
+        return self._start.visit(tree) if self._start is not None else tree
+
+    def opened(self, raw_cell: str) -> None:
+        """A cell is about to run."""
+        self._config = None
+        self._start = StartReplaced(STARTED) if handler_cell(raw_cell) is not None else None
+
+    def started(self, config: Any) -> None:
+        """The cell called `runpod.serverless.start(config)`: nothing starts, the config declares the handler."""
+        self._config = config
+
+    def closed(
+        self, raw_cell: str, namespace: Mapping[str, Any], to_python: Callable[[str], str], *, ok: bool
+    ) -> list[str]:
+        """A cell has run: registers what it declares and returns a line for each, to be shown.
+
+        `to_python` takes IPython's syntax out of a cell. A cell that failed registers nothing. Raises
+        `BadDeclaration` when a handler cell does not say which function is meant.
+        """
+        self._start = None
+        if not ok:
+            return []
+        cell = handler_cell(raw_cell)
+        lines = [self._declared(cell[0], to_python(cell[1]), namespace)] if cell is not None else []
+        if "@" in raw_cell or "handler" in raw_cell:  # looking through the namespace has its price
+            lines += self._marked(namespace)
+        return lines
+
+    def _declared(self, flags: str, source: str, namespace: Mapping[str, Any]) -> str:
+        declaration = declared(flags, source)
+        ignored: Iterable[str] = ()
+        if self._config is not None:
+            found, ignored = configured(self._config, declaration.name)
+        else:
+            found = as_handler(_value_of(declaration.function, namespace), name=declaration.name)
+        handler = replace(
+            found,
+            aggregate=found.aggregate or declaration.aggregate,
+            refresh=found.refresh or declaration.refresh,
+            concurrency=declaration.concurrency or found.concurrency,
+            timeout_s=declaration.timeout_s,
+        )
+        return self._registered(handler, declaration, ignored)
+
+    def _marked(self, namespace: Mapping[str, Any]) -> list[str]:
+        known = {id(handler.call) for handler in self.handlers}
+        found = {
+            name: (value, mark)
+            for name, value in tuple(namespace.items())
+            if not name.startswith("_") and (mark := mark_of(value)) is not None and id(value) not in known
+        }
+        unique = {id(value): (name, value, mark) for name, (value, mark) in found.items()}
+        return [self._registered(*_of_mark(name, value, mark), ()) for name, value, mark in unique.values()]
+
+    def _registered(self, handler: Handler, declaration: Declaration, ignored: Iterable[str]) -> str:
+        registered = self.handlers.register(handler)
+        self.declarations[registered.name] = declaration
+        return f"{described(registered)}. Run a job: %runpod job {{...}}" + "".join(
+            f"\n`{key}` means nothing to runpod.serverless.start and is ignored there" for key in ignored
+        )
+
+
+def described(handler: Handler) -> str:
+    """`sentiment v2 (sync)`: a handler in a few words."""
+    words = [handler.kind.value]
+    if handler.aggregate:
+        words.append("aggregates" if handler.streams else "aggregate has no effect: it does not stream")
+    if handler.refresh:
+        words.append("worker restarts after each job")
+    if (handler.concurrency or 1) > 1:
+        serial = ", but sync jobs run one after another" if handler.kind in (Kind.SYNC, Kind.GENERATOR) else ""
+        words.append(f"{handler.concurrency} at a time{serial}")
+    if handler.timeout_s is not None:
+        words.append(f"at most {handler.timeout_s:g} s")
+    return f"Handler {handler.name} v{handler.version} ({'; '.join(words)})"
+
+
+def _of_mark(name: str, value: Any, mark: Mark) -> tuple[Handler, Declaration]:
+    handler = replace(
+        as_handler(value, name=mark.name or name),
+        aggregate=mark.aggregate,
+        refresh=mark.refresh,
+        concurrency=mark.concurrency,
+        timeout_s=mark.timeout,
+    )
+    declaration = Declaration(
+        handler.name, name, mark.aggregate, mark.refresh, concurrency=mark.concurrency, timeout_s=mark.timeout
+    )
+    return handler, declaration
+
+
+def _value_of(function: str, namespace: Mapping[str, Any]) -> Any:
+    if function not in namespace:
+        raise BadDeclaration(f"the cell ran, but {function!r} is not there: was it deleted at the end of the cell?")
+    return namespace[function]

@@ -1,0 +1,56 @@
+"""Puts the extension into an IPython shell, and takes it out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rp_notebook.jobs.record import JobRecord
+from rp_notebook.kernel.magics import RunpodMagics
+from rp_notebook.kernel.session import Session
+from rp_notebook.kernel.transforms import awaited_jobs, handler_lines
+from rp_notebook.panel import result
+
+MAGICS = RunpodMagics.__name__
+
+
+def load(shell: Any) -> None:
+    """Registers magics, transforms, callbacks and views. A shell that has them is left as it is."""
+    if MAGICS in shell.magics_manager.registry:
+        return
+    session = Session(shell)
+    magics = RunpodMagics(shell, session)
+    shell.register_magics(magics)
+    # First of all transforms, so that IPython sees no cell magic where there is an ordinary cell.
+    shell.input_transformers_cleanup.insert(0, handler_lines)
+    shell.input_transformers_post.append(awaited_jobs)
+    shell.ast_transformers.append(session.declaring)
+    magics.undo = (session.watch(), _show_records(shell))
+
+
+def unload(shell: Any) -> None:
+    """Undoes `load`; jobs, handlers and recorded cells are forgotten."""
+    magics = shell.magics_manager.registry.pop(MAGICS, None)
+    if magics is None:
+        return
+    for undo in magics.undo:
+        undo()
+    shell.input_transformers_cleanup.remove(handler_lines)
+    shell.input_transformers_post.remove(awaited_jobs)
+    shell.ast_transformers.remove(magics.session.declaring)
+    for kind, names in magics.magics.items():
+        for name in names:
+            shell.magics_manager.magics[kind].pop(name, None)
+
+
+def _show_records(shell: Any) -> Callable[[], None]:
+    html = shell.display_formatter.formatters["text/html"]
+    plain = shell.display_formatter.formatters["text/plain"]
+    html.for_type(JobRecord, result.html)
+    plain.for_type(JobRecord, lambda record, printer, _cycle: printer.text(result.text(record)))
+
+    def undo() -> None:
+        html.pop(JobRecord, None)
+        plain.pop(JobRecord, None)
+
+    return undo

@@ -1,0 +1,116 @@
+"""From the text behind `%runpod job` to the flags and the input it means."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rp_notebook.errors import BadInput
+from rp_notebook.jobs.declaration import FlagParser
+
+
+@dataclass(frozen=True)
+class JobLine:
+    """`%runpod job` taken apart: flags, and the text of the input."""
+
+    handler: str | None
+    output: str | None
+    mode: Any
+    timeout_s: float | None
+    text: str
+
+
+def job_flags() -> FlagParser:
+    """The flags of `%runpod job`."""
+    parser = FlagParser(prog="%runpod job", add_help=False, description="Run a job on the warm handler.")
+    parser.add_argument("-n", "--name", metavar="NAME", help="the handler (default: the latest registered)")
+    parser.add_argument("-o", "--output", metavar="VAR", help="put the answer into this variable")
+    parser.add_argument("--mode", choices=("run", "runsync"), default="run", help="whose size limits hold")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds the job may take")
+    return parser
+
+
+def job_line(line: str, body: str | None = None) -> JobLine:
+    """Takes `[flags] INPUT [flags]` apart; a cell's `body` is the input when there is one.
+
+    The input is never split at spaces or quotes: it is what stands between the flags in front and those behind it.
+    """
+    flags, text = _split(line)
+    given = job_flags().parse_args(flags)
+    return JobLine(given.name, given.output, given.mode, given.timeout, body if body and not text else text)
+
+
+def input_of(text: str, namespace: Mapping[str, Any]) -> Any:
+    """The job or the bare input that `text` stands for: `@file`, JSON, or a Python expression over `namespace`.
+
+    Raises `BadInput` with the place where it does not parse.
+    """
+    text = text.strip()
+    if not text:
+        raise BadInput('a job needs an input: %runpod job {"prompt": "..."}, a variable, or @file.json')
+    if text.startswith("@"):
+        return _from_file(Path(text[1:].strip()).expanduser())
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        return _evaluated(text, namespace, error)
+
+
+def _evaluated(text: str, namespace: Mapping[str, Any], as_json: json.JSONDecodeError) -> Any:
+    try:
+        code = compile(text, "<input>", "eval")
+    except (SyntaxError, ValueError) as error:
+        # Whoever writes {"a": true, ...} means JSON; its parser knows the place better.
+        reason = f"is not JSON: {_placed(as_json)}" if text[0] in '{["' else f"does not parse: {error}"
+        raise BadInput(f"the input {reason}") from None
+    try:
+        return eval(code, dict(namespace))
+    except Exception as error:  # noqa: BLE001 (the user's expression; whatever it raises is the message)
+        raise BadInput(f"the input {text[:80]!r} raised {type(error).__name__}: {error}") from None
+
+
+def _from_file(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise BadInput(f"cannot read {path}: {error.strerror}") from None
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{path} is not JSON: {_placed(error)}") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is not JSON: it is not UTF-8 text") from None
+
+
+def _placed(error: json.JSONDecodeError) -> str:
+    line = error.doc.splitlines()[error.lineno - 1] if error.doc.splitlines() else ""
+    start = max(error.colno - 25, 0)
+    return f"{error.msg} at line {error.lineno}, column {error.colno}: {line[start : error.colno + 15]!r}"
+
+
+def _split(line: str) -> tuple[list[str], str]:
+    flags: list[str] = []
+    rest = line.strip()
+    while rest.startswith("-"):
+        flag, _, rest = rest.partition(" ")
+        flags.append(flag)
+        if "=" not in flag:
+            value, _, rest = rest.lstrip().partition(" ")
+            flags.append(value)
+        rest = rest.lstrip()
+    behind = _flags_behind(rest)
+    return flags + shlex.split(behind), rest[: len(rest) - len(behind)].strip()
+
+
+def _flags_behind(text: str) -> str:
+    """The flags that follow a JSON input or a single word: elsewhere a minus sign belongs to the expression."""
+    try:
+        end = json.JSONDecoder().raw_decode(text)[1]
+    except (json.JSONDecodeError, ValueError):
+        word, _, _ = text.partition(" ")
+        end = len(word) if word.isidentifier() or word.startswith("@") else len(text)
+    behind = text[end:].lstrip()
+    known = ("-n", "--name", "-o", "--output", "--mode", "--timeout")
+    return behind if behind.split("=")[0].split(" ")[0] in known else ""

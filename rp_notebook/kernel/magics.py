@@ -1,0 +1,140 @@
+"""The magics: take the line apart, call, and let the result show itself."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
+
+from rp_notebook.errors import RpNotebookError
+from rp_notebook.jobs.declaration import HANDLER_MAGIC, FlagParser, handler_flags
+from rp_notebook.jobs.record import JobRecord
+from rp_notebook.kernel import commands
+from rp_notebook.kernel.inputs import job_flags
+from rp_notebook.kernel.session import Session
+from rp_notebook.panel.result import text
+
+# A command is its flags and what it does with them.
+COMMANDS: tuple[tuple[str, Callable[[], FlagParser], Callable[[Session, Any], Any]], ...] = (
+    ("jobs", commands.jobs_flags, commands.jobs),
+    ("export", commands.export_flags, commands.export),
+    ("prove", commands.prove_flags, commands.prove),
+)
+
+
+@magics_class
+class RunpodMagics(Magics):  # type: ignore[misc] # IPython publishes no types
+    """`%runpod`, `%%runpod_handler`, and what the cells that they rewrite call."""
+
+    def __init__(self, shell: Any, session: Session) -> None:
+        super().__init__(shell)
+        self.session = session
+        self.started = session.declaring.started
+        self.undo: tuple[Callable[[], None], ...] = ()  # what unloading has to call
+
+    @no_var_expand  # type: ignore[untyped-decorator] # a dict's braces are no format string
+    @line_cell_magic  # type: ignore[untyped-decorator]
+    def runpod(self, line: str, cell: str | None = None) -> Any:
+        """Prototype a RunPod worker: run jobs on a warm handler, export it, prove the export.
+
+        %runpod                       handlers, last jobs, what to type next
+        %runpod job [-n NAME] INPUT   run a job; INPUT is JSON, a variable, an expression, or @file.json
+        %runpod jobs                  the jobs so far
+        %runpod export DIR            write the worker repository
+        %runpod prove DIR             replay the jobs through it under the real SDK
+
+        Each of them answers --help. A handler is registered by a cell that begins with %%runpod_handler.
+        """
+        words = line.split(maxsplit=1)
+        if not words:
+            return commands.card(self.session)
+        name, rest = words[0], words[1] if len(words) > 1 else ""
+        with_flags = {known: (flags, act) for known, flags, act in COMMANDS}
+        if name in ("--help", "-h", "help"):
+            print(self.runpod.__doc__)  # noqa: T201 (what a magic says, it prints)
+            return None
+        if name == "job":
+            return self._job_where_it_cannot_run(rest)
+        if name not in with_flags:
+            raise UsageError(_unknown(name, [*with_flags, "job"]))
+        flags, act = with_flags[name]
+        if _asks_for_help(rest):
+            print(flags().format_help())  # noqa: T201
+            return None
+        with said_in_one_line():
+            return act(self.session, flags().parse_args(commands.split(rest)))
+
+    @no_var_expand  # type: ignore[untyped-decorator]
+    @cell_magic  # type: ignore[untyped-decorator]
+    def runpod_handler(self, line: str, cell: str) -> None:
+        """Register the handler that this cell defines: %%runpod_handler [NAME] [flags].
+
+        The cell runs as an ordinary cell. It holds a function of one job (def, async def, generator or async
+        generator) with what it needs around it, or a whole handler.py, whose runpod.serverless.start({...}) is read
+        as the declaration and starts nothing. Flags: --aggregate, --concurrency N, --refresh, --timeout S,
+        --schema VAR. It must be the first line of the cell.
+        """
+        if _asks_for_help(line):
+            print(handler_flags().format_help())  # noqa: T201
+            return
+        # Reached only by calling the magic from code; a typed cell is rewritten before IPython sees a magic.
+        self.shell.run_cell(f"{HANDLER_MAGIC} {line}\n{cell}", store_history=False)
+
+    async def awaited(self, line: str, cell: str | None = None) -> JobRecord | None:
+        """What `%runpod job` becomes in a cell: an awaited call on the kernel's own loop."""
+        rest = line.removeprefix("job").strip()
+        if _asks_for_help(rest):
+            print(job_flags().format_help())  # noqa: T201
+            return None
+        with said_in_one_line():
+            return await self.session.run(rest, cell)
+
+    async def reported(self, line: str, path: str) -> None:
+        """Runs the job of a line like `%runpod job`'s and writes what came of it to a file, as JSON."""
+        record = await self.session.run(line, None)
+        told = {
+            "ok": str(record.status) == "COMPLETED" and not any(f.severity == "error" for f in record.findings),
+            "status": record.status,
+            "output": record.output,
+            "error": record.error,
+            "lost": record.lost,
+            "findings": [asdict(finding) for finding in record.findings],
+            "text": text(record),
+        }
+        Path(path).write_text(json.dumps(told))
+
+    def _job_where_it_cannot_run(self, rest: str) -> None:
+        if _asks_for_help(rest):
+            print(job_flags().format_help())  # noqa: T201
+            return
+        raise UsageError(
+            "%runpod job is awaited by its cell, which cannot be done here (inside a function or another magic): "
+            "write `record = await rp_notebook.arun_job(handler, {...})`"
+        )
+
+
+class said_in_one_line:  # noqa: N801 (a context manager is read as a verb)
+    """Turns our own errors into IPython's `UsageError`, which is shown without a traceback."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: Any, error: BaseException | None, _frames: Any) -> None:
+        if isinstance(error, RpNotebookError):
+            raise UsageError(str(error)) from None
+
+
+def _asks_for_help(rest: str) -> bool:
+    return rest.strip() in ("--help", "-h", "-?")
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean %runpod {close[0]}?" if close else f"there are: {', '.join(sorted(known))}"
+    return f"%runpod has no command {name!r}; {hint}"

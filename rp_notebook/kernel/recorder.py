@@ -1,0 +1,81 @@
+"""Keeps one small record per executed cell; everything else about cells is worked out when somebody asks."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rp_notebook.export.cells import CellRun
+
+
+class Recorder:
+    """The cells of this session in the order in which they ran, those before the extension was loaded included."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._started = 0.0
+        self._open = 0
+        self.cells = _earlier_cells(shell)
+
+    def watch(self) -> Callable[[], None]:
+        """Records cells from now on; the returned function ends that."""
+        events = self._shell.events
+        events.register("pre_run_cell", self._before)
+        events.register("post_run_cell", self._after)
+
+        def stop() -> None:
+            events.unregister("pre_run_cell", self._before)
+            events.unregister("post_run_cell", self._after)
+
+        return stop
+
+    def _before(self, info: Any) -> None:
+        if info.store_history:
+            self._open = 0  # an outermost cell: an interrupted one before it may have ended without a word
+        self._open += 1
+        if self._open == 1:
+            self._started = time.perf_counter()
+
+    def _after(self, result: Any) -> None:
+        self._open = max(self._open - 1, 0)
+        info = result.info
+        if self._open or info is None:  # a cell that another cell ran: its text is in that one
+            return
+        self.cells.append(
+            CellRun(
+                number=result.execution_count or self._shell.execution_count,
+                text=info.raw_cell,
+                cell_id=getattr(info, "cell_id", None),  # since IPython 8.3
+                ok=result.error_before_exec is None and result.error_in_exec is None,
+                failed_line=_failed_line(result.error_in_exec),
+                cwd=_working_directory(),
+                seconds=time.perf_counter() - self._started if self._started else 0.0,
+            )
+        )
+
+
+def _earlier_cells(shell: Any) -> list[CellRun]:
+    history = getattr(shell.history_manager, "input_hist_raw", [])
+    return [CellRun(number, text) for number, text in enumerate(history[: shell.execution_count]) if number and text]
+
+
+def _failed_line(error: BaseException | None) -> int | None:
+    """The line of the cell whose statement raised: the outermost frame that is a cell's own code."""
+    frames: TracebackType | None = error.__traceback__ if error is not None else None
+    while frames is not None:
+        name = frames.tb_frame.f_code.co_name
+        if name == "<module>" or name.startswith("<cell line"):
+            return frames.tb_lineno
+        frames = frames.tb_next
+    return None
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 (a Path costs ten times as much, at every cell)
+    except FileNotFoundError:  # the folder was deleted under the kernel
+        return str(Path.home())

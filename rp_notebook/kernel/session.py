@@ -1,0 +1,82 @@
+"""What the extension knows in one kernel: handlers, jobs, executed cells."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rp_notebook.errors import BadDeclaration
+from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.jobs.handler import Handler
+from rp_notebook.jobs.handlers import Handlers
+from rp_notebook.jobs.history import History
+from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.request import refuse_oversized, request_of
+from rp_notebook.jobs.worker import Worker
+from rp_notebook.kernel.declaring import Declaring
+from rp_notebook.kernel.inputs import input_of, job_line
+from rp_notebook.kernel.recorder import Recorder
+
+
+class Session:
+    """Joins the rooms for one IPython shell; `shell.user_ns` is the only namespace it reads."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self.handlers = Handlers()
+        self.history = History()
+        self.worker = Worker(self.history)
+        self.declaring = Declaring(self.handlers)
+        self.recorder = Recorder(shell)
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The user's variables."""
+        names: dict[str, Any] = self.shell.user_ns
+        return names
+
+    async def run(self, line: str, body: str | None) -> JobRecord:
+        """Runs the job of a `%runpod job` line. Raises `BadInput`, `BadDeclaration` or `UnknownHandler`."""
+        asked = job_line(line, body)
+        handler = self.handlers.chosen(asked.handler, self.namespace)
+        request = request_of(input_of(asked.text, self.namespace), mode=asked.mode)
+        refuse_oversized(request, asked.mode)
+        record = await self.worker.run(handler, request, asked.timeout_s)
+        if asked.output:
+            self.namespace[asked.output] = record.output
+        return record
+
+    def declaration(self, handler: Handler) -> Declaration:
+        """How a handler is declared; a plain callable of the namespace declares itself."""
+        return self.declaring.declarations.get(handler.name) or Declaration(handler.name, handler.name)
+
+    def watch(self) -> Callable[[], None]:
+        """Records cells and registers the handlers they declare; the returned function ends that."""
+        stop_recording = self.recorder.watch()
+        events = self.shell.events
+        events.register("pre_run_cell", self._before)
+        events.register("post_run_cell", self._after)
+
+        def stop() -> None:
+            stop_recording()
+            events.unregister("pre_run_cell", self._before)
+            events.unregister("post_run_cell", self._after)
+
+        return stop
+
+    def _before(self, info: Any) -> None:
+        self.declaring.opened(info.raw_cell)
+
+    def _after(self, result: Any) -> None:
+        if result.info is None:
+            return
+        raw = result.info.raw_cell
+        ok = result.error_before_exec is None and result.error_in_exec is None
+        try:
+            lines = self.declaring.closed(raw, self.namespace, self.shell.transform_cell, ok=ok)
+        except BadDeclaration as error:
+            print(f"UsageError: {error}", file=sys.stderr)  # noqa: T201 (as IPython shows a user's mistake)
+            return
+        for line in lines:
+            print(line)  # noqa: T201 (below the cell that declares the handler)

@@ -1,0 +1,59 @@
+"""Rewrites our magics in a cell's text so that it stays an ordinary cell: line numbers, `!`, await and all."""
+
+from __future__ import annotations
+
+import ast
+
+from rp_notebook.jobs.declaration import HANDLER_MAGIC
+
+JOB_MAGIC = "%%runpod"
+# What `%runpod job ...` has become once IPython's own transformers have run.
+JOB_CALL = "get_ipython().run_line_magic('runpod', 'job"
+AWAITED = "await get_ipython().magics_manager.registry['RunpodMagics'].awaited("
+
+
+def handler_lines(lines: list[str]) -> list[str]:
+    """Makes the line `%%runpod_handler ...` a comment: the rest of the cell is then what it says it is.
+
+    `%%runpod job` is made the one awaited call that it stands for. Other cells are left alone.
+    """
+    for number, line in enumerate(lines):
+        words = line.split(maxsplit=2)
+        if not words:
+            continue
+        if words[0] == HANDLER_MAGIC:
+            return [*lines[:number], f"# {line.lstrip()}", *lines[number + 1 :]]
+        if words[:2] == [JOB_MAGIC, "job"]:
+            rest = words[2] if len(words) > 2 else ""
+            body = "".join(lines[number + 1 :])
+            return [*lines[:number], f"{AWAITED}{'job ' + rest.strip()!r}, {body!r})\n"]
+        return lines
+    return lines
+
+
+def awaited_jobs(lines: list[str]) -> list[str]:
+    """Puts `await` before each `%runpod job` of the cell, but for those inside functions, where it may not stand."""
+    text = "".join(lines)
+    if JOB_CALL not in text:
+        return lines
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:  # IPython reports it better
+        return lines
+    rows = [line.encode() for line in text.splitlines(keepends=True)]
+    for call in sorted(_job_calls(tree), key=lambda call: (call.lineno, call.col_offset), reverse=True):
+        row, start, end = rows[call.lineno - 1], call.col_offset, call.args[1].col_offset
+        rows[call.lineno - 1] = row[:start] + AWAITED.encode() + row[end:]
+    return b"".join(rows).decode().splitlines(keepends=True)
+
+
+def _job_calls(tree: ast.AST) -> list[ast.Call]:
+    found = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            continue
+        if isinstance(node, ast.Call) and ast.unparse(node).startswith(JOB_CALL):
+            found.append(node)
+        else:
+            found += _job_calls(node)
+    return found

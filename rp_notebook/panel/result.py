@@ -1,0 +1,130 @@
+"""A finished job as a person sees it: as HTML, and the same in text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.payload import MB, RUN_LIMIT, RUNSYNC_LIMIT
+from rp_notebook.jobs.record import JobRecord
+from rp_notebook.panel import style
+from rp_notebook.panel.preview import duration, preview, size
+
+Tone = Literal["good", "bad", "dim"]
+
+ITEMS_SHOWN = 8
+BAR_CELLS = 20
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What stands on the badge, and what it means for the client."""
+
+    badge: str
+    tone: Tone
+    client: str = ""
+
+
+def verdict(record: JobRecord) -> Verdict:
+    """How the job ended, in the words that matter: LOST and TOO LARGE before the platform's status."""
+    status = str(record.status)
+    if record.lost and status == "IN_PROGRESS":
+        return Verdict("LOST", "bad", "the client would see IN_PROGRESS until the job times out")
+    if (record.sizes.result or 0) > RUN_LIMIT:
+        fits = (record.sizes.result or 0) <= RUNSYNC_LIMIT
+        route = "through /run " if fits else ""
+        return Verdict("TOO LARGE", "bad", f"{route}the client would see COMPLETED without an output")
+    tones: dict[str, Tone] = {"COMPLETED": "good", "CANCELLED": "dim"}
+    return Verdict(status, tones.get(status, "bad"))
+
+
+def text(record: JobRecord) -> str:
+    """The whole result in plain text."""
+    seen = verdict(record)
+    head = f"{seen.badge}  {record.job.handler}  {_took(record)}  {record.id}"
+    blocks = [head, *([seen.client] if seen.client else []), _bar(record), *_bodies(record)]
+    blocks += [f"{sign(finding)} {finding}" for finding in record.findings]
+    return "\n".join(block for block in blocks if block)
+
+
+def html(record: JobRecord) -> str:
+    """The whole result in HTML that needs no script and no widget."""
+    seen = verdict(record)
+    client = f'<div class="rpn-client">{escape(seen.client)}</div>' if seen.client else ""
+    head = (
+        f'<div class="rpn-head"><span class="rpn-badge rpn-{seen.tone}">{escape(seen.badge)}</span>'
+        f"<b>{escape(record.job.handler)}</b><span>{escape(_took(record))}</span>"
+        f'<span class="rpn-dim">{escape(record.id)}</span></div>'
+    )
+    bodies = "".join(f"<pre>{escape(body)}</pre>" for body in _bodies(record))
+    findings = "".join(finding_html(finding) for finding in record.findings)
+    return f'{style.SHEET}<div class="rpn">{head}{client}{_meter(record)}{bodies}{findings}</div>'
+
+
+def _took(record: JobRecord) -> str:
+    return "" if record.execution_ms is None else duration(record.execution_ms)
+
+
+def _bodies(record: JobRecord) -> list[str]:
+    shown = []
+    items = [post for post in record.posts if post.kind == "stream"]
+    if items:
+        first = "\n".join(f"  {preview(post.value.get('output'))}" for post in items[:ITEMS_SHOWN])
+        more = f"\n  … {len(items) - ITEMS_SHOWN} more" if len(items) > ITEMS_SHOWN else ""
+        shown.append(f"streamed {len(items)} item{'s' * (len(items) != 1)}:\n{first}{more}")
+    if record.error is not None:
+        shown.append(_error(record))
+    if "output" in record.answer and not (items and record.output == []):
+        shown.append(preview(record.output))
+    elif record.final is not None and record.error is None and not items:
+        shown.append("(no output: the body is empty)")
+    return shown
+
+
+def _error(record: JobRecord) -> str:
+    if record.exception is not None:
+        return record.exception["error_traceback"].strip()
+    return f"error: {record.error if isinstance(record.error, str) else preview(record.error)}"
+
+
+def _bar(record: JobRecord) -> str:
+    if record.sizes.result is None:
+        return ""
+    filled = min(round(record.sizes.result / RUNSYNC_LIMIT * BAR_CELLS), BAR_CELLS)
+    cells = "█" * filled + "·" * (BAR_CELLS - filled)
+    middle = BAR_CELLS // 2
+    return f"[{cells[:middle]}|{cells[middle:]}] {_measured(record)}"
+
+
+def _meter(record: JobRecord) -> str:
+    if record.sizes.result is None:
+        return ""
+    percent = min(record.sizes.result / RUNSYNC_LIMIT * 100, 100)
+    tone = "bad" if record.sizes.result > RUN_LIMIT else "good"
+    return (
+        f'<div class="rpn-meter"><div class="rpn-track" role="img" aria-label="{escape(_measured(record))}">'
+        f'<div class="rpn-fill rpn-{tone}" style="width:{percent:.2f}%"></div><div class="rpn-tick"></div></div>'
+        f'<span class="rpn-dim">{escape(_measured(record))}</span></div>'
+    )
+
+
+def _measured(record: JobRecord) -> str:
+    result = record.sizes.result or 0
+    return (
+        f"answer {size(result)}: {result / RUN_LIMIT:.0%} of {RUN_LIMIT // MB} MB (/run), "
+        f"{result / RUNSYNC_LIMIT:.0%} of {RUNSYNC_LIMIT // MB} MB (/runsync)"
+    )
+
+
+def sign(finding: Finding) -> str:
+    """One character for the severity."""
+    return {"error": "✗", "warning": "!", "note": "·"}[finding.severity]
+
+
+def finding_html(finding: Finding) -> str:
+    """One finding with its fix."""
+    fix = f'<div class="rpn-fix">→ {escape(finding.fix)}</div>' if finding.fix else ""
+    said = f"<code>{finding.code}</code> {escape(finding.message)}{fix}"
+    return f'<div class="rpn-finding rpn-{finding.severity}">{said}</div>'
