@@ -1,0 +1,156 @@
+"""`make bench`: what this tool costs, as ratios of two measurements of the same run.
+
+    python -m tests.bench [--json]
+
+Each row is (name, ratio, what it may be at most). New rows go into ROWS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    ratio: float
+    at_most: float
+    detail: str
+
+    @property
+    def holds(self) -> bool:
+        return self.ratio <= self.at_most
+
+
+def main() -> int:
+    rows = [row() for row in ROWS]
+    if "--json" in sys.argv[1:]:
+        print(json.dumps({"rows": [asdict(row) | {"holds": row.holds} for row in rows]}, indent=1))
+    else:
+        width = max(len(row.name) for row in rows)
+        for row in rows:
+            mark = "ok " if row.holds else "OVER"
+            print(f"{mark:4} {row.name:<{width}}  {row.ratio:8.3f}  (at most {row.at_most:g})  {row.detail}")
+    return 0 if all(row.holds for row in rows) else 1
+
+
+def import_over_python() -> Row:
+    """Seconds of `import rp_notebook` in bare IPython, over 100 ms."""
+    ours = imported("import IPython", "import rp_notebook")
+    return Row("import rp_notebook / 100 ms", ours / 0.1, 1.0, f"{ours * 1e3:.1f} ms over bare IPython")
+
+
+def load_over_ipython() -> Row:
+    """Seconds of `%load_ext rp_notebook` in a started shell, over 100 ms; neither runpod nor torch comes with it."""
+    shell = "from IPython.core.interactiveshell import InteractiveShell as S; ip = S.instance(); ip.run_cell('1')"
+    ours = imported(shell, "ip.run_line_magic('load_ext', 'rp_notebook')")
+    return Row("%load_ext / 100 ms", ours / 0.1, 1.0, f"{ours * 1e3:.1f} ms over a running IPython")
+
+
+def cell_over_20_us() -> Row:
+    """What the loaded extension adds to a trivial cell, over 20 us."""
+    code = """
+import time, statistics
+from IPython.core.interactiveshell import InteractiveShell
+ip = InteractiveShell.instance()
+def once(n=300):
+    start = time.perf_counter()
+    for _ in range(n):
+        ip.run_cell("x = 1", store_history=False)
+    return (time.perf_counter() - start) / n
+once(); pairs = []
+for _ in range(7):
+    bare = once(); ip.run_line_magic("load_ext", "rp_notebook")
+    loaded = once(); ip.run_line_magic("unload_ext", "rp_notebook")
+    pairs.append(loaded - bare)
+print(statistics.median(pairs))
+"""
+    extra = float(run(code))
+    return Row("a cell with the recorder / 20 us", extra / 20e-6, 1.0, f"{extra * 1e6:.1f} us more a cell")
+
+
+def job_over_sdk() -> Row:
+    """`run_job` over the SDK's own, each called from plain Python in this process."""
+    with sdk() as sdk_run_job:
+        import rp_notebook
+
+        ours, theirs = interleaved(
+            lambda: rp_notebook.run_job(trivial, JOB), lambda: asyncio.run(sdk_run_job(trivial, dict(JOB))), 300
+        )
+    return Row("run_job / the SDK's", ours / theirs, 1.0, f"{ours * 1e6:.0f} us against {theirs * 1e6:.0f} us")
+
+
+def large_answer_over_dumps() -> Row:
+    """A job with a 20 MB answer over one json.dumps(...).encode() of it."""
+    import rp_notebook
+
+    worst, detail = 0.0, ""
+    for name, answer in (("base64 text", "A" * 20_000_000), ("rows", [{"score": 0.123456, "label": "cat"}] * 520_000)):
+        ours, dumps = interleaved(
+            lambda answer=answer: rp_notebook.run_job(lambda job: answer, JOB),
+            lambda answer=answer: json.dumps({"output": answer}, ensure_ascii=False).encode(),
+            9,
+        )
+        if ours / dumps > worst:
+            worst, detail = ours / dumps, f"{name}: {ours * 1e3:.0f} ms against {dumps * 1e3:.0f} ms"
+    return Row("a 20 MB answer / json.dumps", worst, 1.1, detail)
+
+
+ROWS: tuple[Callable[[], Row], ...] = (
+    import_over_python,
+    load_over_ipython,
+    cell_over_20_us,
+    job_over_sdk,
+    large_answer_over_dumps,
+)
+JOB = {"id": "job-1", "input": {}}
+
+
+def trivial(job: object) -> dict[str, int]:
+    return {"a": 1}
+
+
+@contextlib.contextmanager
+def sdk():
+    """The SDK's run_job, with its log at its default level going nowhere."""
+    from runpod.serverless.modules.rp_job import run_job
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield run_job
+
+
+def interleaved(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """The median seconds of each, measured in turns so that a busy machine slows both."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for taken, call in zip(times, (first, second), strict=True):
+            start = time.perf_counter()
+            call()
+            taken.append(time.perf_counter() - start)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def imported(before: str, measured: str) -> float:
+    code = f"import time\n{before}\nstart = time.perf_counter()\n{measured}\nprint(time.perf_counter() - start)"
+    return min(float(run(code)) for _ in range(5))
+
+
+def run(code: str) -> str:
+    environ = {**os.environ, "IPYTHONDIR": os.environ.get("TMPDIR", "/tmp")}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ
+    ).stdout.split()[-1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
