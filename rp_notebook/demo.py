@@ -62,8 +62,7 @@ def _told(notebook: Any) -> Iterator[str]:
             title = next((line for line in cell.source.splitlines() if line.startswith("#")), "")
             if title:
                 yield f"\n{title.lstrip('# ')}\n{'─' * len(title.lstrip('# '))}"
-        for text in _texts_of(cell):
-            yield text
+        yield from _texts_of(cell)
 
 
 def _texts(notebook: Any) -> Iterator[str]:

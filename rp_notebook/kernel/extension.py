@@ -12,13 +12,14 @@ from rp_notebook.kernel.transforms import awaited_jobs, handler_lines
 from rp_notebook.panel import result
 
 MAGICS = RunpodMagics.__name__
+SESSION = "rp_notebook"
 
 
 def load(shell: Any) -> None:
     """Registers magics, transforms, callbacks and views. A shell that has them is left as it is."""
     if MAGICS in shell.magics_manager.registry:
         return
-    session = Session(shell)
+    session = shell.meta.setdefault(SESSION, Session(shell))
     magics = RunpodMagics(shell, session)
     shell.register_magics(magics)
     # First of all transforms, so that IPython sees no cell magic where there is an ordinary cell.
@@ -29,7 +30,7 @@ def load(shell: Any) -> None:
 
 
 def unload(shell: Any) -> None:
-    """Undoes `load`; jobs, handlers and recorded cells are forgotten."""
+    """Undoes `load`. What was known stays in `shell.meta`, so that `%reload_ext` loses no handler and no job."""
     magics = shell.magics_manager.registry.pop(MAGICS, None)
     if magics is None:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shlex
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any
 
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.declaration import FlagParser
+
+FLAGS = ("-n", "--name", "-o", "--output", "--mode", "--timeout")
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,24 @@ def _split(line: str) -> tuple[list[str], str]:
 
 
 def _flags_behind(text: str) -> str:
-    """The flags that follow a JSON input or a single word: elsewhere a minus sign belongs to the expression."""
+    """The flags that follow a whole input: a minus sign inside one belongs to it."""
+    at = text.find(" -")
+    while at != -1:
+        behind = text[at:].lstrip()
+        if behind.split("=")[0].split(" ")[0] in FLAGS and _is_whole(text[:at]):
+            return behind
+        at = text.find(" -", at + 1)
+    return ""
+
+
+def _is_whole(text: str) -> bool:
+    if text.startswith("@"):
+        return True
     try:
-        end = json.JSONDecoder().raw_decode(text)[1]
-    except (json.JSONDecodeError, ValueError):
-        word, _, _ = text.partition(" ")
-        end = len(word) if word.isidentifier() or word.startswith("@") else len(text)
-    behind = text[end:].lstrip()
-    known = ("-n", "--name", "-o", "--output", "--mode", "--timeout")
-    return behind if behind.split("=")[0].split(" ")[0] in known else ""
+        json.loads(text)
+    except ValueError:
+        try:
+            ast.parse(text, mode="eval")
+        except (SyntaxError, ValueError):
+            return False
+    return True

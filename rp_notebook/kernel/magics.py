@@ -63,6 +63,8 @@ class RunpodMagics(Magics):  # type: ignore[misc] # IPython publishes no types
             return self._job_where_it_cannot_run(rest)
         if name not in with_flags:
             raise UsageError(_unknown(name, [*with_flags, "job"]))
+        if cell:
+            raise UsageError(f"%%runpod {name} takes no body; only %%runpod job does: write %runpod {name}")
         flags, act = with_flags[name]
         if _asks_for_help(rest):
             print(flags().format_help())  # noqa: T201

@@ -8,7 +8,7 @@ from rp_notebook.jobs.declaration import HANDLER_MAGIC
 
 JOB_MAGIC = "%%runpod"
 # What `%runpod job ...` has become once IPython's own transformers have run.
-JOB_CALL = "get_ipython().run_line_magic('runpod', 'job"
+LINE_MAGIC = "get_ipython().run_line_magic('runpod', "
 AWAITED = "await get_ipython().magics_manager.registry['RunpodMagics'].awaited("
 
 
@@ -34,7 +34,7 @@ def handler_lines(lines: list[str]) -> list[str]:
 def awaited_jobs(lines: list[str]) -> list[str]:
     """Puts `await` before each `%runpod job` of the cell, but for those inside functions, where it may not stand."""
     text = "".join(lines)
-    if JOB_CALL not in text:
+    if LINE_MAGIC not in text:
         return lines
     try:
         tree = ast.parse(text)
@@ -52,8 +52,15 @@ def _job_calls(tree: ast.AST) -> list[ast.Call]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
             continue
-        if isinstance(node, ast.Call) and ast.unparse(node).startswith(JOB_CALL):
+        if isinstance(node, ast.Call) and _runs_a_job(node):
             found.append(node)
         else:
             found += _job_calls(node)
     return found
+
+
+def _runs_a_job(call: ast.Call) -> bool:
+    if len(call.args) != 2 or not ast.unparse(call).startswith(LINE_MAGIC):
+        return False
+    line = call.args[1]
+    return isinstance(line, ast.Constant) and str(line.value).split()[:1] == ["job"]
