@@ -13,6 +13,8 @@ from rp_notebook.export.installed import Find, Installed, Locate, installed, is_
 from rp_notebook.export.pin import Pin, pin_of, version_of
 from rp_notebook.jobs.finding import Finding
 
+__all__ = ["Pin", "pins", "requirements_txt", "torch_build"]
+
 # Below it, all jobs can end up at one worker when a network volume is attached (facts/runpod-contract.md 7.3).
 OLDEST_RUNPOD = "1.10.1"
 

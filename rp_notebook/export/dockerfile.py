@@ -1,0 +1,154 @@
+"""The Dockerfile of a worker, and the .dockerignore beside it.
+
+Written in the dialect that buildah 1.28 and every later builder understand: no heredocs, no `COPY --link`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from rp_notebook.export.base_images import cuda_image, python_image
+
+BUILD = "docker build --platform linux/amd64"  # RunPod's machines; on an ARM Mac the default is another
+
+# Outside /workspace, where the volume of a Pod would hide what the image holds, and off the small default.
+CACHE = "/opt/huggingface"
+
+_IGNORED = (
+    ".git/",
+    ".gitignore",
+    ".github/",
+    ".runpod/",
+    ".dockerignore",
+    "Dockerfile",
+    "README.md",
+    "rp_manifest.json",
+    "tests/",
+    "*.ipynb",
+    "**/.ipynb_checkpoints/",
+    "**/__pycache__/",
+    "**/*.pyc",
+    ".env",
+    ".env.*",
+    ".venv/",
+    "venv/",
+)
+_PACKAGES = """\
+# Packages before code, so that a change of code does not install them again.
+COPY requirements.txt /requirements.txt
+RUN pip install --no-cache-dir -r /requirements.txt"""
+_PLAIN_NAME = re.compile(r"[\w./+@-]+", re.ASCII)
+
+
+def dockerfile(
+    *,
+    python: str,
+    torch_build: str | None,
+    apt: Sequence[str] = (),
+    files: Sequence[str],
+    base: str | None = None,
+) -> str:
+    """The text of a Dockerfile that runs `/handler.py` of `files`.
+
+    `python` is like "3.11", `torch_build` like "cu121" (None or "cpu": no CUDA), `apt` names system packages,
+    `files` are POSIX names in the repository, `base` is an image to build on instead of ours. Packages go into a
+    virtual environment: it gives every image a `python`, also those whose own refuses `pip install` (PEP 668).
+    """
+    blocks = [
+        f"# {BUILD} -t worker .\nARG BASE_IMAGE={base or _image(python, torch_build)}\nFROM ${{BASE_IMAGE}}",
+        _environment(base),
+        *([_apt_install(apt)] if apt else []),
+        _virtual_environment(python, torch_build, base),
+        _PACKAGES,
+        "\n".join(_copies(files)),
+        'WORKDIR /\nCMD ["python", "-u", "/handler.py"]',
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def dockerignore(files: Iterable[str]) -> str:
+    """What the build need not see; never a pattern that would hide one of the `files` to copy."""
+    names = tuple(files)
+    kept = [pattern for pattern in _IGNORED if not any(_hides(pattern, name) for name in names)]
+    return "".join(f"{pattern}\n" for pattern in kept)
+
+
+def _image(python: str, torch_build: str | None) -> str:
+    cuda = cuda_image(torch_build)
+    return cuda.image if cuda else python_image(python)
+
+
+def _environment(base: str | None) -> str:
+    # The SDK logs each step of each job at its default level, and the platform throttles long logs.
+    settings = ["PYTHONUNBUFFERED=1", "RUNPOD_LOG_LEVEL=INFO", f"HF_HOME={CACHE}"]
+    if base and base.startswith("runpod/"):
+        # These images switch on a downloader that they do not install into a virtual environment.
+        settings.append("HF_HUB_ENABLE_HF_TRANSFER=0")
+    return "ENV " + " \\\n    ".join(settings)
+
+
+def _apt_install(packages: Sequence[str]) -> str:
+    return f"# hadolint ignore=DL3008\nRUN {_and(_apt(sorted(set(packages))))}"
+
+
+def _apt(packages: Sequence[str]) -> list[str]:
+    return [
+        "apt-get update",
+        f"DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends {' '.join(packages)}",
+        "rm -rf /var/lib/apt/lists/*",
+    ]
+
+
+def _and(commands: Sequence[str], indent: int = 4) -> str:
+    return f" \\\n{' ' * indent}&& ".join(commands)
+
+
+def _virtual_environment(python: str, torch_build: str | None, base: str | None) -> str:
+    command = f"python{python}"
+    cuda = cuda_image(torch_build)
+    path = "ENV PATH=/opt/venv/bin:$PATH"
+    if base:
+        # What a chosen image has installed (torch, mostly) is why it was chosen.
+        return f'RUN "$(command -v {command} || echo python3)" -m venv --system-site-packages /opt/venv\n{path}'
+    if cuda is None:
+        return f"RUN python3 -m venv /opt/venv\n{path}"
+    install = _apt([command, f"{command}-venv", "ca-certificates"])
+    if python != cuda.distro_python:
+        # Ubuntu's archive has one Python; the others come from the archive that its users maintain.
+        sources = _apt(["software-properties-common", "gnupg", "ca-certificates"])
+        install = [*sources, "add-apt-repository -y ppa:deadsnakes/ppa", *install]
+    # Asked first, for a BASE_IMAGE that has this Python already.
+    return (
+        f"# hadolint ignore=DL3008\nRUN if ! command -v {command}; then \\\n        {_and(install, 8)}; \\\n    fi \\\n"
+        f"    && {command} -m venv /opt/venv\n{path}"
+    )
+
+
+def _copies(files: Sequence[str]) -> Iterable[str]:
+    folders: dict[str, list[str]] = {}
+    for name in sorted(set(files)):
+        folders.setdefault(PurePosixPath(name).parent.as_posix(), []).append(name)
+    for folder, names in sorted(folders.items()):
+        target = "/" if folder == "." else f"/{folder}/"
+        if all(_PLAIN_NAME.fullmatch(name) for name in (*names, folder)):
+            yield f"COPY {' '.join([*names, target])}"
+        else:
+            words = [*map(_literal, names), target.replace("$", "\\$")]
+            yield f"COPY {json.dumps(words, ensure_ascii=False)}"
+
+
+def _literal(name: str) -> str:
+    # COPY reads its sources as patterns and expands variables in them.
+    return re.sub(r"([\[*?])", r"[\1]", name).replace("$", "\\$")
+
+
+def _hides(pattern: str, name: str) -> bool:
+    path = PurePosixPath(name)
+    bare = pattern.removeprefix("**/")
+    if bare.endswith("/"):
+        folders = path.parts[:-1] if pattern.startswith("**/") else path.parts[:1][: len(path.parts) - 1]
+        return bare.rstrip("/") in folders
+    return path.match(bare) and (pattern.startswith("**/") or len(path.parts) == 1)

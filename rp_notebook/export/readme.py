@@ -1,0 +1,198 @@
+"""README.md of a worker repository: what it takes, what it answers, how to run, build and deploy it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+from rp_notebook.export.dockerfile import BUILD
+from rp_notebook.export.masking import MASK, masked, secrets_in, tells
+from rp_notebook.export.reads import InputKey, Variable, input_keys, variables
+from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.payload import MB
+from rp_notebook.jobs.record import JobRecord
+
+TEXT_SHOWN = 120  # characters of a string in a sample
+ITEMS_SHOWN = 8  # elements of a list in a sample
+_DEEPEST = 12
+
+_WITH_EXAMPLE = """\
+`test_input.json` is the job that this runs:
+
+```
+pip install -r requirements.txt
+python handler.py
+```"""
+_WITHOUT_EXAMPLE = """\
+No job that could serve as an example had run when this was exported, so there is no `test_input.json`:
+
+```
+pip install -r requirements.txt
+python handler.py --test_input '{"input": {"key": "value"}}'
+```"""
+
+_JSON_TYPES: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (int, "integer"),
+    (float, "number"),
+    (str, "text"),
+    (list, "list"),
+    (dict, "object"),
+)
+
+
+def readme(
+    *,
+    module: str,
+    declaration: Declaration,
+    notebook: str | None,
+    sample: JobRecord | None,
+    gpu: bool,
+    has_jobs: bool,
+    findings: Sequence[Finding] = (),
+) -> str:
+    """The text of README.md over a handler module; only the last part of `notebook` is named.
+
+    `sample` is a job that ran, the one in test_input.json; what looks like a secret in it is masked.
+    """
+    handler = declaration.name
+    origin = f"`{PurePath(notebook).name}`" if notebook else "a notebook"
+    read = variables(module)
+    parts = [
+        f"# {handler}\n\nA RunPod Serverless worker, exported from {origin} by rp-notebook.",
+        _inputs(input_keys(module, declaration.function), sample),
+        *_sample(sample),
+        _running(handler, read, has_example=sample is not None, gpu=gpu, has_jobs=has_jobs),
+        *_environment(read),
+        _deploying(handler, sample, read, gpu=gpu),
+        *_doubts(findings),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def image_name(handler: str) -> str:
+    """A name that an image may have: lower case, no underscores at the ends."""
+    kept = "".join(char if char.isascii() and char.isalnum() else "-" for char in handler.lower())
+    return "-".join(part for part in kept.split("-") if part) or "worker"
+
+
+def cut(value: Any, depth: int = 0) -> Any:
+    """A JSON value that fits a page: long text and long lists are cut, and say how long they were."""
+    match value:
+        case str() if len(value) > TEXT_SHOWN:
+            return f"{value[:TEXT_SHOWN]}... ({len(value):,} characters)"
+        case list() | dict() if depth == _DEEPEST:
+            return "..."
+        case list():
+            more = [f"... ({len(value) - ITEMS_SHOWN:,} more)"] if len(value) > ITEMS_SHOWN else []
+            return [*(cut(item, depth + 1) for item in value[:ITEMS_SHOWN]), *more]
+        case dict():
+            return {key: cut(item, depth + 1) for key, item in value.items()}
+    return value
+
+
+def _inputs(keys: Sequence[InputKey], sample: JobRecord | None) -> str:
+    given = masked({"input": sample.job.input})[0]["input"] if sample else None
+    values = given if isinstance(given, dict) else {}
+    rows = [_row(key, values) for key in keys]
+    known = {key.name for key in keys}
+    rows += [_row(InputKey(name, required=False), values) for name in values if name not in known]
+    if not rows:
+        return "## Input\n\n`input` is handed to the handler as it comes."
+    head = "| key | type | required | default |\n|---|---|---|---|"
+    return "## Input\n\nThe keys of `input`:\n\n" + "\n".join([head, *rows])
+
+
+def _row(key: InputKey, values: dict[str, Any]) -> str:
+    kind = _json_type(values[key.name]) if key.name in values else ""
+    default = f"`{_cell(key.default)}`" if key.default is not None else ""
+    return f"| `{_cell(key.name)}` | {kind} | {'yes' if key.required else 'no'} | {default} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("`", "'")
+
+
+def _json_type(value: Any) -> str:
+    return next((name for kind, name in _JSON_TYPES if isinstance(value, kind)), "null")
+
+
+def _sample(record: JobRecord | None) -> list[str]:
+    if record is None:
+        return []
+    request, _ = masked({"input": record.job.input})
+    streams = record.output is None and bool(record.items)
+    took = "" if record.execution_ms is None else f" It took {_time(record.execution_ms)}."
+    size = f"The request is {_size(record.sizes.request)}, the answer {_size(record.sizes.result or 0)}."
+    return [
+        f"## A job that ran\n\n{size}{took}",
+        f"```json\n{_json(request)}\n```",
+        f"It {'streams' if streams else 'answers'}",
+        f"```json\n{_answer(record.items if streams else record.output, record)}\n```",
+    ]
+
+
+def _answer(answer: Any, record: JobRecord) -> str:
+    if tells(json.dumps(answer, ensure_ascii=False), secrets_in(record.job.input)):
+        return json.dumps(MASK)
+    return _json(masked({"output": answer})[0]["output"])
+
+
+def _json(value: Any) -> str:
+    return json.dumps(cut(value), ensure_ascii=False, indent=2)
+
+
+def _time(ms: float) -> str:
+    return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{max(ms, 1):.0f} ms"
+
+
+def _size(size: int) -> str:
+    return f"{size / MB:.1f} MB" if size >= MB else f"{size / 1000:.1f} kB" if size >= 1000 else f"{size} bytes"
+
+
+def _running(handler: str, variables: Sequence[Variable], *, has_example: bool, gpu: bool, has_jobs: bool) -> str:
+    name = image_name(handler)
+    here = _WITH_EXAMPLE if has_example else _WITHOUT_EXAMPLE
+    flags = (" --gpus all" if gpu else "") + (" --env-file .env" if variables else "")
+    image = f"```\n{BUILD} -t {name} .\ndocker run --rm{flags} {name}\n```"
+    proof = (
+        "`tests/jobs.jsonl` holds jobs that ran in the notebook. This runs them through the worker and compares:"
+        "\n\n```\nrp-notebook prove .\n```"
+    )
+    return "\n\n".join(["## Run it", here, "In its image:", image, *([proof] if has_jobs else [])])
+
+
+def _environment(variables: Sequence[Variable]) -> list[str]:
+    if not variables:
+        return []
+    rows = [f"| `{_cell(one.name)}` | {f'`{_cell(one.default)}`' if one.default else ''} |" for one in variables]
+    head = "Copy `.env.example` to `.env` and fill it in.\n\n| variable | default |\n|---|---|"
+    return ["## Environment\n\n" + "\n".join([head, *rows])]
+
+
+def _deploying(handler: str, sample: JobRecord | None, variables: Sequence[Variable], *, gpu: bool) -> str:
+    name = image_name(handler)
+    machine = "a GPU with enough memory for the model" if gpu else "a CPU or GPU"
+    environment = ", set the environment variables above (secrets as RunPod secrets)" if variables else ""
+    call = json.dumps(masked({"input": sample.job.input})[0], ensure_ascii=False) if sample else '{"input": {}}'
+    if len(call) > 2 * TEXT_SHOWN or "'" in call:
+        call = "@test_input.json"
+    return (
+        "## Deploy it\n\n"
+        f"1. `{BUILD} -t YOU/{name}:1 .` and `docker push YOU/{name}:1`,\n"
+        "   or publish this folder on GitHub with a release.\n"
+        f"2. In the RunPod console: Serverless, New Endpoint, that image or repository, {machine}{environment}.\n"
+        "3. Call it:\n\n"
+        "```\n"
+        'curl https://api.runpod.ai/v2/$ENDPOINT_ID/runsync -H "Authorization: Bearer $RUNPOD_API_KEY" \\\n'
+        f"  -H 'Content-Type: application/json' -d '{call}'\n"
+        "```"
+    )
+
+
+def _doubts(findings: Sequence[Finding]) -> list[str]:
+    lines = [f"- {finding}" for finding in findings if finding.severity != "note"]
+    return ["## What the export warned about\n\n" + "\n".join(lines)] if lines else []

@@ -1,0 +1,151 @@
+"""A worker repository in memory: what an export writes, and how it is put together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from types import MappingProxyType
+from typing import Any
+
+from rp_notebook.errors import ExportRefused
+from rp_notebook.export.base_images import cuda_image
+from rp_notebook.export.dockerfile import dockerfile, dockerignore
+from rp_notebook.export.manifest import MANIFEST, manifest
+from rp_notebook.export.masking import masked
+from rp_notebook.export.readme import readme
+from rp_notebook.export.reads import Variable, variables
+from rp_notebook.export.requirements import Pin, requirements_txt, torch_build
+from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.job import Status
+from rp_notebook.jobs.payload import MB
+from rp_notebook.jobs.record import JobRecord
+
+HANDLER = "handler.py"
+TEST_INPUT = "test_input.json"
+JOBS = "tests/jobs.jsonl"
+TEST_INPUT_LIMIT = 1 * MB  # larger ones make a repository that nobody wants to clone
+
+
+@dataclass(frozen=True, eq=False)
+class Repo(Mapping[str, bytes]):
+    """The files of a repository: POSIX names to bytes. Nothing is on disk until it is written.
+
+    Raises `ValueError` for a name that would lead out of the repository.
+    """
+
+    files: Mapping[str, bytes]
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or path.as_posix() != name or name == ".":
+                raise ValueError(f"{name!r} is no name below a repository")
+        ordered = {name: self.files[name] for name in sorted(self.files)}
+        object.__setattr__(self, "files", MappingProxyType(ordered))
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.files[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __repr__(self) -> str:
+        return f"<Repo of {len(self)} files, {sum(map(len, self.values())):,} bytes>"
+
+    def tree(self) -> str:
+        """A line for each file with its size in bytes."""
+        width = max(map(len, self), default=0)
+        return "\n".join(f"{name:<{width}}  {len(body):>11,}" for name, body in self.items())
+
+
+def worker_repo(
+    *,
+    module: str,
+    lines: Sequence[tuple[int, int] | None],
+    declaration: Declaration,
+    records: Sequence[JobRecord],
+    pins: Sequence[Pin],
+    python: str,
+    notebook: str | None,
+    findings: Sequence[Finding] = (),
+    jobs_jsonl: bytes = b"",
+    local_files: Mapping[str, bytes] = MappingProxyType({}),
+    apt: Sequence[str] = (),
+    base: str | None = None,
+) -> Repo:
+    """The repository of a worker whose handler.py is `module`.
+
+    `lines` has `(cell, line)` or None for each line of `module`; `records` are jobs that ran, oldest first: the last
+    completed one of this handler is the example. `python` is like "3.11"; `notebook` is only named. `local_files`
+    are further files that the handler needs, `apt` system packages, `base` an image to build on.
+
+    Raises `ExportRefused` when a local file has the name of one of the repository's own.
+    """
+    sample = _example(records, declaration.name)
+    build = torch_build(pins)
+    needed = {HANDLER: module.encode(), **local_files, **_test_input(sample)}
+    own = {
+        "requirements.txt": requirements_txt(pins),
+        "Dockerfile": dockerfile(
+            python=python, torch_build=build, apt=[*apt, *_tools(pins)], files=tuple(needed), base=base
+        ),
+        ".dockerignore": dockerignore(needed),
+        ".env.example": _env_example(variables(module)),
+        "README.md": readme(
+            module=module,
+            declaration=declaration,
+            notebook=notebook,
+            sample=sample,
+            gpu=cuda_image(build) is not None,
+            has_jobs=bool(jobs_jsonl),
+            findings=findings,
+        ),
+    }
+    _refuse_clashes(local_files, {HANDLER, TEST_INPUT, JOBS, MANIFEST, *own})
+    files = {**needed, **{name: text.encode() for name, text in own.items()}}
+    files |= {JOBS: jobs_jsonl} if jobs_jsonl else {}
+    return Repo({**files, MANIFEST: manifest(files, declaration.name, python=python, notebook=notebook, lines=lines)})
+
+
+def _example(records: Sequence[JobRecord], handler: str) -> JobRecord | None:
+    for record in reversed(records):
+        # The SDK's local run takes any input but null (facts/runpod-contract.md 3.2, 3.3).
+        is_usable = record.job.input is not None and record.sizes.request <= TEST_INPUT_LIMIT
+        if is_usable and record.job.handler == handler and record.status is Status.COMPLETED:
+            return record
+    return None
+
+
+def _test_input(record: JobRecord | None) -> dict[str, bytes]:
+    if record is None:
+        return {}
+    job: dict[str, Any] = {"input": record.job.input}
+    return {TEST_INPUT: (json.dumps(masked(job)[0], ensure_ascii=False, indent=2) + "\n").encode()}
+
+
+def _env_example(read: Sequence[Variable]) -> str:
+    if not read:
+        return "# The handler reads no environment variable.\n"
+    return "".join(f"{one.name}={_one_line(one.default)}\n" for one in read)
+
+
+def _one_line(default: str | None) -> str:
+    # docker's --env-file knows no quotes and no line breaks.
+    return default if default and default.isprintable() else ""
+
+
+def _tools(pins: Sequence[Pin]) -> list[str]:
+    return ["git"] if any("git+" in pin.specifier for pin in pins) else []
+
+
+def _refuse_clashes(local_files: Mapping[str, bytes], own: set[str]) -> None:
+    clashes = sorted(own & set(local_files))
+    if clashes:
+        message = f"{', '.join(clashes)}: the worker has files of its own by these names"
+        raise ExportRefused([Finding("RPX210", "error", message, "rename them beside the notebook")])
