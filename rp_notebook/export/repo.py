@@ -88,13 +88,11 @@ def worker_repo(
     Raises `ExportRefused` when a local file has the name of one of the repository's own.
     """
     sample = _example(records, declaration.name)
-    build = torch_build(pins)
+    build, tools = torch_build(pins), [*apt, *_tools(pins)]
     needed = {HANDLER: module.encode(), **local_files, **_test_input(sample)}
     own = {
         "requirements.txt": requirements_txt(pins),
-        "Dockerfile": dockerfile(
-            python=python, torch_build=build, apt=[*apt, *_tools(pins)], files=tuple(needed), base=base
-        ),
+        "Dockerfile": dockerfile(python=python, torch_build=build, apt=tools, files=tuple(needed), base=base),
         ".dockerignore": dockerignore(needed),
         ".env.example": _env_example(variables(module)),
         "README.md": readme(
