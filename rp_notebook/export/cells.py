@@ -35,7 +35,7 @@ def notebook_cells(path: Path) -> tuple[CellRun, ...]:
     import nbformat
 
     try:
-        notebook: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call] # nbformat's own
+        notebook: Any = nbformat.read(path, as_version=4)
     except OSError as error:
         raise BadInput(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:

@@ -44,7 +44,8 @@ class Installed:
 
     def owns(self, file: Path) -> bool:
         """Whether `file` is on the distribution's list."""
-        return any(f"\n{name}," in self.record for name in _names_below(self.folder, file))
+        # The name alone rules out nearly all of them, and resolving paths takes the time.
+        return file.name in self.record and any(f"\n{n}," in self.record for n in _names_below(self.folder, file))
 
     def holds(self, stem: str) -> bool:
         """Whether a module or folder `stem` (`google/cloud/storage`) is on the list."""
@@ -90,7 +91,8 @@ def is_installed(file: Path, among: Iterable[Installed]) -> bool:
     """Whether a file lies where distributions are installed, as opposed to beside a notebook."""
     if any(part in _SITE_FOLDERS for part in file.parts):
         return True
-    return any(one.source_folder is None and _names_below(one.folder, file) for one in among)
+    folders = {one.folder for one in among if one.source_folder is None}  # few, and asking each is slow
+    return any(_names_below(folder, file) for folder in folders)
 
 
 def located(module: str, folders: Sequence[str] = ()) -> Path | None:
@@ -122,9 +124,9 @@ def _top_spec(top: str, folders: Sequence[str]) -> importlib.machinery.ModuleSpe
     if spec is not None and spec.origin is not None:
         return spec
     try:
-        return importlib.util.find_spec(top)
+        return importlib.util.find_spec(top) or spec
     except ValueError:  # a module in sys.modules without a spec, such as __main__
-        return None
+        return spec
 
 
 def _file_of(spec: importlib.machinery.ModuleSpec | None) -> Path | None:

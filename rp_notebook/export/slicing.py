@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
@@ -17,14 +16,6 @@ from rp_notebook.jobs.finding import Finding
 KNOWN = frozenset({*dir(builtins), "__name__", "__file__", "__doc__"})
 NOTEBOOK_NAMES = frozenset({"get_ipython", "display", "In", "Out", "exit", "quit"})
 END = 10**9
-
-
-@dataclass(frozen=True)
-class Live:
-    """Facts of a running kernel: the user's variables and `Out`."""
-
-    namespace: Mapping[str, Any]
-    out: Mapping[int, Any]
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,7 @@ class Slice:
     findings: tuple[Finding, ...] = ()
 
 
-def slice_cells(cells: Sequence[CellRun], declaration: Declaration, live: Live | None = None) -> Slice:
+def slice_cells(cells: Sequence[CellRun], declaration: Declaration) -> Slice:
     """The slice of `declaration`'s handler. Raises `ExportRefused` for a name that nothing defines."""
     ran = statements(cells, declaration.function)
     config = ast.parse(declaration.start_config, mode="eval")

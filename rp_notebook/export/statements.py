@@ -13,8 +13,12 @@ from rp_notebook.jobs.declaration import start_calls
 
 # Methods that only look. A bare call of any other method of a needed object may change it, and is kept.
 PURE_METHODS = frozenset(
-    "head tail describe info shape get keys values items show plot print display summary count mean sum item tolist "
-    "predict encode decode generate state_dict save to_csv to_json named_parameters parameters size dim".split()
+    {
+        *("head", "tail", "describe", "info", "shape", "get", "keys", "values", "items", "size", "dim"),
+        *("show", "plot", "print", "display", "summary", "count", "mean", "sum", "item", "tolist"),
+        *("predict", "encode", "decode", "generate", "parameters", "named_parameters", "state_dict"),
+        *("save", "to_csv", "to_json"),
+    }
 )
 IGNORED_CALLS = frozenset({"print", "display", "help", "len", "type", "dir", "input"})
 OUR_MODULE = "rp_notebook"
@@ -90,14 +94,14 @@ def _text(source: str, node: ast.stmt, previous: int) -> tuple[str, int]:
 
 def _first_line(node: ast.stmt) -> int:
     decorators = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+    return min([node.lineno, *(int(decorator.lineno) for decorator in decorators)])
 
 
 def _names(segment: str, node: ast.stmt) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     decorators = "".join(f"@{ast.unparse(each)}\n" for each in getattr(node, "decorator_list", []))
     wrapped = decorators + ast.unparse(node) if decorators and not segment.startswith("@") else ast.unparse(node)
     try:
-        table = symtable.symtable(_without_await(wrapped), "<cell>", "exec")
+        table = symtable.symtable(wrapped, "<cell>", "exec")
     except SyntaxError:
         table = symtable.symtable("", "<cell>", "exec")
     now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
@@ -107,10 +111,6 @@ def _names(segment: str, node: ast.stmt) -> tuple[frozenset[str], frozenset[str]
         _free(child, now, later, deferred=False)
     defines |= {symbol for child in _descend(table) for symbol in _declared_global(child)}
     return frozenset(now), frozenset(later), frozenset(defines)
-
-
-def _without_await(text: str) -> str:
-    return "async def _():\n" + "\n".join(f" {row}" for row in text.split("\n")) if False else text
 
 
 def _descend(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:

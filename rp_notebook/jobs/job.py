@@ -41,7 +41,8 @@ EXECUTION_TIMEOUT = "executionTimeout exceeded"  # what clients see (facts/runpo
 class Job:
     """One request to a handler. Times are in seconds since the epoch, None until they have come.
 
-    `version` is the registration of the handler that ran it (an edited handler is the next version); `lost` says why no final body was posted; `error` is the platform's own error, where it has one.
+    `version` is the registration of the handler that ran it (an edited handler is the next version); `lost` says why
+    no final body was posted; `error` is the platform's own error, where it has one.
     """
 
     id: str

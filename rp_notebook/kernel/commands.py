@@ -54,7 +54,6 @@ def export_flags() -> FlagParser:
 def export(session: Session, flags: Namespace) -> Report:
     """Exports the handler with what the cells really executed."""
     from rp_notebook.export.exporting import export_cells
-    from rp_notebook.export.slicing import Live
 
     handler = session.handlers.chosen(flags.name, session.namespace)
     declaration = session.declaration(handler)
@@ -62,7 +61,6 @@ def export(session: Session, flags: Namespace) -> Report:
     result = export_cells(
         tuple(session.recorder.cells),
         declaration,
-        live=Live(session.namespace, session.namespace.get("Out", {})),
         records=records,
         python=flags.python,
         base=flags.base,
@@ -89,5 +87,6 @@ def prove(_session: Session, flags: Namespace) -> Report:
 
     proof = prove_folder(Path(flags.folder).expanduser(), level=flags.level)
     headline, *lines = report_lines(proof)
-    badge, tone = ("PROVED", "good") if proof.passed else ("NOT PROVED", "bad")
-    return Report(badge, tone, headline, lines)
+    if proof.passed:
+        return Report("PROVED", "good", headline, lines)
+    return Report("NOT PROVED", "bad", headline, lines)

@@ -29,7 +29,7 @@ COMMANDS: tuple[tuple[str, Callable[[], FlagParser], Callable[[Session, Any], An
 
 
 @magics_class
-class RunpodMagics(Magics):  # type: ignore[misc] # IPython publishes no types
+class RunpodMagics(Magics):
     """`%runpod`, `%%runpod_handler`, and what the cells that they rewrite call."""
 
     def __init__(self, shell: Any, session: Session) -> None:
@@ -38,8 +38,8 @@ class RunpodMagics(Magics):  # type: ignore[misc] # IPython publishes no types
         self.started = session.declaring.started
         self.undo: tuple[Callable[[], None], ...] = ()  # what unloading has to call
 
-    @no_var_expand  # type: ignore[untyped-decorator] # a dict's braces are no format string
-    @line_cell_magic  # type: ignore[untyped-decorator]
+    @no_var_expand  # a dict's braces are no format string
+    @line_cell_magic
     def runpod(self, line: str, cell: str | None = None) -> Any:
         """Prototype a RunPod worker: run jobs on a warm handler, export it, prove the export.
 
@@ -57,7 +57,7 @@ class RunpodMagics(Magics):  # type: ignore[misc] # IPython publishes no types
         name, rest = words[0], words[1] if len(words) > 1 else ""
         with_flags = {known: (flags, act) for known, flags, act in COMMANDS}
         if name in ("--help", "-h", "help"):
-            print(self.runpod.__doc__)  # noqa: T201 (what a magic says, it prints)
+            print(RunpodMagics.runpod.__doc__)  # noqa: T201 (what a magic says, it prints)
             return None
         if name == "job":
             return self._job_where_it_cannot_run(rest)
@@ -72,8 +72,8 @@ class RunpodMagics(Magics):  # type: ignore[misc] # IPython publishes no types
         with said_in_one_line():
             return act(self.session, flags().parse_args(commands.split(rest)))
 
-    @no_var_expand  # type: ignore[untyped-decorator]
-    @cell_magic  # type: ignore[untyped-decorator]
+    @no_var_expand
+    @cell_magic
     def runpod_handler(self, line: str, cell: str) -> None:
         """Register the handler that this cell defines: %%runpod_handler [NAME] [flags].
 
@@ -86,7 +86,7 @@ class RunpodMagics(Magics):  # type: ignore[misc] # IPython publishes no types
             print(handler_flags().format_help())  # noqa: T201
             return
         # Reached only by calling the magic from code; a typed cell is rewritten before IPython sees a magic.
-        self.shell.run_cell(f"{HANDLER_MAGIC} {line}\n{cell}", store_history=False)
+        self.session.shell.run_cell(f"{HANDLER_MAGIC} {line}\n{cell}", store_history=False)
 
     async def awaited(self, line: str, cell: str | None = None) -> JobRecord | None:
         """What `%runpod job` becomes in a cell: an awaited call on the kernel's own loop."""

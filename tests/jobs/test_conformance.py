@@ -71,7 +71,7 @@ LOST = [
     (object(), "output is object: not JSON"),
     (np.float32(1), "output is numpy.float32: not JSON"),
     ({"boxes": [1, {"score": np.int64(2)}]}, "output.boxes[1].score is numpy.int64: not JSON"),
-    ({"a b": {2: np.bool_(True)}}, 'output["a b"][2] is numpy.bool: not JSON'),
+    ({"a b": {2: np.bool_(1)}}, 'output["a b"][2] is numpy.bool: not JSON'),
     ({("a", 1): 2}, "output has the key ('a', 1) (tuple): keys must be text"),
     ({"error": {1, 2}}, "error is set: not JSON"),
     (types.MappingProxyType({"error": "bad"}), "output is mappingproxy: not JSON"),
