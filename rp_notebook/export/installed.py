@@ -104,12 +104,11 @@ def located(module: str, folders: Sequence[str] = ()) -> Path | None:
     top, *rest = module.split(".")
     spec = _top_spec(top, folders)
     file = _file_of(spec)
-    name = top
     for part in rest:
         if spec is None or spec.submodule_search_locations is None:
             break
-        name = f"{name}.{part}"
-        spec = importlib.machinery.PathFinder.find_spec(name, list(spec.submodule_search_locations))
+        # By its last name alone: the path of a namespace asks sys.modules for the parent of a dotted one.
+        spec = importlib.machinery.PathFinder.find_spec(part, list(spec.submodule_search_locations))
         file = _file_of(spec) or file
     return file
 
