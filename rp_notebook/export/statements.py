@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import symtable
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,10 @@ def statements(cells: Sequence[CellRun], function: str) -> list[Statement]:
 
 def _statement(cell: CellRun, source: str, node: ast.stmt, previous: int, function: str) -> Statement:
     text, first = _text(source, node, previous)
-    now, later, defines = _names(ast.get_source_segment(source, node) or "", node)
+    mark = mark_decorator(node)
+    if mark is not None and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        node.decorator_list.remove(mark)  # for its text it was passed over already
+    now, later, defines = _names(node)
     return Statement(
         cell, node, text, first, node.end_lineno or first,
         defines, now, later, frozenset(_changed(node, function)), _is_certain(node), _problem(node),
@@ -97,13 +101,9 @@ def _first_line(node: ast.stmt) -> int:
     return min([node.lineno, *(int(decorator.lineno) for decorator in decorators)])
 
 
-def _names(segment: str, node: ast.stmt) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    decorators = "".join(f"@{ast.unparse(each)}\n" for each in getattr(node, "decorator_list", []))
-    wrapped = decorators + ast.unparse(node) if decorators and not segment.startswith("@") else ast.unparse(node)
-    try:
-        table = symtable.symtable(wrapped, "<cell>", "exec")
-    except SyntaxError:
-        table = symtable.symtable("", "<cell>", "exec")
+def _names(node: ast.stmt) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The names a statement needs now, those its functions need when they are called, and those it binds."""
+    table = symtable.symtable(ast.unparse(_Unawaited().visit(copy.deepcopy(node))), "<cell>", "exec")
     now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
     defines = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
     later: set[str] = set()
@@ -111,6 +111,27 @@ def _names(segment: str, node: ast.stmt) -> tuple[frozenset[str], frozenset[str]
         _free(child, now, later, deferred=False)
     defines |= {symbol for child in _descend(table) for symbol in _declared_global(child)}
     return frozenset(now), frozenset(later), frozenset(defines)
+
+
+class _Unawaited(ast.NodeTransformer):
+    """Takes `await` off: at top level only IPython allows it, and the compiler's symbol table does not."""
+
+    def visit_Await(self, node: ast.Await) -> ast.AST:
+        return self.visit(node.value)  # type: ignore[no-any-return] # NodeVisitor.visit is untyped
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return node
+
+
+def _awaits(node: ast.AST) -> bool:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        return False
+    return isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) or any(
+        _awaits(child) for child in ast.iter_child_nodes(node)
+    )
 
 
 def _descend(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
@@ -181,6 +202,8 @@ def _problem(node: ast.stmt) -> str | None:
         return "a magic or a shell line"
     if isinstance(node, ast.Expr | ast.If) and start_calls(node):
         return "starts the worker"
+    if _awaits(node):
+        return "a top-level await, which a worker's module cannot hold"
     if OUR_MODULE in text and (isinstance(node, ast.Import | ast.ImportFrom | ast.Expr) or "run_job(" in text):
         return "is ours"
     return None

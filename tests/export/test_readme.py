@@ -1,0 +1,172 @@
+import textwrap
+
+import pytest
+
+from rp_notebook.export.readme import cut, image_name, readme
+from rp_notebook.export.reads import InputKey, Variable, input_keys, variables
+from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.running import run_job
+
+
+def body(text: str) -> str:
+    return "def handler(job):\n" + textwrap.indent(textwrap.dedent(text), "    ")
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("return job['input']['a']", [("a", True, None)]),
+        ("return job['input'].get('a', 20)", [("a", False, "20")]),
+        ("return job['input'].get('a')", [("a", False, None)]),
+        ("got = job['input']\nreturn got['b'] + got.get('a', [1])", [("b", True, None), ("a", False, "[1]")]),
+        ("got = job.get('input', {})\nreturn got['a']", [("a", True, None)]),
+        ("got = job.get('input') or {}\nreturn got['a']", [("a", True, None)]),
+        ("got: dict = job['input']\nreturn got['a']", [("a", True, None)]),
+        ("return (got := job['input'])['a'], got['b']", [("a", True, None), ("b", True, None)]),
+        ("got = job['input']\nreturn got.get('a', 1) and got['a']", [("a", True, None)]),
+        ("got = job['input']\ngot['a'] = 1\nother = {}\nreturn other['b'], job['id'], got[0]", []),
+    ],
+    ids=["subscript", "get", "get alone", "a name", "job.get", "or", "annotated", "walrus", "both ways", "others"],
+)
+def test_the_keys_that_a_handler_reads(text, keys):
+    assert input_keys(body(text), "handler") == tuple(InputKey(*key) for key in keys)
+
+
+def test_a_schema_says_what_is_required():
+    module = """
+SCHEMA = {"prompt": {"type": str, "required": True}, "steps": {"type": int, "required": False, "default": 20}}
+def handler(job):
+    checked = validate(job["input"], SCHEMA)
+    return checked["validated_input"]["prompt"]
+"""
+    assert input_keys(module, "handler") == (InputKey("prompt", True, None), InputKey("steps", False, "20"))
+
+
+@pytest.mark.parametrize("module", ["handler = lambda job: job['input']['a']", body("return job['input']['a']")])
+def test_the_last_definition_of_the_handler_is_read(module):
+    assert [key.name for key in input_keys("def handler(job): job['input']['z']\n" + module, "handler")] == ["a"]
+
+
+@pytest.mark.parametrize("function", ["absent", "model.predict", "noargs"])
+def test_a_handler_that_cannot_be_read_has_no_keys(function):
+    assert input_keys("def noargs(): ...", function) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("import os\nos.environ['MODEL']", [("MODEL", None)]),
+        ("import os\nos.environ.get('MODEL', 'small')", [("MODEL", "small")]),
+        ("import os as o\no.getenv('MODEL', 'small')", [("MODEL", "small")]),
+        ("from os import environ as e, getenv\ne['A'], getenv('B', 3)", [("A", None), ("B", None)]),
+        ("import os.path\nimport os\nos.getenv('A')\nos.getenv('A', 'x')", [("A", "x")]),
+        ("import os\nos.environ['SET'] = '1'\nos.environ.setdefault('ALSO', '1')\nos.getenv(name)", []),
+        ("import os\nos.getenv('HF_TOKEN', 'abc')", [("HF_TOKEN", None)]),
+        ("import os\nos.getenv('WHO', 'hf_" + "a" * 30 + "')", [("WHO", None)]),
+        ("environ = {}\nenviron['A']", []),
+    ],
+    ids=[
+        "subscript",
+        "get",
+        "getenv",
+        "imported names",
+        "twice",
+        "only set",
+        "secret name",
+        "secret value",
+        "own name",
+    ],
+)
+def test_the_environment_variables_that_a_module_reads(text, read):
+    assert variables(text) == tuple(Variable(*one) for one in read)
+
+
+def page(module: str, *, job=None, call=None, **said) -> str:
+    sample = run_job(call, job, clock=lambda: 0.0) if call else None
+    given = {"notebook": None, "gpu": False, "has_jobs": False} | said
+    return readme(module=module, declaration=Declaration("My_Handler", "handler"), sample=sample, **given)
+
+
+def test_it_has_the_inputs_with_types_from_the_job_that_ran():
+    module = body("got = job['input']\nreturn got['text'], got.get('n', 'a|b')")
+    text = page(module, call=lambda job: 1, job={"text": "hi", "n": 2, "extra": None})
+    assert "| `text` | text | yes |  |" in text
+    assert "| `n` | integer | no | `'a\\|b'` |" in text
+    assert "| `extra` | null | no |  |" in text
+
+
+def test_it_has_the_commands():
+    text = page(body("return 1"), gpu=True, has_jobs=True)
+    assert "python handler.py" in text
+    assert "docker build --platform linux/amd64 -t my-handler ." in text
+    assert "--gpus all" in text
+    assert "rp-notebook prove ." in text
+
+
+def test_it_shows_the_job_and_its_answer_with_long_text_cut():
+    text = page(
+        body("return 1"), call=lambda job: {"image": "x" * 5000, "list": [*range(100)]}, job={"text": "y" * 999}
+    )
+    assert "xxx... (5,000 characters)" in text
+    assert "yyy... (999 characters)" in text
+    assert "... (92 more)" in text
+    assert "the answer 5.4 kB" in text
+    assert len(text) < 4000
+
+
+def test_streamed_items_are_shown_where_there_is_no_other_answer():
+    def call(job):
+        yield "one"
+        yield "two"
+
+    text = page(body("return 1"), call=call, job={})
+    assert "It streams" in text
+    assert '"two"' in text
+
+
+def test_secrets_of_the_job_appear_nowhere():
+    def call(job):
+        return {"said": f"your key is {job['input']['api_key']}"}
+
+    text = page(body("return 1"), call=call, job={"api_key": "hunter2hunter2", "to": {"password": "s3cr3t"}})
+    assert "hunter2" not in text
+    assert "s3cr3t" not in text
+    assert '"***"' in text
+
+
+def test_without_a_job_it_says_so():
+    text = page(body("return job['input']['a']"))
+    assert "there is no `test_input.json`" in text
+    assert "## A job that ran" not in text
+
+
+def test_only_the_name_of_the_notebook_is_told():
+    assert "from `note.ipynb`" in page(body("return 1"), notebook="/home/me/note.ipynb")
+    assert "/home/me" not in page(body("return 1"), notebook="/home/me/note.ipynb")
+
+
+def test_warnings_are_repeated_and_notes_are_not():
+    findings = [Finding("RPX207", "warning", "two builds"), Finding("RPX208", "note", "old sdk")]
+    text = page(body("return 1"), findings=findings)
+    assert "- RPX207 two builds" in text
+    assert "RPX208" not in text
+
+
+@pytest.mark.parametrize(
+    ("handler", "name"), [("My_Handler", "my-handler"), ("__x__", "x"), ("größe", "gr-e"), ("___", "worker")]
+)
+def test_an_image_name_is_one_that_docker_takes(handler, name):
+    assert image_name(handler) == name
+
+
+def test_what_is_short_is_not_cut():
+    value = {"a": [1, 2.5, None, True, {"b": "c"}]}
+    assert cut(value) == value
+
+
+def test_what_is_deep_is_cut():
+    deep: object = "bottom"
+    for _ in range(500):
+        deep = [deep]
+    assert "bottom" not in str(cut(deep))

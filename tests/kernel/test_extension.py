@@ -1,0 +1,114 @@
+"""The extension in a real IPython shell: what is typed, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+Cell = Callable[[str], Any]
+DOUBLE = "%%runpod_handler\ndef double(job):\n    return job['input']['x'] * 2"
+
+
+@pytest.fixture
+def cell(tmp_path, monkeypatch) -> Iterator[Cell]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = InteractiveShell.instance()
+    run = lambda text: shell.run_cell(text, store_history=True)  # noqa: E731
+    run("%load_ext rp_notebook")
+    yield run
+    shell.run_line_magic("unload_ext", "rp_notebook")
+    InteractiveShell.clear_instance()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['%runpod job {"x": 4}', "%runpod job {'x': 2 + 2}", "%runpod job value", '%%runpod job\n{"x": 4}'],
+    ids=["json", "expression", "variable", "cell"],
+)
+def test_a_job_takes_its_input_in_every_form(cell: Cell, line: str) -> None:
+    cell(DOUBLE)
+    cell("value = {'x': 4}")
+    assert cell(line).result.output == 8
+
+
+def test_a_job_takes_its_input_from_a_file(cell: Cell, tmp_path) -> None:
+    (tmp_path / "in.json").write_text('{"x": 21}')
+    cell(DOUBLE)
+    assert cell(f"%runpod job @{tmp_path}/in.json").result.output == 42
+
+
+def test_flags_may_stand_before_and_behind_the_input(cell: Cell) -> None:
+    cell(DOUBLE)
+    cell("%%runpod_handler\ndef other(job): return 0")
+    assert cell("%runpod job -n double {'x': 1} -o kept").result.output == 2
+    assert cell("kept").result == 2
+
+
+def test_a_result_can_be_assigned(cell: Cell) -> None:
+    cell(DOUBLE)
+    cell('record = %runpod job {"x": 1}')
+    assert cell("record.output").result == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('%runpod job {"x": 1', "not JSON"),
+        ("%runpod job nosuch", "NameError"),
+        ("%runpod job -n nope {}", "known: double"),
+        ("%runpod jbos", "did you mean %runpod jobs?"),
+        ("%%runpod_handler\nx = y = 1", "defines no function"),
+        ("def f():\n    %runpod job 1\nf()", "arun_job"),
+    ],
+    ids=["json", "name", "handler", "command", "no function", "inside a function"],
+)
+def test_a_users_mistake_is_one_line(cell: Cell, capsys, text: str, told: str) -> None:
+    cell(DOUBLE)
+    capsys.readouterr()
+    cell(text)
+    said = capsys.readouterr()
+    assert told in said.out + said.err
+    assert "Traceback" not in said.out + said.err
+
+
+def test_running_the_cell_again_replaces_the_handler_and_reloading_keeps_it(cell: Cell, capsys) -> None:
+    cell(DOUBLE)
+    cell(DOUBLE.replace("* 2", "* 3"))
+    assert "v2" in capsys.readouterr().out
+    cell("%reload_ext rp_notebook")
+    assert cell('%runpod job {"x": 1}').result.output == 3
+
+
+def test_a_pasted_start_declares_and_starts_nothing(cell: Cell) -> None:
+    cell(
+        "%%runpod_handler\nimport types\nrunpod = None\ndef handler(job):\n    yield 1\n"
+        'if __name__ == "__main__":\n'
+        '    runpod.serverless.start({"handler": handler, "return_aggregate_stream": True})'
+    )
+    record = cell("%runpod job {}").result
+    assert (record.output, len(record.posts)) == ([1], 2)
+
+
+def test_a_handler_cell_is_an_ordinary_cell(cell: Cell) -> None:
+    cell("%%runpod_handler\nimport asyncio\nawait asyncio.sleep(0)\nfiles = !echo hi\ndef h(job): return files[0]")
+    assert cell("%runpod job 1").result.output == "hi"
+
+
+def test_export_writes_what_ran_and_the_jobs_become_its_tests(cell: Cell, tmp_path) -> None:
+    cell("FACTOR = 2\nprint('noise')")
+    cell("%%runpod_handler\ndef double(job):\n    return job['input']['x'] * FACTOR")
+    cell('%runpod job {"x": 4}')
+    cell(f"%runpod export {tmp_path}/worker")
+    assert "noise" not in (tmp_path / "worker" / "handler.py").read_text()
+    assert (tmp_path / "worker" / "tests" / "jobs.jsonl").read_text().count("\n") == 1
+
+
+def test_unloading_leaves_the_shell_as_it_was(cell: Cell) -> None:
+    shell = InteractiveShell.instance()
+    shell.run_line_magic("unload_ext", "rp_notebook")
+    assert "runpod" not in shell.magics_manager.magics["line"]
+    assert "RunpodMagics" not in shell.magics_manager.registry
+    shell.run_line_magic("load_ext", "rp_notebook")
