@@ -124,7 +124,7 @@ def _sample(record: JobRecord | None) -> list[str]:
     if record is None:
         return []
     request, _ = masked({"input": record.job.input})
-    streams = record.output is None and bool(record.items)
+    streams = not record.output and bool(record.items)  # a generator without aggregation answers []
     took = "" if record.execution_ms is None else f" It took {_time(record.execution_ms)}."
     size = f"The request is {_size(record.sizes.request)}, the answer {_size(record.sizes.result or 0)}."
     return [

@@ -88,6 +88,8 @@ def _input_names(function: _Function, job: str) -> frozenset[str]:
 def _is_input(node: ast.expr, job: str, names: frozenset[str]) -> bool:
     if isinstance(node, ast.Name):
         return node.id in names
+    if isinstance(node, ast.NamedExpr):
+        return _is_input(node.value, job, names)
     if isinstance(node, ast.BoolOp):  # job.get("input") or {}
         return _is_input(node.values[0], job, names)
     owner_key = _looked_up(node)

@@ -107,7 +107,7 @@ def test_system_packages_are_sorted_and_leave_no_lists():
     (line,) = [
         line for line in instructions(dockerfile(**{**PLAIN, "apt": ["git", "ffmpeg", "git"]})) if "apt-get" in line
     ]
-    assert "--no-install-recommends ffmpeg git&& rm -rf /var/lib/apt/lists/*" in line
+    assert "--no-install-recommends ffmpeg git && rm -rf /var/lib/apt/lists/*" in line
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

@@ -40,7 +40,10 @@ def handler(job):
     checked = validate(job["input"], SCHEMA)
     return checked["validated_input"]["prompt"]
 """
-    assert input_keys(module, "handler") == (InputKey("prompt", True, None), InputKey("steps", False, "20"))
+    assert input_keys(module, "handler") == (
+        InputKey("prompt", required=True),
+        InputKey("steps", required=False, default="20"),
+    )
 
 
 @pytest.mark.parametrize("module", ["handler = lambda job: job['input']['a']", body("return job['input']['a']")])
