@@ -54,7 +54,7 @@ def _refuse_in_the_way(target: Path, folder: Path) -> None:
         raise FolderNotOurs(f"{folder} is a file: name a folder to write the worker to")
     if target.is_dir() and Path.cwd().is_relative_to(target):
         raise FolderNotOurs(f"{folder} is, or holds, the folder that this process works in: name one below it")
-    if target.is_dir() and target.is_mount():
+    if os.path.ismount(target):  # pathlib has no such question on Windows before 3.12
         raise FolderNotOurs(f"{folder} is a mount point, which cannot be replaced as a whole: name a folder below it")
 
 

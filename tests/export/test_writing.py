@@ -274,3 +274,9 @@ def test_a_writer_that_is_killed_leaves_the_old_repository_or_the_new_one(folder
         assert contents(folder) in (dict(OLD), dict(NEW))
     write_repo(NEW, folder)
     assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.skipif(not os.path.ismount("/proc"), reason="no mount point at hand")
+def test_a_mount_point_is_refused_before_anything_is_touched():
+    with pytest.raises(FolderNotOurs, match="mount point"):
+        write_repo(OLD, Path("/proc"), force=True)
