@@ -10,6 +10,7 @@ from pathlib import Path
 from rp_notebook.errors import UnknownHandler
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.declarations import declarations
+from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import module_of
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
@@ -68,8 +69,10 @@ def export_cells(
     """
     slice_ = slice_cells(cells, declaration)
     module = module_of(slice_, declaration)
-    pinned, doubts = pins(module.imports)
-    findings = (*slice_.findings, *doubts)
+    # Modules beside the notebook go along, with what they import in turn.
+    local = local_code(module.imports)
+    pinned, doubts = pins(local.imports)
+    findings = (*slice_.findings, *local.findings, *doubts)
     latest = tuple(records)[-JOBS_KEPT:]
     repo = worker_repo(
         module=module.text,
@@ -81,6 +84,7 @@ def export_cells(
         base=base,
         notebook=notebook,
         findings=findings,
+        local_files=local.files,
         jobs_jsonl=dump_jobs(recorded(record) for record in latest),
     )
     return ExportResult(declaration.name, module.text, slice_.kept, slice_.dropped, findings, repo)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from rp_notebook.errors import BadDeclaration
-from rp_notebook.jobs.declaration import Declaration, StartReplaced, declared, handler_cell
+from rp_notebook.jobs.declaration import HANDLER_MAGIC, Declaration, StartReplaced, declared, handler_cell
 from rp_notebook.jobs.handler import Handler, Kind, as_handler
 from rp_notebook.jobs.handlers import Handlers, configured
 from rp_notebook.jobs.marking import Mark, mark_of
@@ -30,10 +30,11 @@ class Declaring:
         """What IPython calls with each cell's tree: only in a handler cell does `start` become ours."""
         return self._start.visit(tree) if self._start is not None else tree
 
-    def opened(self, raw_cell: str) -> None:
-        """A cell is about to run."""
+    def opened(self, raw_cell: str) -> bool:
+        """A cell is about to run; whether it declares a handler, so that its tree must be visited."""
         self._config = None
-        self._start = StartReplaced(STARTED) if handler_cell(raw_cell) is not None else None
+        self._start = StartReplaced(STARTED) if HANDLER_MAGIC in raw_cell and handler_cell(raw_cell) else None
+        return self._start is not None
 
     def started(self, config: Any) -> None:
         """The cell called `runpod.serverless.start(config)`: nothing starts, the config declares the handler."""
@@ -50,7 +51,7 @@ class Declaring:
         self._start = None
         if not ok:
             return []
-        cell = handler_cell(raw_cell)
+        cell = handler_cell(raw_cell) if HANDLER_MAGIC in raw_cell else None
         lines = [self._declared(cell[0], to_python(cell[1]), namespace)] if cell is not None else []
         if "@" in raw_cell or "handler" in raw_cell:  # looking through the namespace has its price
             lines += self._marked(namespace)

@@ -25,7 +25,6 @@ def load(shell: Any) -> None:
     # First of all transforms, so that IPython sees no cell magic where there is an ordinary cell.
     shell.input_transformers_cleanup.insert(0, handler_lines)
     shell.input_transformers_post.append(awaited_jobs)
-    shell.ast_transformers.append(session.declaring)
     magics.undo = (session.watch(), _show_records(shell))
 
 
@@ -38,7 +37,6 @@ def unload(shell: Any) -> None:
         undo()
     shell.input_transformers_cleanup.remove(handler_lines)
     shell.input_transformers_post.remove(awaited_jobs)
-    shell.ast_transformers.remove(magics.session.declaring)
     for kind, names in magics.magics.items():
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)

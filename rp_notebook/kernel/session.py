@@ -66,11 +66,19 @@ class Session:
         return stop
 
     def _before(self, info: Any) -> None:
-        self.declaring.opened(info.raw_cell)
+        self._forget_start()
+        # Only then: with any transformer in its list, IPython walks the tree of every cell once more.
+        if self.declaring.opened(info.raw_cell):
+            self.shell.ast_transformers.append(self.declaring)
+
+    def _forget_start(self) -> None:
+        if self.declaring in self.shell.ast_transformers:
+            self.shell.ast_transformers.remove(self.declaring)
 
     def _after(self, result: Any) -> None:
         if result.info is None:
             return
+        self._forget_start()
         raw = result.info.raw_cell
         ok = result.error_before_exec is None and result.error_in_exec is None
         try:
