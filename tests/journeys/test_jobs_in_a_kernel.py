@@ -1,0 +1,73 @@
+"""A real kernel: Ctrl-C and timeouts end one job and leave the kernel and what it holds alive."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from jupyter_client.manager import KernelManager, start_new_kernel
+
+SLOW = {
+    "sync": "import time\ndef slow(job):\n    time.sleep(60)",
+    "async": "import asyncio\nasync def slow(job):\n    await asyncio.sleep(60)",
+    "async that blocks": "import time\nasync def slow(job):\n    time.sleep(60)",
+    "generator": "import time\ndef slow(job):\n    yield 1\n    time.sleep(60)",
+    "async generator": "import asyncio\nasync def slow(job):\n    yield 1\n    await asyncio.sleep(60)",
+}
+
+Cell = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[tuple[KernelManager, Cell]]:
+    manager, client = start_new_kernel(kernel_name="python3")
+
+    def cell(code: str) -> str:
+        said: list[str] = []
+        client.execute_interactive(
+            code, timeout=30, output_hook=lambda message: said.append(text_of(message["content"]))
+        )
+        return "\n".join(filter(None, said))
+
+    cell("%load_ext rp_notebook\nmodel = 'warm'")
+    yield manager, cell
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def text_of(content: dict) -> str:
+    return content.get("text") or content.get("data", {}).get("text/plain") or content.get("evalue", "")
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("kind", SLOW)
+def test_ctrl_c_cancels_the_job_and_spares_the_kernel(kernel, kind: str) -> None:
+    manager, cell = kernel
+    cell(f"%%runpod_handler\n{SLOW[kind]}")
+    interrupt = threading.Timer(0.7, manager.interrupt_kernel)
+    interrupt.start()
+    started = time.monotonic()
+    assert "CANCELLED  slow" in cell("%runpod job {}")
+    assert time.monotonic() - started < 30
+    assert cell("model") == "'warm'"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("kind", SLOW)
+def test_a_timeout_ends_the_job_as_the_platform_would(kernel, kind: str) -> None:
+    _, cell = kernel
+    cell(f"%%runpod_handler\n{SLOW[kind]}")
+    shown = cell("%runpod job --timeout 0.5 {}")
+    assert "FAILED  slow" in shown
+    assert "executionTimeout exceeded" in shown
+    assert cell("model") == "'warm'"
+
+
+@pytest.mark.kernel
+def test_what_a_top_level_await_made_works_inside_an_async_handler(kernel) -> None:
+    _, cell = kernel
+    cell("import asyncio\nqueue = asyncio.Queue()\nawait queue.put('made in a cell')")
+    cell("%%runpod_handler\nasync def takes(job):\n    return await queue.get()")
+    assert "made in a cell" in cell("%runpod job {}")
