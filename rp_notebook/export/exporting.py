@@ -5,11 +5,13 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rp_notebook.errors import UnknownHandler
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.declarations import declarations
+from rp_notebook.export.installed import located
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import module_of
 from rp_notebook.export.recorded import dump_jobs, recorded
@@ -61,17 +63,19 @@ def export_cells(
     python: str | None = None,
     base: str | None = None,
     notebook: str | None = None,
+    folder: Path | None = None,
 ) -> ExportResult:
     """Exports a handler from executed cells; `records` become its tests.
 
-    `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on. Raises
-    `ExportRefused` when the worker would be wrong.
+    `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
+    the notebook is, for modules beside it. Raises `ExportRefused` when the worker would be wrong.
     """
     slice_ = slice_cells(cells, declaration)
     module = module_of(slice_, declaration)
     # Modules beside the notebook go along, with what they import in turn.
-    local = local_code(module.imports)
-    pinned, doubts = pins(local.imports)
+    locate = partial(located, folders=[str(folder)] if folder is not None else [])
+    local = local_code(module.imports, locate=locate)
+    pinned, doubts = pins(local.imports, locate=locate)
     findings = (*slice_.findings, *local.findings, *doubts)
     latest = tuple(records)[-JOBS_KEPT:]
     repo = worker_repo(
@@ -112,7 +116,9 @@ def export_notebook(
         raise UnknownHandler("handler", known)
     name = handler or next(reversed(known))
     declaration = known.get(name) or Declaration(name, name)
-    result = export_cells(cells, declaration, python=python, base=base, notebook=path.name)
+    result = export_cells(
+        cells, declaration, python=python, base=base, notebook=path.name, folder=path.resolve().parent
+    )
     if out is not None:
         result.write(Path(out), force=force)
     return result

@@ -12,7 +12,6 @@ import traceback
 import types
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from contextlib import aclosing
-from importlib import metadata
 from itertools import islice
 from typing import Any
 
@@ -163,6 +162,8 @@ def error_text(error: BaseException) -> str:
 
 def sdk_version() -> str:
     """The installed `runpod` version, without importing it."""
+    from importlib import metadata  # only a failing job needs it, and it takes longer to load than all of this room
+
     try:
         return metadata.version("runpod")
     except metadata.PackageNotFoundError:

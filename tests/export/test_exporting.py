@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.declarations import declarations
-from rp_notebook.export.exporting import export_cells
+from rp_notebook.export.exporting import export_cells, export_notebook
 from rp_notebook.jobs.declaration import Declaration
 
 
@@ -106,3 +107,21 @@ def test_the_same_cells_give_the_same_bytes() -> None:
     runs = (CellRun(1, "import json, os\nA = 1"), CellRun(2, HANDLER + "json.dumps([x, A])"))
     first, second = (export_cells(runs, Declaration("handler", "handler")).repo.files for _ in range(2))
     assert dict(first) == dict(second)
+
+
+def test_a_module_beside_the_notebook_goes_along_with_what_it_imports(tmp_path) -> None:
+    (tmp_path / "mine_utils.py").write_text("import mine_deep\n\ndef double(v):\n    return mine_deep.TWO * v\n")
+    (tmp_path / "mine_deep.py").write_text("TWO = 2\n")
+    notebook = tmp_path / "n.ipynb"
+    nbformat.write(
+        nbformat.v4.new_notebook(
+            cells=[
+                nbformat.v4.new_code_cell("import mine_utils"),
+                nbformat.v4.new_code_cell("%%runpod_handler\n" + HANDLER + "mine_utils.double(x)"),
+            ]
+        ),
+        notebook,
+    )
+    result = export_notebook(notebook)
+    assert {"mine_utils.py", "mine_deep.py"} <= set(result.repo)
+    assert not result.findings
