@@ -59,7 +59,7 @@ def export(session: Session, flags: Namespace) -> Report:
     declaration = session.declaration(handler)
     records = session.history.of(handler.name, handler.version)
     result = export_cells(
-        tuple(session.recorder.cells),
+        session.recorder.cells,
         declaration,
         records=records,
         python=flags.python,

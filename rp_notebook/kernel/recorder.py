@@ -19,7 +19,12 @@ class Recorder:
         self._shell = shell
         self._started = 0.0
         self._open = 0
-        self.cells = _earlier_cells(shell)
+        self._ran = _earlier_cells(shell)
+
+    @property
+    def cells(self) -> tuple[CellRun, ...]:
+        """The recorded executions, oldest first."""
+        return tuple(CellRun(*fields) for fields in self._ran)
 
     def watch(self) -> Callable[[], None]:
         """Records cells from now on; the returned function ends that."""
@@ -45,27 +50,29 @@ class Recorder:
         info = result.info
         if self._open or info is None:  # a cell that another cell ran: its text is in that one
             return
-        self.cells.append(
-            CellRun(
-                number=result.execution_count or self._shell.execution_count,
-                text=info.raw_cell,
-                cell_id=getattr(info, "cell_id", None),  # since IPython 8.3
-                ok=result.error_before_exec is None and result.error_in_exec is None,
-                failed_line=_failed_line(result.error_in_exec),
-                cwd=_working_directory(),
-                seconds=time.perf_counter() - self._started if self._started else 0.0,
+        error = result.error_in_exec
+        # The fields of a CellRun, in order: a tuple costs a tenth of the object, and every cell pays.
+        self._ran.append(
+            (
+                result.execution_count or self._shell.execution_count,
+                info.raw_cell,
+                getattr(info, "cell_id", None),  # since IPython 8.3
+                error is None and result.error_before_exec is None,
+                None if error is None else _failed_line(error),
+                _working_directory(),
+                time.perf_counter() - self._started if self._started else 0.0,
             )
         )
 
 
-def _earlier_cells(shell: Any) -> list[CellRun]:
+def _earlier_cells(shell: Any) -> list[tuple[Any, ...]]:
     history = getattr(shell.history_manager, "input_hist_raw", [])
-    return [CellRun(number, text) for number, text in enumerate(history[: shell.execution_count]) if number and text]
+    return [(number, text) for number, text in enumerate(history[: shell.execution_count]) if number and text]
 
 
-def _failed_line(error: BaseException | None) -> int | None:
+def _failed_line(error: BaseException) -> int | None:
     """The line of the cell whose statement raised: the outermost frame that is a cell's own code."""
-    frames: TracebackType | None = error.__traceback__ if error is not None else None
+    frames: TracebackType | None = error.__traceback__
     while frames is not None:
         name = frames.tb_frame.f_code.co_name
         if name == "<module>" or name.startswith("<cell line"):
