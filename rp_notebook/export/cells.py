@@ -1,24 +1,25 @@
-"""Executed cells, and how IPython's syntax is taken out of them."""
+"""Executed cells as plain data, and a cell's text as Python that keeps its line numbers."""
 
 from __future__ import annotations
 
 import ast
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rp_notebook.errors import BadInput
-from rp_notebook.jobs.declaration import HANDLER_MAGIC, TRANSPARENT_MAGICS
-
-TRANSPARENT_LINES = ("time", "prun", "memit")
+from rp_notebook.export.tables import AUTOMAGICS
 
 
 @dataclass(frozen=True)
 class CellRun:
-    """One execution of a cell.
+    """One executed cell, as it was typed.
 
-    `number` is the execution count (in a static export, the place among the code cells, from 1) and `text` the raw
-    cell. `failed_line`, from 1, is the line whose statement raised; None with `ok` false: a syntax error, nothing ran.
+    `number` is the execution count (static export: 1, 2, 3... over the code cells of the document). With `ok` False
+    the cell raised: `failed_line` is the line in it, from 1, of the top-level statement that raised, None when
+    nothing ran (a syntax error). `cwd` is the working directory, `seconds` what the cell took.
     """
 
     number: int
@@ -31,50 +32,109 @@ class CellRun:
 
 
 def notebook_cells(path: Path) -> tuple[CellRun, ...]:
-    """The code cells of a notebook file as after Restart & Run All. Raises `BadInput` for anything else."""
+    """The code cells of an `.ipynb` of any format version, as after Restart & Run All. Runs nothing.
+
+    Raises `BadInput` for a file that is not there or is no notebook.
+    """
     import nbformat
 
     try:
-        notebook: Any = nbformat.read(path, as_version=4)
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
-        raise BadInput(f"{path} is not a notebook: {(str(error).splitlines() or [''])[0]}") from None
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return tuple(CellRun(number, cell.source, cell.get("id")) for number, cell in enumerate(code, start=1))
+        raise BadInput(f"{path.name}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path.name} is not a notebook: it is not UTF-8 text") from None
+    try:
+        plain = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{path.name} is not a notebook: not JSON (line {error.lineno}: {error.msg})") from None
+    if not isinstance(plain, dict) or not ("cells" in plain or "worksheets" in plain):
+        raise BadInput(f"{path.name} is not a notebook: it has no cells")
+    try:
+        notebook: Any = nbformat.reads(text, as_version=4)
+    except (nbformat.ValidationError, nbformat.reader.NotJSONError, ValueError, KeyError, AttributeError) as error:
+        raise BadInput(f"{path.name} is not a notebook that nbformat can read: {error}") from None
+    folder = str(path.resolve().parent)
+    code = [cell for cell in notebook.cells if cell.get("cell_type") == "code"]
+    return tuple(
+        CellRun(number, _joined(cell.get("source", "")), cell.get("id"), cwd=folder)
+        for number, cell in enumerate(code, start=1)
+    )
 
 
 def python_of(text: str) -> str:
-    """The cell as Python with its line numbers: transparent cell magics become empty lines, the rest calls.
+    """A cell's text as Python: magics and shell lines become calls of `get_ipython()`, line numbers stay.
 
-    Lines of a shell that no transformer knows (a bare `pip install`) become calls too.
+    A cell magic's own line must be gone already. Raises `SyntaxError` when the rest is not Python.
     """
-    from IPython.core.inputtransformer2 import TransformerManager
+    from IPython.core import inputtransformer2
 
-    lines = text.split("\n")
-    for number, line in enumerate(lines):
-        words = line.split(maxsplit=1)
-        if words and words[0] not in (HANDLER_MAGIC, *TRANSPARENT_MAGICS):
-            break
-        lines[number] = "#" if words else ""  # a comment, so that the transformer drops no leading line
-    else:
-        return "\n".join(lines)
-    for number, line in enumerate(lines):
-        if line.lstrip().startswith(("pip ", "conda ", "uv pip ", "apt ", "apt-get ")) and "=" not in line.split()[1:2]:
-            indent = line[: len(line) - len(line.lstrip())]
-            lines[number] = f"{indent}%{line.lstrip()}"
-        for name in TRANSPARENT_LINES:
-            if line.startswith(f"%{name} "):
-                lines[number] = line.split(maxsplit=1)[1]
-    blank = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    lines[:blank] = ["#"] * blank
-    return str(TransformerManager().transform_cell("\n".join(lines)))
+    lines = text.replace("\r\n", "\n").splitlines(keepends=True)
+    blank = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
+    manager = inputtransformer2.TransformerManager()
+    body = lines[blank:]
+    if body and not body[-1].endswith("\n"):
+        body[-1] += "\n"
+    transforms: list[Any] = manager.cleanup_transforms
+    for transform in transforms:
+        body = transform(body)
+    return "\n" * blank + _parsable(_tokens_transformed(manager, body))
 
 
-def parsed(text: str) -> tuple[str, ast.Module] | None:
-    """The Python source of a cell and its tree; None when it does not parse."""
-    source = python_of(text)
-    try:
-        return source, ast.parse(source)
-    except (SyntaxError, ValueError):
-        return None
+def _tokens_transformed(manager: Any, lines: list[str]) -> list[str]:
+    # One transformation at a time: a shell line that goes on over several lines becomes one, and the lines that it
+    # loses are given back as empty ones.
+    changed = True
+    while changed:
+        before = lines
+        changed, lines = manager.do_one_token_transform(list(before))
+        lines = list(lines)
+        missing = len(before) - len(lines)
+        if changed and missing > 0:
+            same = 0
+            while same < len(lines) and lines[-1 - same] == before[-1 - same]:
+                same += 1
+            place = len(lines) - same
+            lines[place:place] = ["\n"] * missing
+    return lines
+
+
+def _parsable(lines: list[str]) -> str:
+    # IPython also takes `pip install x` for a magic when the line is not Python; so does this, a line at a time.
+    for _ in range(len(lines) + 1):
+        source = "".join(lines)
+        try:
+            ast.parse(source)
+        except SyntaxError as error:
+            row = (error.lineno or 0) - 1
+            if not 0 <= row < len(lines) or not _automagic(lines, row):
+                raise
+        else:
+            return source
+    return "".join(lines)
+
+
+def _automagic(lines: list[str], row: int) -> bool:
+    line = lines[row]
+    words = line.split(maxsplit=1)
+    if not words or words[0] not in AUTOMAGICS:
+        return False
+    indent = line[: len(line) - len(line.lstrip())]
+    rest = words[1].rstrip("\n") if len(words) > 1 else ""
+    while rest.endswith("\\") and row + 1 < len(lines):  # the command goes on
+        row += 1
+        rest = rest[:-1] + lines[row].strip()
+        lines[row] = "\n"
+    lines[row - _continued(lines, row, line)] = f"{indent}get_ipython().run_line_magic({words[0]!r}, {rest!r})\n"
+    return True
+
+
+def _continued(lines: Sequence[str], row: int, first: str) -> int:
+    back = 0
+    while lines[row - back] != first:
+        back += 1
+    return back
+
+
+def _joined(source: str | list[str]) -> str:
+    return source if isinstance(source, str) else "".join(source)

@@ -1,59 +1,117 @@
-"""Every handler that a notebook declares, read from its cells."""
+"""Every handler that the cells declare, by magic, by decorator, or by a pasted `runpod.serverless.start(...)`."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rp_notebook.errors import BadDeclaration
-from rp_notebook.export.cells import CellRun, parsed, python_of
+from rp_notebook.export.cells import CellRun, python_of
+from rp_notebook.export.magics import peeled
+from rp_notebook.export.tables import OUR_MODULE
 from rp_notebook.jobs.declaration import Declaration, declared, handler_cell, start_calls
+
+MARK = f"{OUR_MODULE}.handler"
+OPTIONS = (("aggregate", bool), ("refresh", bool), ("concurrency", int), ("timeout", float))
 
 
 def declarations(cells: Sequence[CellRun]) -> dict[str, Declaration]:
-    """By name, the latest last: `%%runpod_handler` cells, marked functions, pasted `start(...)` calls."""
+    """The handlers of a notebook by name, in the order of their latest declaration; the last one of a name wins.
+
+    A cell that failed, does not parse, or does not say which function it means declares nothing.
+    """
     found: dict[str, Declaration] = {}
+    imports: list[str] = []
     for cell in cells:
-        both = parsed(cell.text)
-        if both is None:
+        if not cell.ok and cell.failed_line is None:
             continue
-        for declaration in _of_cell(cell, *both):
+        for declaration in _in_cell(cell, imports):
             found.pop(declaration.name, None)
             found[declaration.name] = declaration
     return found
 
 
-def _of_cell(cell: CellRun, source: str, tree: ast.Module) -> list[Declaration]:
-    magic = handler_cell(cell.text)
+def _in_cell(cell: CellRun, imports: list[str]) -> Iterator[Declaration]:
+    """The declarations of one cell; its imports are added to those of earlier cells."""
+    flags_and_body = handler_cell(cell.text)
+    magic, body = peeled(cell.text)
     try:
-        if magic is not None:
-            return [declared(magic[0], python_of(magic[1]))]
-        if start_calls(tree):
-            return [declared("", source)]
-    except BadDeclaration:  # said when the cell ran; another cell may still declare a handler
-        return []
-    return [_marked(node, mark) for node in tree.body if (mark := mark_decorator(node)) is not None]
+        source = python_of(flags_and_body[1] if flags_and_body else body) if magic is None else ""
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    earlier = list(imports)
+    imports += [ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    if flags_and_body is not None:
+        declaration = _declared(flags_and_body[0], source, earlier)
+        if declaration is not None:
+            yield declaration
+        return
+    names = _paths(imports)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _marked(node, names)
+    if start_calls(ast.parse("\n".join(imports) + "\n" + source)):
+        declaration = _declared("", source, earlier)
+        if declaration is not None:
+            yield declaration
 
 
-def mark_decorator(node: ast.stmt) -> ast.expr | None:
-    """The decorator `@rp_notebook.handler` of a function, bare or called."""
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+def _declared(flags: str, source: str, earlier: list[str]) -> Declaration | None:
+    # What earlier cells imported tells how `start` may be called here; the lines are counted without them.
+    head = "\n".join(earlier) + "\n" if earlier else ""
+    try:
+        found = declared(flags, head + source)
+    except (BadDeclaration, SyntaxError):
         return None
-    for decorator in node.decorator_list:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if ast.unparse(target) == "rp_notebook.handler":
-            return decorator
-    return None
+    line = found.config_line
+    return replace(found, config_line=line - head.count("\n") if line is not None else None)
 
 
-def _marked(node: ast.stmt, mark: ast.expr) -> Declaration:
-    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    keywords = mark.keywords if isinstance(mark, ast.Call) else []
-    said = {each.arg: each.value.value for each in keywords if isinstance(each.value, ast.Constant)}
-    return Declaration(
-        name=str(said.get("name") or node.name),
-        function=node.name,
-        aggregate=bool(said.get("aggregate")),
-        refresh=bool(said.get("refresh")),
-        concurrency=said.get("concurrency"),  # type: ignore[arg-type] # a literal of the user's
-    )
+def _paths(imports: list[str]) -> dict[str, str]:
+    names = {OUR_MODULE: OUR_MODULE}
+    for text in imports:
+        node = ast.parse(text).body[0]
+        if isinstance(node, ast.Import):
+            names |= {(a.asname or a.name): a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {(a.asname or a.name): f"{node.module}.{a.name}" for a in node.names}
+    return names
+
+
+def _marked(node: ast.FunctionDef | ast.AsyncFunctionDef, names: dict[str, str]) -> Iterator[Declaration]:
+    for item in node.decorator_list:
+        target = item.func if isinstance(item, ast.Call) else item
+        if _path(target, names) not in (MARK, f"{OUR_MODULE}.jobs.marking.handler"):
+            continue
+        given = {k.arg: k.value for k in item.keywords if k.arg} if isinstance(item, ast.Call) else {}
+        name = given.get("name")
+        schema = given.get("schema")
+        said = {key: _literal(given[key]) for key, _ in OPTIONS if key in given}
+        yield Declaration(
+            name=name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else node.name,
+            function=node.name,
+            aggregate=bool(said.get("aggregate")),
+            refresh=bool(said.get("refresh")),
+            concurrency=_number(said.get("concurrency")),
+            timeout_s=said["timeout"] if isinstance(said.get("timeout"), int | float) else None,  # type: ignore[arg-type] # just checked
+            schema=schema.id if isinstance(schema, ast.Name) else None,
+        )
+
+
+def _path(node: ast.expr, names: dict[str, str]) -> str:
+    if isinstance(node, ast.Name):
+        return names.get(node.id, "")
+    if isinstance(node, ast.Attribute):
+        owner = _path(node.value, names)
+        return f"{owner}.{node.attr}" if owner else ""
+    return ""
+
+
+def _literal(node: ast.expr) -> object:
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None

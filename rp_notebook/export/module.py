@@ -1,22 +1,34 @@
-"""The text of handler.py: imports, then what the handler needs in the order in which it ran, then the start."""
+"""The text of handler.py: imports first, then the kept statements in the order of execution, then the start."""
 
 from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pyflakes import checker, messages
+
 from rp_notebook.errors import ExportRefused
+from rp_notebook.export.layout import Block, laid_out, wrapped
+from rp_notebook.export.names import names_of
+from rp_notebook.export.order import ordered
 from rp_notebook.export.slicing import Kept, Slice
+from rp_notebook.export.tables import IPYTHON_NAMES
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+GUARD = 'if __name__ == "__main__":'
 
 
 @dataclass(frozen=True)
 class Module:
-    """`lines` has `(cell, line)` for each line of `text`, None for ours; `imports` are modules, without stdlib."""
+    """The text of handler.py.
+
+    `lines` has, for each line of it, `(cell, line in the cell)` or None where we wrote it ourselves; `imports` are
+    the modules imported anywhere in it, dotted as they are written, those of the standard library left out; of
+    `from a import b` both `a` and `a.b`, which may be a module.
+    """
 
     text: str
     lines: tuple[tuple[int, int] | None, ...]
@@ -24,83 +36,68 @@ class Module:
 
 
 def module_of(slice_: Slice, declaration: Declaration) -> Module:
-    """The module of a slice. Raises `ExportRefused` when it would not run: a name is undefined in it."""
-    rows: list[tuple[str, tuple[int, int] | None]] = [(f'"""RunPod worker: {declaration.name}."""', None)]
-    futures, imports, rest = _ordered(slice_.kept)
-    if futures:
-        rows += [("", None), *_rows_once(futures)]
-    rows += [("", None), *_rows_once(imports)]
-    if not any(text == "import runpod" for text, _ in rows):
-        rows.append(("import runpod", None))
-    previous: Kept | None = None
-    for kept in rest:
-        rows += [("", None)] * _blank_lines(previous, kept)
-        rows += _rows(kept)
-        previous = kept
-    rows += [("", None), ("", None), ('if __name__ == "__main__":', None)]
-    start = f"    runpod.serverless.start({declaration.start_config})"
-    rows += [(line, None) for line in start.split("\n")]
-    text = "\n".join(text for text, _ in rows) + "\n"
-    _check(text)
-    return Module(text, tuple(source for _, source in rows), _imports(ast.parse(text)))
+    """Writes the module of a slice. The same slice gives the same bytes.
+
+    Raises `ExportRefused` when the module would use a name that it does not define.
+    """
+    sections = ordered(slice_.kept)
+    own = _own_imports(slice_.kept)
+    header = [*sections.imports, *(Block(f"import {name}") for name in own)]
+    body = wrapped(sections.body)
+    start = f"runpod.serverless.start({declaration.start_config})"
+    indent = next((kept.indent for kept in sections.guarded if kept.indent), "    ")
+    guarded = [Block(kept.indent + kept.text, kept.cell, kept.numbers) for kept in sections.guarded]
+    last = [Block(GUARD), *guarded, Block(indent + start)]
+    text, lines = laid_out(f'"""RunPod worker: {declaration.name}."""', sections.future, header, body, last)
+    _check(text, lines, slice_)
+    return Module(text, lines, _imported(text))
 
 
-def _ordered(kept: tuple[Kept, ...]) -> tuple[list[Kept], list[Kept], list[Kept]]:
-    """Imports move up over definitions and plain assignments, never over what might change what they find."""
-    futures, imports, rest = [], [], []
-    open_ = True
-    for each in kept:
-        if isinstance(each.node, ast.ImportFrom) and each.node.module == "__future__":
-            futures.append(each)
-        elif isinstance(each.node, ast.Import | ast.ImportFrom) and open_:
-            imports.append(each)
-        else:
-            rest.append(each)
-            open_ = open_ and not _may_matter(each.node)
-    return futures, imports, rest
-
-
-def _may_matter(node: ast.stmt) -> bool:
-    if isinstance(node, DEFINITIONS):
-        return bool(node.decorator_list) and any(isinstance(each, ast.Call) for each in node.decorator_list)
-    return "environ" in ast.unparse(node) or "sys.path" in ast.unparse(node) or isinstance(node, ast.Try | ast.If)
-
-
-def _rows(kept: Kept) -> list[tuple[str, tuple[int, int] | None]]:
-    return [(line, (kept.cell, kept.first + offset)) for offset, line in enumerate(kept.text.split("\n"))]
-
-
-def _rows_once(kept: list[Kept]) -> list[tuple[str, tuple[int, int] | None]]:
-    seen: set[str] = set()
-    rows = []
-    for each in kept:
-        if each.text not in seen:
-            rows += _rows(each)
-        seen.add(each.text)
-    return rows
-
-
-def _blank_lines(previous: Kept | None, kept: Kept) -> int:
-    if isinstance(kept.node, DEFINITIONS) or (previous is not None and isinstance(previous.node, DEFINITIONS)):
-        return 2
-    return 1 if previous is None or previous.cell != kept.cell else 0
-
-
-def _check(text: str) -> None:
-    from pyflakes import checker, messages
-
-    found = checker.Checker(ast.parse(text)).messages
-    undefined = sorted({str(m.message_args[0]) for m in found if isinstance(m, messages.UndefinedName)})
-    if undefined:
-        message = f"the exported module would use {', '.join(undefined)}, which nothing in it defines"
-        raise ExportRefused([Finding("RPS109", "error", message, "define it in a cell that the handler needs")])
-
-
-def _imports(tree: ast.AST) -> frozenset[str]:
-    names: set[str] = set()
-    for node in ast.walk(tree):
+def _own_imports(kept: Sequence[Kept]) -> list[str]:
+    """The modules that our own lines need and the user's do not import."""
+    bound: set[str] = set()
+    for piece in kept:
+        node = ast.parse(piece.text if not piece.guarded else f"if 1:\n{piece.indent}{piece.text}").body[0]
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-    return frozenset(name for name in names if name.split(".")[0] not in sys.stdlib_module_names)
+            bound |= {alias.name for alias in node.names if not alias.asname}
+    text = "\n".join(piece.text for piece in kept)
+    wanted = [name for name, sign in (("asyncio", None), ("os", "os.environ[")) if sign is None or sign in text]
+    needs_loop = any(awaits(piece) for piece in kept)
+    return [name for name in wanted if name not in bound and (name != "asyncio" or needs_loop)] + (
+        [] if "runpod" in bound else ["runpod"]
+    )
+
+
+def awaits(kept: Kept) -> bool:
+    """Whether a statement awaits at the top level."""
+    return Block(kept.text, kept.cell, kept.numbers).awaits if not kept.guarded else False
+
+
+def _imported(text: str) -> frozenset[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(name for name in found if name.split(".")[0] not in sys.stdlib_module_names)
+
+
+def _check(text: str, lines: Sequence[tuple[int, int] | None], slice_: Slice) -> None:
+    tree = ast.parse(text)
+    soft = {name for kept in slice_.kept if not kept.guarded for name in _soft(kept.text)}
+    found = []
+    for message in checker.Checker(tree).messages:
+        if not isinstance(message, messages.UndefinedName) or message.message_args[0] in soft:
+            continue
+        name = message.message_args[0]
+        place = lines[message.lineno - 1] or (None, None)
+        code = "RPS110" if name in IPYTHON_NAMES else "RPS109"
+        found.append(Finding(code, "error", f"`{name}` is used and never defined", "define it in a cell", *place))
+    if found:
+        raise ExportRefused(found)
+
+
+def _soft(text: str) -> frozenset[str]:
+    node = ast.parse(text).body[0]
+    return names_of(node, future=True).soft | names_of(node).soft

@@ -1,151 +1,177 @@
-"""The statements that a handler needs, out of everything that ran."""
+"""From executed cells to the statements that a handler needs, each with the reason."""
 
 from __future__ import annotations
 
 import ast
-import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
-from rp_notebook.export.statements import Statement, statements
+from rp_notebook.export.declarations import declarations
+from rp_notebook.export.demand import Demand
+from rp_notebook.export.diagnoses import problems, remarks
+from rp_notebook.export.live import Source, displayed, sourceless
+from rp_notebook.export.names import names_in
+from rp_notebook.export.narrowing import narrowed
+from rp_notebook.export.outputs import without_history
+from rp_notebook.export.program import Program
+from rp_notebook.export.rewriting import rewritten
+from rp_notebook.export.state import take_state
+from rp_notebook.export.statements import History, history_of
+from rp_notebook.export.summaries import summarised
+from rp_notebook.export.timeline import Fact, Timeline, facts_of
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 
-KNOWN = frozenset({*dir(builtins), "__name__", "__file__", "__doc__"})
-NOTEBOOK_NAMES = frozenset({"get_ipython", "display", "In", "Out", "exit", "quit"})
-END = 10**9
+
+@dataclass(frozen=True)
+class Live:
+    """What a running kernel knows: its namespace, and what its cells displayed by execution count (`Out`)."""
+
+    namespace: Mapping[str, Any]
+    out: Mapping[int, Any]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A statement of the slice, with why it is needed; lines count from 1 in its cell."""
+    """A statement that the worker needs.
+
+    `cell` is the execution count (0: it stands in no cell), `line` and `last_line` its lines in the cell, from 1;
+    `text` is what goes into the module, `numbers` the line in the cell of each line of it. `guarded` ones run only in
+    the worker itself, under `if __name__ == "__main__":`, and stood there with `indent` before them.
+    """
 
     cell: int
     cell_id: str | None
-    first: int
-    last: int
+    line: int
+    last_line: int
     text: str
     reason: str
-    node: ast.stmt
+    numbers: tuple[int, ...] = ()
+    guarded: bool = False
+    indent: str = ""
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """A statement that is not needed, with why."""
+    """A statement that the worker does not need, and why; fields as in `Kept`."""
 
     cell: int
     cell_id: str | None
-    first: int
-    last: int
+    line: int
+    last_line: int
     text: str
     reason: str
 
 
 @dataclass(frozen=True)
 class Slice:
-    """What is kept, in execution order, what is dropped, and what there is to say."""
+    """What a handler needs of a notebook, in the order of execution, and what there is to say about it."""
 
     kept: tuple[Kept, ...]
     dropped: tuple[Dropped, ...]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...]
 
 
-def slice_cells(cells: Sequence[CellRun], declaration: Declaration) -> Slice:
-    """The slice of `declaration`'s handler. Raises `ExportRefused` for a name that nothing defines."""
-    ran = statements(cells, declaration.function)
-    config = ast.parse(declaration.start_config, mode="eval")
-    roots = {node.id for node in ast.walk(config) if isinstance(node, ast.Name)} - KNOWN
-    demand = _Demand(ran, declaration.function)
-    for name in sorted(roots - {"current"}):
-        demand.name(name, END, f"is what `{declaration.name}` is started with")
-    demand.settle()
-    if demand.refusals:
-        raise ExportRefused(demand.refusals)
-    kept, dropped = [], []
-    for at, each in enumerate(ran):
-        place = (each.cell.number, each.cell.cell_id, each.first, each.last, each.text)
-        if at in demand.kept:
-            kept.append(Kept(*place, demand.kept[at], each.node))
-        else:
-            dropped.append(Dropped(*place, each.problem or "nothing that the handler needs comes from it"))
-    return Slice(tuple(kept), tuple(dropped))
+def slice_cells(cells: Sequence[CellRun], declaration: Declaration, live: Live | None = None) -> Slice:
+    """The statements that a declared handler needs. Nothing is run; `live` adds what the kernel knows.
+
+    Raises `ExportRefused` with the findings when the worker would be wrong: a needed name that no cell defines, that
+    only IPython has, that comes from a magic or from a statement that failed.
+    """
+    source = Source(live.namespace, live.out) if live is not None else None
+    history, told = without_history(history_of(cells))
+    program = summarised(history.statements, _handlers(cells, declaration))
+    facts = displayed(facts_of(history.statements, program, loaded=live is not None), source)
+    demand = Demand(Timeline(facts, program))
+    _ask(demand, declaration, history)
+    _work(demand, program)
+    frozen, said = sourceless(demand, source)
+    refused = [*problems(demand, history, source), *(f for f in said if f.severity == "error")]
+    pieces = [rewritten(facts[place], demand.kept[place]) for place in sorted(demand.kept)]
+    refused += [f for piece in pieces for f in piece.findings if f.severity == "error"]
+    if refused:
+        raise ExportRefused(refused)
+    findings = [*told, *said, *(f for piece in pieces for f in piece.findings), *remarks(demand, program, declaration)]
+    kept = [_kept(piece.fact, piece.reason) for piece in pieces]
+    units = [facts[place].statement.unit for place in sorted(demand.kept)]
+    joined = narrowed(kept, units, [facts[p] for p in sorted(demand.kept)], demand.through_star)
+    prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in frozen)
+    return Slice((*prelude, *joined), _dropped(facts, demand), tuple(dict.fromkeys(findings)))
 
 
-class _Demand:
-    """The work list: names that are needed at a position, until nothing is added."""
-
-    def __init__(self, ran: Sequence[Statement], function: str) -> None:
-        self._ran = ran
-        self._function = function
-        self._asked: set[tuple[str, int]] = set()
-        self._names: dict[str, int] = {}
-        self.kept: dict[int, str] = {}
-        self.refusals: list[Finding] = []
-
-    def name(self, name: str, before: int, why: str, at: Statement | None = None) -> None:
-        if (name, before) in self._asked or name in KNOWN:
-            return
-        self._asked.add((name, before))
-        self._names[name] = max(self._names.get(name, 0), before)
-        found = False
-        for index in range(min(before, len(self._ran)) - 1, -1, -1):
-            each = self._ran[index]
-            if name not in each.defines or each.problem is not None:
-                continue
-            self._keep(index, why)
-            found = True
-            if each.certain and not _same_package(each.node):
-                break
-        if not found:
-            self._refuse(name, at)
-
-    def settle(self) -> None:
-        """Adds the statements that change what is needed, until there are no more."""
-        before = -1
-        while before != len(self.kept):
-            before = len(self.kept)
-            for index, each in enumerate(self._ran):
-                if index in self.kept or each.problem is not None:
-                    continue
-                touched = sorted(name for name in each.changes if self._names.get(name, 0) > index)
-                if touched and any(self._defined_before(name, index) for name in touched):
-                    self._keep(index, f"changes `{touched[0]}`")
-
-    def _defined_before(self, name: str, index: int) -> bool:
-        return any(name in self._ran[at].defines for at in self.kept if at < index)
-
-    def _keep(self, index: int, why: str) -> None:
-        if index in self.kept:
-            return
-        each = self._ran[index]
-        self.kept[index] = why
-        label = next(iter(sorted(each.defines)), "a statement")
-        for name in sorted(each.needs - {""}):
-            if name not in each.defines or self._is_bound_before(name, index):
-                self.name(name, index, f"is used by `{label}`", each)
-        for name in sorted(each.later):
-            self.name(name, END, f"is used by `{label}()`", each)
-
-    def _is_bound_before(self, name: str, index: int) -> bool:
-        return any(name in each.defines for each in self._ran[:index])
-
-    def _refuse(self, name: str, at: Statement | None) -> None:
-        cell, line = (at.cell.number, at.first) if at is not None else (None, None)
-        if name in NOTEBOOK_NAMES:
-            message, fix = f"`{name}` exists only in a notebook", "take it out of the handler and what it calls"
-            self.refusals.append(Finding("RPS110", "error", message, fix, cell, line))
-            return
-        opaque = next((each for each in self._ran if name in each.defines), None)
-        if opaque is not None:
-            message, fix = f"`{name}` comes from {opaque.problem}", "give it a plain Python value in a cell"
-            self.refusals.append(Finding("RPS112", "error", message, fix, opaque.cell.number, opaque.first))
-            return
-        message, fix = f"no cell defines `{name}`", "define it in a cell, or run the cell that does"
-        self.refusals.append(Finding("RPS109", "error", message, fix, cell, line))
+def _handlers(cells: Sequence[CellRun], declaration: Declaration) -> set[str]:
+    known = [*declarations(cells).values(), declaration]
+    return {d.function for d in known if d.function.isidentifier()}
 
 
-def _same_package(node: ast.stmt) -> bool:
-    """`import a.b` binds `a` and hides no other part of it."""
-    return isinstance(node, ast.Import) and any("." in alias.name and not alias.asname for alias in node.names)
+def _ask(demand: Demand, declaration: Declaration, history: History) -> None:
+    for text in (declaration.function, declaration.start_config):
+        names = names_in(text)
+        for name in sorted(names.uses | names.deferred):
+            demand.ask(name, demand.timeline.end, "the worker")
+    demand.ask("runpod", demand.timeline.end, "the worker", soft=True)
+    starting = [s.cell for s in history.statements if s.starts and s.guarded]
+    for fact in demand.timeline.facts if starting and declaration.config is not None else ():
+        if fact.statement.guarded and fact.statement.cell is starting[-1] and not fact.plumbing:
+            demand.take(fact.position, "stands before the start of the worker")
+
+
+def _work(demand: Demand, program: Program) -> None:
+    before = -1
+    while before != len(demand.kept):
+        before = len(demand.kept)
+        demand.settle()
+        demand.take_dotted()
+        demand.ask_for_hints()
+        demand.settle()
+        take_state(demand, program)
+        demand.settle()
+    for fact in demand.timeline.facts:  # it holds for all that ran after it
+        node = fact.statement.node
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "__future__"
+            and max(demand.kept, default=0) > fact.position
+        ):
+            demand.take(fact.position, "how later cells were compiled")
+
+
+def _kept(fact: Fact, reason: str) -> Kept:
+    s = fact.statement
+    return Kept(s.cell.number, s.cell.cell_id, s.line, s.last_line, s.text, reason, s.numbers, s.guarded, s.indent)
+
+
+def _dropped(facts: Sequence[Fact], demand: Demand) -> tuple[Dropped, ...]:
+    return tuple(
+        Dropped(s.cell.number, s.cell.cell_id, s.line, s.last_line, _text(fact), _why_not(fact))
+        for fact in facts
+        for s in (fact.statement,)
+        if fact.position not in demand.kept
+    )
+
+
+def _text(fact: Fact) -> str:
+    statement = fact.statement
+    if statement.alias is None:
+        return statement.text
+    return ast.unparse(replace_names(statement.node, statement.alias))
+
+
+def replace_names(node: ast.stmt, alias: ast.alias) -> ast.stmt:
+    """The import of one name only."""
+    if isinstance(node, ast.ImportFrom):
+        return ast.ImportFrom(node.module, [alias], node.level)
+    return ast.Import([alias])
+
+
+def _why_not(fact: Fact) -> str:
+    if fact.plumbing:
+        return fact.plumbing
+    names = sorted(fact.names.defs | fact.names.maydefs)
+    if names:
+        return f"nothing needed uses {', '.join(f'`{name}`' for name in names[:5])}"
+    roots = sorted({root for root, _, _ in fact.effects.changed if ":" not in root})
+    return f"nothing needed uses {', '.join(f'`{r}`' for r in roots)}" if roots else "only shows something"

@@ -1,209 +1,203 @@
-"""Top-level statements of executed cells: their text, the names they bind and need, what they change."""
+"""The top-level statements that the executed cells ran, each with its own text, byte for byte."""
 
 from __future__ import annotations
 
 import ast
-import copy
-import symtable
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from rp_notebook.export.cells import CellRun, parsed
-from rp_notebook.export.declarations import mark_decorator
+from rp_notebook.export.cells import CellRun, python_of
+from rp_notebook.export.cutting import COMPOUND, cut, first_line, parsed_text, unmarked, without_commands
+from rp_notebook.export.magics import magic_of, peeled
+from rp_notebook.export.tables import OUR_MODULE, TRANSPARENT_LINES
 from rp_notebook.jobs.declaration import start_calls
 
-# Methods that only look. A bare call of any other method of a needed object may change it, and is kept.
-PURE_METHODS = frozenset(
-    {
-        *("head", "tail", "describe", "info", "shape", "get", "keys", "values", "items", "size", "dim"),
-        *("show", "plot", "print", "display", "summary", "count", "mean", "sum", "item", "tolist"),
-        *("predict", "encode", "decode", "generate", "parameters", "named_parameters", "state_dict"),
-        *("save", "to_csv", "to_json"),
-    }
-)
-IGNORED_CALLS = frozenset({"print", "display", "help", "len", "type", "dir", "input"})
-OUR_MODULE = "rp_notebook"
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statement:
-    """One top-level statement of one execution. `changes` are the names whose objects it may change."""
+    """One run of one top-level statement.
 
+    `text` begins at the statement's first comment or decorator; `numbers` has the line in the cell, from 1, of each
+    line of it. `node` is parsed from `text`. Each name of an import is a statement of its own; those of one source
+    statement share `unit`. `guarded` ones stood under `if __name__ == "__main__":`, with `indent` before them.
+    `partial` ones raised half-way; `shown` ones were the last expression of their cell.
+    """
+
+    position: int
     cell: CellRun
     node: ast.stmt
     text: str
-    first: int
-    last: int
-    defines: frozenset[str]
-    needs: frozenset[str]
-    later: frozenset[str]
-    changes: frozenset[str]
-    certain: bool
-    problem: str | None = None
+    numbers: tuple[int, ...]
+    unit: int
+    alias: ast.alias | None = None
+    guarded: bool = False
+    indent: str = ""
+    partial: bool = False
+    shown: bool = False
+    starts: bool = False  # it calls runpod.serverless.start
 
     @property
-    def is_import(self) -> bool:
-        """Whether it only imports."""
-        return isinstance(self.node, ast.Import | ast.ImportFrom)
+    def line(self) -> int:
+        """The first line in the cell, from 1."""
+        return self.numbers[0]
+
+    @property
+    def last_line(self) -> int:
+        """The last line in the cell, from 1."""
+        return self.numbers[-1]
 
 
-def statements(cells: Sequence[CellRun], function: str) -> list[Statement]:
-    """The statements that ran, in order; those of a cell that does not parse are left out."""
+@dataclass(frozen=True)
+class Unread:
+    """A cell, or a whole magic, from which no statement came: why, and the line it concerns."""
+
+    cell: CellRun
+    magic: str | None
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """All that ran, in order, and the cells that could not be read."""
+
+    statements: tuple[Statement, ...]
+    unread: tuple[Unread, ...] = field(default=())
+
+
+def history_of(cells: Sequence[CellRun]) -> History:
+    """The statements of the executed cells. A cell that does not parse is left out and named in `unread`."""
     found: list[Statement] = []
+    unread: list[Unread] = []
+    imports: list[ast.stmt] = []
     for cell in cells:
-        both = parsed(cell.text)
-        if both is None or (not cell.ok and cell.failed_line is None):
+        magic, body = peeled(cell.text)
+        if magic is not None:
+            unread.append(Unread(cell, magic, f"%%{magic} defines it"))
             continue
-        source, tree = both
-        previous = 0
-        for node in tree.body:
-            last = node.end_lineno or node.lineno
-            if cell.failed_line is not None and last >= cell.failed_line:
-                break
-            found.append(_statement(cell, source, node, previous, function))
-            previous = last
-    return found
+        if not cell.ok and cell.failed_line is None:
+            unread.append(Unread(cell, None, "the cell has a syntax error, nothing of it ran"))
+            continue
+        try:
+            source = python_of(body)
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, "lineno", None)
+            unread.append(Unread(cell, None, f"the cell does not parse: {getattr(error, 'msg', error)}", line))
+            continue
+        imports += [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+        for piece in _pieces(cell, tree, source, _spots(imports, tree)):
+            found.append(replace(piece, position=len(found), unit=len(found) if piece.unit < 0 else piece.unit))
+            _number_aliases(found)
+    return History(tuple(found), tuple(unread))
 
 
-def _statement(cell: CellRun, source: str, node: ast.stmt, previous: int, function: str) -> Statement:
-    text, first = _text(source, node, previous)
-    mark = mark_decorator(node)
-    if mark is not None and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        node.decorator_list.remove(mark)  # for its text it was passed over already
-    now, later, defines = _names(node)
-    return Statement(
-        cell, node, text, first, node.end_lineno or first,
-        defines, now, later, frozenset(_changed(node, function)), _is_certain(node), _problem(node),
-    )  # fmt: skip
+def _number_aliases(found: list[Statement]) -> None:
+    # The names of one import come one after the other; all get the first one's unit.
+    last = found[-1]
+    if last.alias is not None and len(found) > 1:
+        before = found[-2]
+        if before.alias is not None and before.node is last.node:
+            found[-1] = replace(last, unit=before.unit)
 
 
-def _text(source: str, node: ast.stmt, previous: int) -> tuple[str, int]:
-    rows = source.split("\n")
-    start, end = _first_line(node), node.end_lineno or node.lineno
-    begins_line = not rows[start - 1].encode()[: node.col_offset].strip() or start != node.lineno
-    ends_line = rows[end - 1].encode()[node.end_col_offset or 0 :].decode().lstrip().startswith(
-        ("#", ";#")
-    ) or not rows[end - 1].encode()[node.end_col_offset or 0 :].strip(b"; ")
-    if not (begins_line and ends_line):
-        return (ast.get_source_segment(source, node) or ""), start
-    mark = mark_decorator(node)
-    skipped = set(range(mark.lineno, (mark.end_lineno or mark.lineno) + 1)) if mark is not None else set()
-    first = start
-    while first - 1 > previous and rows[first - 2].startswith("#") and rows[first - 2].strip() != "#":
-        first -= 1
-    kept = [row for number, row in enumerate(rows[first - 1 : end], start=first) if number not in skipped]
-    text = "\n".join(kept).rstrip()
-    return (text[:-1].rstrip() if text.endswith(";") else text), first
+@dataclass(frozen=True)
+class _Spots:
+    """Where a cell speaks to `runpod` and to us: the start calls' places, and the names that are ours."""
+
+    starts: frozenset[tuple[int, int]] = frozenset()
+    ours: frozenset[str] = frozenset({OUR_MODULE})
 
 
-def _first_line(node: ast.stmt) -> int:
-    decorators = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(int(decorator.lineno) for decorator in decorators)])
+def _spots(imports: list[ast.stmt], tree: ast.Module) -> _Spots:
+    calls = start_calls(ast.Module([*imports, *tree.body], []))
+    ours = {OUR_MODULE}
+    for node in imports:
+        for alias in getattr(node, "names", ()):
+            path = getattr(node, "module", None) or alias.name
+            if path.split(".")[0] == OUR_MODULE:
+                ours.add((alias.asname or alias.name).split(".")[0])
+    return _Spots(frozenset((call.lineno, call.col_offset) for call in calls), frozenset(ours))
 
 
-def _names(node: ast.stmt) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """The names a statement needs now, those its functions need when they are called, and those it binds."""
-    table = symtable.symtable(ast.unparse(_Unawaited().visit(copy.deepcopy(node))), "<cell>", "exec")
-    now = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
-    defines = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
-    later: set[str] = set()
-    for child in table.get_children():
-        _free(child, now, later, deferred=False)
-    defines |= {symbol for child in _descend(table) for symbol in _declared_global(child)}
-    return frozenset(now), frozenset(later), frozenset(defines)
+def _pieces(cell: CellRun, tree: ast.Module, source: str, spots: _Spots) -> Iterator[Statement]:
+    lines = source.split("\n")
+    shown = _shown(tree, lines)
+    for node, guarded, floor in _top_level(tree):
+        first = first_line(node)
+        failed = not cell.ok and cell.failed_line is not None and first <= cell.failed_line <= (node.end_lineno or 0)
+        after = not cell.ok and cell.failed_line is not None and first > cell.failed_line
+        if after or (failed and not isinstance(node, COMPOUND)):
+            return
+        magic = magic_of(node)
+        if magic is not None and magic[0] in TRANSPARENT_LINES:
+            yield from _inner(cell, magic[1], first)
+            continue
+        plain = Statement(-1, cell, node, "", (), -1, guarded=guarded, partial=failed, shown=node is shown)
+        yield from _with_text(plain, lines, floor, spots)
+        if failed:
+            return
 
 
-class _Unawaited(ast.NodeTransformer):
-    """Takes `await` off: at top level only IPython allows it, and the compiler's symbol table does not."""
+def _top_level(tree: ast.Module) -> Iterator[tuple[ast.stmt, bool, int]]:
+    """Each statement, whether it is guarded, and the last line that is not its own to take comments from."""
+    floor = 0
+    for node in tree.body:
+        if isinstance(node, ast.If) and _is_guard(node):
+            inner = node.lineno
+            for child in node.body:
+                yield child, True, inner
+                inner = child.end_lineno or inner
+        else:
+            yield node, False, floor
+        floor = node.end_lineno or floor
 
-    def visit_Await(self, node: ast.Await) -> ast.AST:
-        return self.visit(node.value)  # type: ignore[no-any-return] # NodeVisitor.visit is untyped
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return node
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return node
-
-
-def _awaits(node: ast.AST) -> bool:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+def _is_guard(node: ast.If) -> bool:
+    test = node.test
+    if node.orelse or not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.ops[0], ast.Eq):
         return False
-    return isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) or any(
-        _awaits(child) for child in ast.iter_child_nodes(node)
+    sides = (test.left, test.comparators[0])
+    names = [side.id for side in sides if isinstance(side, ast.Name)]
+    return names == ["__name__"] and any(isinstance(s, ast.Constant) and s.value == "__main__" for s in sides)
+
+
+def _inner(cell: CellRun, argument: str, line: int) -> Iterator[Statement]:
+    try:
+        source = python_of(argument)
+        tree = ast.parse(source)
+    except SyntaxError:
+        return
+    for piece in _pieces(replace(cell, ok=True), tree, source, _Spots()):
+        yield replace(piece, cell=cell, numbers=tuple(line for _ in piece.numbers))
+
+
+def _with_text(plain: Statement, lines: list[str], floor: int, spots: _Spots) -> Iterator[Statement]:
+    node = plain.node
+    begin = lines[first_line(node) - 1]
+    column = len(begin) - len(begin.lstrip())
+    indent = begin[:column] if not begin.encode()[: node.col_offset].strip() or node.col_offset <= column else "    "
+    text, numbers = unmarked(node, *cut(node, lines, floor), spots.ours)
+    block = indent if plain.guarded else None
+    text = without_commands(text, parsed_text(text, block))
+    places = {(call.lineno, call.col_offset) for call in ast.walk(node) if isinstance(call, ast.Call)}
+    piece = replace(
+        plain,
+        node=parsed_text(text, block),
+        text=text,
+        numbers=numbers,
+        indent=block or "",
+        starts=isinstance(node, ast.Expr | ast.Assign) and bool(places & spots.starts),
     )
+    if isinstance(piece.node, ast.Import | ast.ImportFrom):
+        yield from (replace(piece, alias=alias) for alias in piece.node.names)
+    else:
+        yield piece
 
 
-def _descend(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
-    for child in table.get_children():
-        yield child
-        yield from _descend(child)
-
-
-def _declared_global(table: symtable.SymbolTable) -> Iterator[str]:
-    yield from (s.get_name() for s in table.get_symbols() if s.is_declared_global() and s.is_assigned())
-
-
-def _free(table: symtable.SymbolTable, now: set[str], later: set[str], *, deferred: bool) -> None:
-    immediate = table.get_type() == "class" or table.get_name() in ("listcomp", "setcomp", "dictcomp", "genexpr")
-    target = later if deferred or not immediate else now
-    target |= {s.get_name() for s in table.get_symbols() if s.is_global() and s.is_referenced()}
-    if table.get_type() == "class":
-        target |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and not s.is_assigned()}
-    for child in table.get_children():
-        _free(child, now, later, deferred=deferred or not immediate)
-
-
-def _changed(node: ast.stmt, function: str) -> Iterator[str]:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        for decorator in node.decorator_list:
-            yield from _root(decorator.func if isinstance(decorator, ast.Call) else decorator)
-        return
-    for each in ast.walk(node):
-        if isinstance(each, ast.Attribute | ast.Subscript) and isinstance(each.ctx, ast.Store | ast.Del):
-            yield from _root(each)
-        elif isinstance(each, ast.AugAssign):
-            yield from _root(each.target)
-    if isinstance(node, ast.Expr):
-        yield from _changed_by_call(node.value, function)
-    elif isinstance(node, ast.For | ast.While | ast.If | ast.With | ast.Try):
-        for each in ast.walk(node):
-            if isinstance(each, ast.Expr):
-                yield from _changed_by_call(each.value, function)
-
-
-def _changed_by_call(value: ast.expr, function: str) -> Iterator[str]:
-    call = value.value if isinstance(value, ast.Await) else value
-    if not isinstance(call, ast.Call):
-        return
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    if name in IGNORED_CALLS or name in PURE_METHODS or name == function:
-        return
-    if isinstance(call.func, ast.Attribute):
-        yield from _root(call.func)
-    for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
-        yield from _root(argument)
-
-
-def _root(node: ast.expr) -> Iterator[str]:
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    if isinstance(node, ast.Name):
-        yield node.id
-
-
-def _is_certain(node: ast.stmt) -> bool:
-    return not isinstance(node, ast.If | ast.For | ast.While | ast.Try | ast.AugAssign | ast.Delete)
-
-
-def _problem(node: ast.stmt) -> str | None:
-    text = ast.unparse(node)
-    if "get_ipython()" in text:
-        return "a magic or a shell line"
-    if isinstance(node, ast.Expr | ast.If) and start_calls(node):
-        return "starts the worker"
-    if _awaits(node):
-        return "a top-level await, which a worker's module cannot hold"
-    if OUR_MODULE in text and (isinstance(node, ast.Import | ast.ImportFrom | ast.Expr) or "run_job(" in text):
-        return "is ours"
-    return None
+def _shown(tree: ast.Module, lines: list[str]) -> ast.stmt | None:
+    last = tree.body[-1] if tree.body else None
+    if not isinstance(last, ast.Expr):
+        return None
+    rest = lines[(last.end_lineno or 1) - 1].encode()[last.end_col_offset :].decode()
+    return None if rest.lstrip().startswith(";") else last

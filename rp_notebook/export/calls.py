@@ -1,0 +1,169 @@
+"""What a call does: the notebook's own functions by what they do, library code by the tables."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from rp_notebook.export import foreign
+from rp_notebook.export.cutting import root_name
+from rp_notebook.export.library import BUILTIN, Arguments, method_tier, path_of
+from rp_notebook.export.links import NOTHING, SAME, Value, copied, held, inside, union
+from rp_notebook.export.program import FRESH, LIKELY, MUST, PARAMETER
+from rp_notebook.export.tables import (
+    DRAWS,
+    MUTATORS,
+    OUR_MODULE,
+    SHALLOW_MUTATORS,
+    VIEWS,
+)
+
+if TYPE_CHECKING:
+    from rp_notebook.export.expressions import Expressions as Reading
+
+CALLS_BACK = frozenset({"map", "filter", "sorted", "max", "min"})
+
+
+def call(reading: Reading, node: ast.Call, *, bare: bool) -> Value:
+    """Follows a call and gives what its answer may be; `bare` when nothing is done with the answer."""
+    path = path_of(node.func, reading.program, reading.locals)
+    arguments = _arguments(reading, node)
+    if path.split(".")[0] == OUR_MODULE or (isinstance(node.func, ast.Name) and node.func.id in reading.program.ours):
+        return NOTHING
+    if not path.startswith(BUILTIN) or path[len(BUILTIN) :] in CALLS_BACK:
+        _passed_code(reading, node, arguments)
+    if path.startswith(BUILTIN):
+        return foreign.builtin(reading, path[len(BUILTIN) :], node, arguments)
+    if path:
+        return foreign.library(reading, path, node, arguments, bare=bare)
+    if isinstance(node.func, ast.Name):
+        return _named(reading, node.func, arguments)
+    if isinstance(node.func, ast.Attribute):
+        return _method(reading, node.func, node, arguments, bare=bare)
+    return _value_called(reading, node.func, arguments)
+
+
+def _arguments(reading: Reading, node: ast.Call) -> Arguments:
+    positional = [reading.consumed(a) for a in node.args if not isinstance(a, ast.Starred)]
+    starred = [reading.consumed(a.value) for a in node.args if isinstance(a, ast.Starred)]
+    named = {k.arg: reading.consumed(k.value) for k in node.keywords if k.arg}
+    rest = [reading.consumed(k.value) for k in node.keywords if not k.arg]
+    return Arguments(tuple(positional), named, inside(union(*starred, *rest)))
+
+
+def _passed_code(reading: Reading, node: ast.Call, arguments: Arguments) -> None:
+    """Functions among the arguments may be called by the callee."""
+    for part in [*node.args, *(k.value for k in node.keywords)]:
+        if isinstance(part, ast.Lambda):
+            reading.inline(part)
+        elif isinstance(part, ast.Name) and part.id not in reading.locals and part.id in reading.program.functions:
+            _anything_called(reading, part.id, reading.value(part), arguments.all)
+        elif (
+            isinstance(part, ast.Attribute)
+            and part.attr in MUTATORS
+            and not path_of(part, reading.program, reading.locals)
+        ):
+            reading.change(reading.value(part.value), MUST, deep=part.attr not in SHALLOW_MUTATORS)
+            reading.join(reading.value(part.value), arguments.all)
+
+
+def _named(reading: Reading, func: ast.Name, arguments: Arguments) -> Value:
+    name, program = func.id, reading.program
+    if name in reading.locals:
+        value = reading.locals[name]
+        if (PARAMETER + name, SAME) in value:  # a callback: nobody knows what it does
+            reading.change(arguments.all, LIKELY, deep=True)
+        return arguments.all | inside(value)
+    found: Value = NOTHING
+    if name in program.classes:
+        found |= _made(reading, name, arguments)
+    for function in program.functions.get(name, ()):
+        found |= reading.call_function(function, arguments)
+        for item in getattr(function, "decorator_list", ()):
+            root = root_name(item)
+            if root in program.functions or root in program.classes:
+                _anything_called(reading, root, NOTHING, arguments.all)
+    if name not in program.classes and name not in program.functions:
+        return _value_called(reading, func, arguments)
+    return found
+
+
+def _made(reading: Reading, name: str, arguments: Arguments) -> Value:
+    """The object that a class of the notebook makes: it holds what its constructor keeps."""
+    program = reading.program
+    makers = [m for each in ("__init__", "__post_init__", "__new__") for m in program.methods(each, [name])]
+    if not makers:
+        return held(arguments.all)
+    before = reading.edges
+    reading.edges = set()
+    for maker in makers:
+        reading.call_function(maker, arguments.behind(frozenset({(FRESH, SAME)})))
+    kept = frozenset((other, kind) for root, other, kind in reading.edges if root == FRESH)
+    reading.edges = before | {edge for edge in reading.edges if edge[0] != FRESH}
+    inherited = any(
+        not isinstance(b, ast.Name) or b.id not in program.classes for c in program.classes[name] for b in c.bases
+    )
+    return kept | (held(arguments.all) if inherited else NOTHING)
+
+
+def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Arguments, *, bare: bool) -> Value:
+    program, root, name = reading.program, root_name(func), func.attr
+    receiver = reading.value(func.value)
+    classes = program.code_of(root)[0] if root and root not in reading.locals else set()
+    methods = program.methods(name, classes)
+    found: Value = NOTHING
+    for method in methods:
+        found |= reading.call_function(method, arguments.behind(receiver))
+    known = bool(classes) and bool(methods)
+    if known:
+        return found | (inside(receiver) if name in VIEWS else NOTHING)
+    for key in node.keywords:
+        if key.arg == "inplace" and isinstance(key.value, ast.Constant) and key.value.value:
+            reading.change(receiver, MUST, deep=False)
+        if key.arg == "out" and arguments.named:
+            reading.change(arguments.named["out"], MUST, deep=False)
+    if name in DRAWS and not classes and reading.at_module:
+        reading.change(receiver, MUST, deep=False)  # a generator moves on with every draw
+    tier = method_tier(name, bare=bare)
+    if tier == MUST:
+        reading.touch(func.value)
+        reading.change(receiver, MUST, deep=name not in SHALLOW_MUTATORS)
+        reading.store(func.value, arguments.all)
+        if name == "shuffle":
+            reading.change(arguments.all, MUST, deep=False)
+        return found | (inside(receiver) if name in SHALLOW_MUTATORS else receiver)
+    if tier == LIKELY and not methods:
+        reading.change(receiver | arguments.all, LIKELY, deep=True)
+    if name == "copy":
+        return found | copied(receiver)
+    return found | (inside(receiver) if name in VIEWS or name.startswith("get_") else NOTHING)
+
+
+def _value_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Value:
+    """`OPS["x"](v)`, `make(k)(v)`, `model(v)`: what the value may be made of is what may run."""
+    value = reading.value(func)
+    roots = {root for root, _ in value if not root.startswith(PARAMETER) and ":" not in root}
+    known = False
+    for root in sorted(roots):
+        known |= _anything_called(reading, root, value, arguments.all)
+    return arguments.all | inside(value) if known else NOTHING
+
+
+def _anything_called(reading: Reading, name: str, value: Value, given: Value) -> bool:
+    """Marks what calling something made of the code behind `name` may change. False when there is no such code."""
+    program = reading.program
+    classes, functions = program.code_of(name)
+    for method in program.methods("__call__", classes) if classes else ():
+        reading.call_function(method, Arguments((value,), None, given))
+    for function in functions:
+        effects = program.summary(function)
+        own = any(root.startswith(PARAMETER) for root, _, _ in effects.changed)
+        for root, tier, deep in effects.changed:
+            if not root.startswith(PARAMETER):
+                reading.change(frozenset({(root, SAME)}), tier, deep=deep)
+        reading.rebound |= effects.rebound
+        if effects.remembers or own:
+            reading.change(value, MUST, deep=True)
+        if own:
+            reading.change(given, MUST, deep=True)
+    return bool(classes or functions)

@@ -1,0 +1,156 @@
+"""Takes what a handler needs, and what that needs, until nothing more is needed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rp_notebook.export.program import LIKELY
+from rp_notebook.export.tables import BUILTINS
+from rp_notebook.export.timeline import Fact, Timeline
+
+HINT_READERS = frozenset({"get_type_hints", "TypeAdapter", "validate_arguments", "validate_call", "signature"})
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A needed name that no statement defines: where it is used, and where it was deleted."""
+
+    name: str
+    user: int | None
+    deleted: int | None = None
+    late: bool = False  # read when a function is called, not when a statement runs
+
+
+class Demand:
+    """The work list of one slice. `kept` maps the position of each statement taken to the reason."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+        self.kept: dict[int, str] = {}
+        self.missing: dict[str, Missing] = {}
+        self.through_star: dict[int, set[str]] = {}
+        self.dotted: dict[int, str] = {}
+        self._todo: list[tuple[str, int, str, int | None, bool]] = []
+        self._seen: set[tuple[str, int, bool]] = set()
+        self._code: dict[int, frozenset[str]] = {}
+
+    def ask(self, name: str, position: int, why: str, user: int | None = None, *, soft: bool = False) -> None:
+        """Demands a name as it is just before `position`; a soft demand may stay unanswered."""
+        if (name, position, soft) not in self._seen:
+            self._seen.add((name, position, soft))
+            self._todo.append((name, position, why, user, soft))
+
+    def settle(self) -> None:
+        """Works the list off."""
+        while self._todo:
+            self._answer(*self._todo.pop())
+
+    def take(self, position: int, reason: str) -> None:
+        """Takes a statement and asks for what it needs."""
+        fact = self.timeline.facts[position]
+        if position in self.kept:
+            return
+        self.kept[position] = reason
+        label = label_of(fact)
+        for name in sorted(fact.names.uses):
+            self.ask(name, position, label, position)
+            self._late_changes(name, position, label)
+        for name in sorted(fact.names.deferred):
+            self.ask(name, self.timeline.end, label, position)
+        if fact.names.soft and self._evaluates_hints(fact):
+            for name in sorted(fact.names.soft):
+                self.ask(name, self.timeline.end, label, position, soft=True)
+
+    def ask_for_hints(self) -> None:
+        """Asks for what annotations name, where something taken reads annotations."""
+        facts = [self.timeline.facts[p] for p in sorted(self.kept)]
+        if any(HINT_READERS & (fact.names.uses | fact.names.deferred) for fact in facts):
+            for fact in facts:
+                for name in sorted(fact.names.soft):
+                    self.ask(name, self.timeline.end, label_of(fact), fact.position, soft=True)
+
+    @staticmethod
+    def _evaluates_hints(fact: Fact) -> bool:
+        node = fact.statement.node
+        return isinstance(node, ast.ClassDef) and bool(node.bases or node.decorator_list)
+
+    def _answer(self, name: str, position: int, why: str, user: int | None, soft: bool) -> None:
+        found = self.timeline.reach(name, position)
+        if not found.certain and name in BUILTINS and not found.positions:
+            return
+        if not found.positions:
+            if not soft and name not in self.missing:
+                late = position == self.timeline.end and user is not None
+                self.missing[name] = Missing(name, user, found.deleted, late)
+            return
+        for place in found.positions:
+            self._define(place, name, why)
+        for place, tier in sorted(self.timeline.changes(name, position)):
+            if tier >= LIKELY:
+                self.take(place, f"changes `{name}`, which {why} uses")
+        if position < self.timeline.end and (user is None or self.timeline.facts[user].names.calls):
+            for place in found.positions:  # running it may call this: what it reads then is needed as it was then
+                for each in sorted(self._read_by(place)):
+                    self.ask(each, position, why, user, soft=True)
+
+    def _define(self, place: int, name: str, why: str) -> None:
+        fact = self.timeline.facts[place]
+        if fact.star:
+            self.through_star.setdefault(place, set()).add(name)
+        alias = fact.statement.alias
+        if alias and "." in alias.name and not alias.asname and isinstance(fact.statement.node, ast.Import):
+            self.dotted[place] = why
+        else:
+            self.take(place, f"defines `{name}`, which {why} uses")
+
+    def take_dotted(self) -> None:
+        """Takes the imports of the submodules that are spoken of."""
+        chains = {chain for place in self.kept for chain in self.timeline.facts[place].names.chains}
+        by_name: dict[str, list[int]] = {}
+        for place in sorted(self.dotted):
+            alias = self.timeline.facts[place].statement.alias
+            assert alias is not None
+            by_name.setdefault(alias.name.split(".")[0], []).append(place)
+        for top, places in by_name.items():
+            named = [p for p in places if (top, self._second(p)) in chains]
+            for place in named or places:
+                self.take(place, f"defines `{top}`, which {self.dotted[place]} uses")
+
+    def _second(self, place: int) -> str:
+        alias = self.timeline.facts[place].statement.alias
+        assert alias is not None
+        return alias.name.split(".")[1]
+
+    def _late_changes(self, name: str, position: int, why: str) -> None:
+        # What is later set on a class or function shows in whatever was made of it before.
+        places = [p for p in self.timeline.reach(name, position).positions if self.timeline.facts[p].is_code]
+        if places:
+            for place, tier in sorted(self.timeline.changes(name, self.timeline.end, known=places)):
+                if tier >= LIKELY:
+                    self.take(place, f"changes `{name}`, which {why} uses")
+
+    def _read_by(self, place: int) -> frozenset[str]:
+        """Globals that code behind a definition reads when it is called."""
+        if place not in self._code:
+            self._code[place] = frozenset()  # ends a recursion
+            fact = self.timeline.facts[place]
+            found = set(fact.names.deferred)
+            for name in fact.names.uses:
+                for other in self.timeline.reach(name, place).positions:
+                    found |= self._read_by(other)
+            self._code[place] = frozenset(found)
+        return self._code[place]
+
+
+def label_of(fact: Fact) -> str:
+    """How a statement is spoken of: the function or class it defines, the name it binds, or its place."""
+    node = fact.statement.node
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return f"{node.name}()"
+    if isinstance(node, ast.ClassDef):
+        return f"class {node.name}"
+    bound: Iterable[str] = sorted(fact.names.defs)
+    names = ", ".join(f"`{name}`" for name in bound)
+    return names if names and len(names) < 60 else f"line {fact.statement.line} of cell {fact.statement.cell.number}"

@@ -1,0 +1,207 @@
+"""What is wrong with a slice, and what is worth knowing about it (`facts/slicing.md` 2.12)."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import itertools
+import tokenize
+from collections.abc import Iterator
+
+from rp_notebook.export.demand import Demand, Missing, label_of
+from rp_notebook.export.live import Source
+from rp_notebook.export.names import immediate
+from rp_notebook.export.program import Program
+from rp_notebook.export.state import secret_setting
+from rp_notebook.export.statements import History, Unread
+from rp_notebook.export.tables import IPYTHON_NAMES, LOADERS, OUR_MODULE, TRAINERS
+from rp_notebook.export.timeline import Fact, changed_roots
+from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.jobs.finding import Finding, Severity
+
+LONG_S = 30.0  # a cell that took longer than this at every cold start is worth a word
+
+
+def problems(demand: Demand, history: History, source: Source | None) -> list[Finding]:
+    """Why the worker would be wrong."""
+    facts = demand.timeline.facts
+    stored = {name for place in demand.kept for name in facts[place].names.stores}
+    found = [
+        _missing(missing, demand, history, source)
+        for name, missing in sorted(demand.missing.items())
+        if name not in stored or missing.deleted is not None
+    ]
+    for place in sorted(demand.kept):
+        fact = facts[place]
+        if fact.statement.partial:
+            message = f"{label_of(fact)} is needed, but it raised before its end"
+            found.append(_at(fact, "RPS107", "error", message, "run the cell to its end"))
+        elif fact.plumbing:
+            found.append(_plumbing(fact))
+    return found
+
+
+def _plumbing(fact: Fact) -> Finding:
+    names = ", ".join(f"`{name}`" for name in sorted(fact.names.defs)) or label_of(fact)
+    if fact.plumbing.startswith("opaque !"):
+        return _at(fact, "RPS112", "error", f"{names} is the output of a shell command", "write its value into a cell")
+    if fact.plumbing.startswith("opaque"):
+        command = fact.plumbing.removeprefix("opaque ")
+        return _at(fact, "RPS112", "error", f"{names} comes from {command}", "write it as Python")
+    return _at(fact, "RPS110", "error", f"{names} is needed, and {fact.plumbing}", "a worker runs without a notebook")
+
+
+def _missing(missing: Missing, demand: Demand, history: History, source: Source | None) -> Finding:
+    name = missing.name
+    user = demand.timeline.facts[missing.user] if missing.user is not None else None
+    where = (user.statement.cell.number, _line_of(user, name)) if user else (None, None)
+    used = f", which {label_of(user)} in cell {where[0]} uses" if user else ", which the worker needs"
+    if name in IPYTHON_NAMES or name == OUR_MODULE:
+        return Finding("RPS110", "error", f"`{name}` exists only in a notebook{used}", "take it out", *where)
+    unread = next((each for each in history.unread if name in set(_bound_in(each))), None)
+    if unread is not None and unread.magic:
+        message = f"`{name}`{used}, comes from %%{unread.magic}"
+        return Finding("RPS112", "error", message, "write it as Python", unread.cell.number)
+    if unread is not None:
+        message = f"`{name}`{used}, is defined in cell {unread.cell.number}: {unread.message}"
+        return Finding("RPS107", "error", message, "correct the cell and run it", unread.cell.number, unread.line)
+    if missing.deleted is not None:
+        cell = demand.timeline.facts[missing.deleted].statement.cell.number
+        return Finding("RPS109", "error", f"`{name}`{used}, was deleted in cell {cell}", "define it again", *where)
+    if source is not None and name in source.namespace:
+        kind = type(source.namespace[name]).__name__
+        message = f"no cell defines `{name}` ({kind}){used}"
+        return Finding("RPS105", "error", message, f"write {name} = ... in a cell", *where)
+    later = demand.timeline.reach(name, demand.timeline.end).positions
+    if later:
+        cell = demand.timeline.facts[later[0]].statement.cell.number
+        return Finding(
+            "RPS109", "error", f"`{name}`{used}, is defined only later, in cell {cell}", "move it up", *where
+        )
+    return Finding("RPS109", "error", f"no cell defines `{name}`{used}", f"define {name} in a cell", *where)
+
+
+def _line_of(fact: Fact, name: str) -> int:
+    lines = [n.lineno for n in ast.walk(fact.statement.node) if isinstance(n, ast.Name) and n.id == name]
+    return fact.statement.numbers[min(lines) - 1] if lines else fact.statement.line
+
+
+def _bound_in(unread: Unread) -> Iterator[str]:
+    """Names that a cell we could not parse seems to bind."""
+    tokens: list[str] = []
+    # What came before the place that is no Python is enough.
+    with contextlib.suppress(tokenize.TokenError, IndentationError, SyntaxError):
+        tokens.extend(
+            token.string
+            for token in tokenize.generate_tokens(io.StringIO(unread.cell.text).readline)
+            if token.string.strip()
+        )
+    for before, token in itertools.pairwise(tokens):
+        if token in ("=", ":=", "<-", "<<") or (before in ("def", "cdef", "cpdef", "class", "import", "as")):
+            yield token if before in ("def", "class", "import", "as") else before
+    if unread.magic:
+        yield from tokens
+
+
+def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[Finding]:
+    """Warnings and notes about a slice that can be exported."""
+    facts = [demand.timeline.facts[place] for place in sorted(demand.kept)]
+    found = [*_repeated(facts), *_secrets(demand), *_loads(demand, declaration)]
+    for fact in facts:
+        node = fact.statement.node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        trained = sorted(
+            {_leaf(n) for n in immediate(node) if isinstance(n, ast.Call)} & (TRAINERS - {"train"} | _train(node))
+        )
+        if trained:
+            message = f"the worker would train at every cold start: {', '.join(trained)}()"
+            found.append(_at(fact, "RPS132", "warning", message, "save the weights and load them instead"))
+        elif _patches(fact, program):
+            message = "a patch of a library goes into the worker; it holds for the pinned version only"
+            found.append(_at(fact, "RPS140", "warning", message))
+        if fact.statement.alias is not None and demand.kept[fact.position].startswith("importing"):
+            found.append(_at(fact, "RPS141", "note", "kept for what the import does; no name of it is used"))
+        if any(isinstance(n, ast.Call) and _leaf(n) in ("eval", "exec") for n in ast.walk(node)):
+            message = "eval or exec may read names that this export cannot see"
+            found.append(_at(fact, "RPS124", "warning", message, "prove the export with a job that comes by here"))
+    return found
+
+
+def _train(node: ast.AST) -> set[str]:
+    # `model.train()` only switches a mode; `trainer.train()` and `model.train(data=...)` train.
+    calls = [n for n in immediate(node) if isinstance(n, ast.Call) and _leaf(n) == "train"]
+    return {"train"} if any(n.args or n.keywords or "rainer" in ast.unparse(n.func) for n in calls) else set()
+
+
+def _repeated(facts: list[Fact]) -> Iterator[Finding]:
+    seen: dict[tuple[str, int], list[Fact]] = {}
+    for fact in facts:
+        own = fact.names.uses & fact.names.defs or fact.effects.changed
+        if own and fact.statement.alias is None and not fact.is_code:
+            seen.setdefault((fact.statement.cell.text, fact.statement.line), []).append(fact)
+    for runs in seen.values():
+        if len(runs) > 1:
+            message = f"the cell ran {len(runs)} times and each run changed the result; the worker does it as often"
+            yield _at(runs[-1], "RPS104", "warning", message, "write the value that you mean")
+
+
+def _secrets(demand: Demand) -> Iterator[Finding]:
+    for fact in demand.timeline.facts:
+        keys = changed_roots(fact, "env:")
+        if keys and secret_setting(fact):
+            message = f"a secret is set in {', '.join(keys)}; it is left out"
+            yield _at(fact, "RPS121", "warning", message, f"set {keys[0]} on the endpoint")
+
+
+def _loads(demand: Demand, declaration: Declaration) -> Iterator[Finding]:
+    """Models that are loaded while a job runs, unless it is done once behind a test for None or a cache."""
+    names, seen = [declaration.function], set()
+    by_name = {n: f for p in sorted(demand.kept) for f in [demand.timeline.facts[p]] for n in f.names.defs if f.is_code}
+    while names:
+        fact = by_name.get(names.pop())
+        if fact is None or fact.position in seen:
+            continue
+        seen.add(fact.position)
+        names += sorted(fact.names.deferred)
+        node = fact.statement.node
+        if getattr(node, "decorator_list", ()) and "cache" in " ".join(ast.unparse(d) for d in node.decorator_list):  # type: ignore[attr-defined] # a definition
+            continue
+        for call in _unguarded(node, once=isinstance(node, ast.ClassDef)):
+            if _is_load(call):
+                line = fact.statement.numbers[min(call.lineno, len(fact.statement.numbers)) - 1]
+                message = f"{ast.unparse(call.func)}() loads a model in every job"
+                fix = "load it in a cell of its own"
+                yield Finding("RPS130", "warning", message, fix, fact.statement.cell.number, line)
+
+
+def _unguarded(node: ast.AST, *, once: bool) -> Iterator[ast.Call]:
+    if once or isinstance(node, ast.If):  # `if model is None:` loads once
+        return
+    if isinstance(node, ast.Call):
+        yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _unguarded(child, once=False)
+
+
+def _is_load(call: ast.Call) -> bool:
+    if _leaf(call) in LOADERS:
+        return True
+    return ast.unparse(call.func) in ("torch.load", "torch.hub.load", "joblib.load", "onnxruntime.InferenceSession")
+
+
+def _leaf(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _patches(fact: Fact, program: Program) -> bool:
+    node = fact.statement.node
+    if not isinstance(node, ast.Assign) or not changed_roots(fact, "module:"):
+        return False
+    value = node.value
+    return isinstance(value, ast.Lambda) or (isinstance(value, ast.Name) and value.id in program.functions)
+
+
+def _at(fact: Fact, code: str, severity: Severity, message: str, fix: str = "") -> Finding:
+    return Finding(code, severity, message, fix, fact.statement.cell.number, fact.statement.line)

@@ -1,0 +1,126 @@
+"""Follows what code does to objects: which names it may change, and which names come to share an object."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from rp_notebook.export import decorating, library
+from rp_notebook.export.expressions import Expressions
+from rp_notebook.export.links import SAME, Value, copied, inside
+from rp_notebook.export.program import MUST, PARAMETER, Effects, Function, Program, parameters
+
+ROUNDS = 6  # an alias chain inside one function longer than this is not followed
+
+
+class Reading(Expressions):
+    """One reading of some statements in one scope; what it found is in `effects()`."""
+
+    def body(self, statements: Iterable[ast.stmt]) -> None:
+        for statement in statements:
+            self.statement(statement)
+
+    def statement(self, node: ast.stmt) -> None:
+        match node:
+            case ast.Assign(targets=targets, value=expression):
+                self.assign(targets, expression)
+            case ast.AnnAssign(target=noted, value=ast.expr() as expression):
+                self.bind(noted, self.value(expression))
+            case ast.AugAssign():
+                self.augment(node)
+            case ast.Expr(value=expression):
+                self.value(expression, bare=True)
+            case ast.Return(value=ast.expr() as expression):
+                self.returned |= self.value(expression)
+            case ast.Delete(targets=targets):
+                for each in targets:
+                    if isinstance(each, ast.Attribute | ast.Subscript):
+                        self.write(each, each.value)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self.definition(node)
+            case ast.ClassDef():
+                self.class_definition(node)
+            case _:
+                self.compound(node)
+
+    def assign(self, targets: list[ast.expr], expression: ast.expr) -> None:
+        for target in targets:
+            left = target.elts if isinstance(target, ast.Tuple | ast.List) else []
+            right = expression.elts if isinstance(expression, ast.Tuple | ast.List) else []
+            if left and len(left) == len(right) and not any(isinstance(e, ast.Starred) for e in [*left, *right]):
+                for one, other in zip(left, right, strict=True):
+                    self.bind(one, self.value(other))
+            else:
+                self.bind(target, self.value(expression))
+
+    def augment(self, node: ast.AugAssign) -> None:
+        value = copied(self.value(node.value))
+        if isinstance(node.target, ast.Name):
+            self.change(self.name(node.target.id), MUST, deep=False)
+            self.touch(node.target)
+            if node.target.id in self.locals:
+                self.bind(node.target, value)
+            else:
+                self.rebound.add(node.target.id)
+                self.edges.add((node.target.id, node.target.id, SAME))
+                self.edges |= {(node.target.id, root, kind) for root, kind in value}
+        else:
+            self.bind(node.target, value)
+
+    def definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        for default in [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]:
+            self.value(default)
+        decorators = [item for item in node.decorator_list if not library.is_plain_decorator(item, self.program)]
+        for item in decorators:
+            decorating.decorate(self, item, node)
+        for item in node.decorator_list:
+            self.value(item)
+        if node.name in self.locals:
+            self.locals[node.name] |= self.closure(node)
+            self.inline(node)
+
+    def class_definition(self, node: ast.ClassDef) -> None:
+        for item in node.decorator_list:
+            if not library.is_plain_decorator(item, self.program):
+                decorating.decorate(self, item, node)
+        inner = Reading(self.program, library.class_names(node), dict(self.locals))
+        inner.body(item for item in node.body if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef))
+        self.take(inner.effects())
+        decorating.derive(self, node)
+
+    def compound(self, node: ast.AST) -> None:
+        if isinstance(node, ast.For | ast.AsyncFor):
+            self.bind(node.target, inside(self.consumed(node.iter)))
+        for child in ast.iter_child_nodes(node):
+            match child:
+                case ast.stmt():
+                    self.statement(child)
+                case ast.withitem():
+                    value = self.consumed(child.context_expr)
+                    if child.optional_vars is not None:
+                        self.bind(child.optional_vars, value)
+                case ast.ExceptHandler() | ast.match_case():
+                    self.compound(child)
+                case ast.expr():
+                    if not (isinstance(node, ast.For | ast.AsyncFor) and child in (node.target, node.iter)):
+                        self.value(child)
+
+
+def read_statement(program: Program, node: ast.stmt) -> Effects:
+    """The effects of one top-level statement."""
+    reading = Reading(program, None)
+    reading.statement(node)
+    return reading.effects()
+
+
+def read_function(program: Program, function: Function) -> Effects:
+    """The effects of calling a function, on its parameters and on globals."""
+    given: dict[str, Value] = {name: frozenset({(PARAMETER + name, SAME)}) for name in parameters(function)}
+    reading = Reading(program, library.local_names(function), given)
+    body = function.body if isinstance(function.body, list) else [ast.Return(function.body)]
+    for _ in range(ROUNDS):
+        before = dict(reading.locals)
+        reading.body(body)
+        if before == reading.locals:
+            break
+    return reading.effects()

@@ -1,0 +1,161 @@
+"""Follows expressions: what their value may be, and what evaluating them does."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from rp_notebook.export import calls, library
+from rp_notebook.export.cutting import root_name
+from rp_notebook.export.links import NOTHING, SAME, Value, composed, copied, held, inside, union
+from rp_notebook.export.marks import Marks
+from rp_notebook.export.program import FRESH, MUST, PARAMETER, Function
+from rp_notebook.export.tables import BUILTINS
+
+
+class Expressions(Marks):
+    """A reading as far as expressions go; statements come with the class that is derived from it."""
+
+    def body(self, statements: Iterable[ast.stmt]) -> None:
+        """Reads statements in order."""
+        raise NotImplementedError
+
+    def store(self, container: ast.expr, value: Value) -> None:
+        """Puts a value into what an expression gives."""
+        root = root_name(container)
+        if root in self.locals:
+            self.locals[root] |= held(value)
+            if root in self.outer and value:
+                self.remembers = True
+        self.join(self.value(container), value)
+
+    def bind(self, target: ast.expr, value: Value) -> None:
+        match target:
+            case ast.Name(id=name):
+                if name in self.locals:
+                    self.locals[name] |= value
+                    self.remembers |= name in self.outer
+                else:
+                    self.rebound.add(name)
+                    self.edges |= {(name, root, kind) for root, kind in value if root != FRESH}
+            case ast.Tuple(elts=elements) | ast.List(elts=elements):
+                for element in elements:
+                    self.bind(element, inside(value))
+            case ast.Starred(value=inner):
+                self.bind(inner, held(value))
+            case ast.Attribute(value=owner) | ast.Subscript(value=owner):
+                self.write(target, owner)
+                self.store(owner, value)
+
+    def write(self, target: ast.Attribute | ast.Subscript, owner: ast.expr) -> None:
+        """`owner.x = ...` or `owner[k] = ...`: the owner changes, or the module, or the process."""
+        if isinstance(target, ast.Subscript):
+            self.value(target.slice)
+        place = library.setting(target, self.program, self.locals)
+        if place is not None:
+            if place:
+                self.changed.add((place, MUST, False))
+            return
+        self.touch(owner)
+        self.change(self.value(owner), MUST, deep=False)
+
+    def closure(self, node: Function) -> Value:
+        """What a function made here holds on to: the variables of the scope around it."""
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & set(self.locals)
+        return held(union(*(self.locals[name] for name in sorted(names))))
+
+    def inline(self, node: Function) -> None:
+        """Reads a function's body as if it ran here with arguments from nowhere."""
+        own = library.local_names(node)
+        inner = type(self)(self.program, own, {**self.locals, **dict.fromkeys(own, NOTHING)})
+        inner.at_module = False
+        inner.outer = frozenset(self.locals) - own
+        inner.body(node.body if isinstance(node.body, list) else [ast.Expr(node.body)])
+        self.take(inner.effects())
+        self.remembers |= inner.remembers
+        for name in inner.outer & set(self.locals):
+            self.locals[name] |= inner.locals[name]
+
+    def call_function(self, function: Function, arguments: library.Arguments) -> Value:
+        """Applies what is known of a function to the values that it is given."""
+        effects = self.program.summary(function)
+        bound = arguments.bound(function)
+
+        def meant(root: str) -> Value:
+            if root.startswith(PARAMETER):
+                return bound.get(root[1:], NOTHING)
+            return frozenset({(root, SAME)})
+
+        for root, tier, deep in effects.changed:
+            self.change(meant(root), tier, deep=deep)
+        for left, right, kind in effects.edges:
+            for root, _ in meant(left):
+                if root != FRESH or left.startswith(PARAMETER):
+                    self.edges |= {(root, o, k) for o, k in composed(meant(right), kind) if o != root}
+        self.rebound |= effects.rebound
+        found: Value = union(*(composed(meant(root), kind) for root, kind in effects.returned))
+        return found
+
+    def name(self, name: str) -> Value:
+        if name in self.locals:
+            return self.locals[name]
+        known = name in self.program.imports or (name in BUILTINS and name not in self.program.values)
+        return NOTHING if known else frozenset({(name, SAME)})
+
+    def consumed(self, node: ast.expr) -> Value:
+        """A value that is gone through: an iterator is used up by it."""
+        if isinstance(node, ast.Name) and node.id in self.program.iterators:
+            self.change(self.name(node.id), MUST, deep=True)
+        return self.value(node)
+
+    def value(self, node: ast.expr, *, bare: bool = False) -> Value:
+        match node:
+            case ast.Name(id=name):
+                return self.name(name)
+            case ast.Attribute(value=owner):
+                return NOTHING if library.path_of(node, self.program, self.locals) else inside(self.value(owner))
+            case ast.Subscript(value=owner, slice=index):
+                self.value(index)
+                return inside(self.value(owner))
+            case ast.Call():
+                return calls.call(self, node, bare=bare)
+            case ast.Await(value=inner) | ast.Starred(value=inner):
+                return self.value(inner, bare=bare)
+            case ast.NamedExpr(target=target, value=inner):
+                value = self.value(inner)
+                self.bind(target, value)
+                return value
+            case ast.Lambda():
+                return self.closure(node)
+            case ast.Yield(value=inner) | ast.YieldFrom(value=inner):
+                self.returned |= held(self.value(inner)) if inner else NOTHING
+                return NOTHING
+        return self.made(node)
+
+    def made(self, node: ast.expr) -> Value:
+        """Expressions that make a new object, or none worth following."""
+        match node:
+            case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+                return self.comprehension(node)
+            case ast.IfExp(test=test, body=left, orelse=right):
+                self.value(test)
+                return self.value(left) | self.value(right)
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return copied(self.value(left) | self.value(right))
+        parts = union(*(self.value(c) for c in ast.iter_child_nodes(node) if isinstance(c, ast.expr)))
+        if isinstance(node, ast.BoolOp):
+            return parts
+        return held(parts) if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict) else NOTHING
+
+    def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
+        before = dict(self.locals)
+        for part in node.generators:
+            value = inside(self.consumed(part.iter))
+            for name in (n.id for n in ast.walk(part.target) if isinstance(n, ast.Name)):
+                self.locals[name] = value
+            for test in part.ifs:
+                self.value(test)
+        parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        found: Value = held(union(*(self.value(part) for part in parts)))
+        self.locals = before
+        return found

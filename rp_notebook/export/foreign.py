@@ -1,0 +1,91 @@
+"""What calls of builtins and of libraries do, as far as the tables know."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from rp_notebook.export.library import Arguments, method_tier
+from rp_notebook.export.links import NOTHING, Value, copied, held, inside, union
+from rp_notebook.export.program import LIKELY, MUST
+from rp_notebook.export.tables import (
+    COPIES,
+    DISPLAY_MODULES,
+    DRAWS,
+    FUNCTION_MUTATORS,
+    ITERATORS,
+    MODULE_SETTERS,
+    PURE_BUILTINS,
+    PURE_MODULES,
+    RNG_MODULES,
+    SEEDS,
+    SETTER_PREFIXES,
+    SHALLOW_MUTATORS,
+    SHOWN_ONLY,
+    WRAPPERS,
+)
+
+if TYPE_CHECKING:
+    from rp_notebook.export.expressions import Expressions as Reading
+
+
+def builtin(reading: Reading, name: str, node: ast.Call, arguments: Arguments) -> Value:
+    if name in FUNCTION_MUTATORS and arguments.positional:
+        reading.change(arguments.positional[0], MUST, deep=False)
+        if name == "setattr" and len(arguments.positional) > 2:
+            reading.store(node.args[0], arguments.positional[2])
+        return inside(arguments.positional[0]) if name == "next" else NOTHING
+    if name in COPIES:
+        return copied(arguments.all)
+    if name in ITERATORS:
+        return held(arguments.all) | copied(arguments.all)
+    if name == "getattr":
+        return inside(arguments.all)
+    return copied(arguments.all) if name not in PURE_BUILTINS else NOTHING
+
+
+def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *, bare: bool) -> Value:
+    parts = path.split(".")
+    top, leaf = parts[0], parts[-1]
+    if top == "os" and "environ" in parts:
+        return _environment(reading, leaf, node)
+    if top in RNG_MODULES and leaf in SEEDS:
+        reading.changed.add((f"seed:{top}", MUST, False))
+        if top in ("numpy", "random"):
+            return NOTHING
+    elif top in RNG_MODULES and (leaf in DRAWS or (parts[1:2] == ["nn"] and leaf[:1].isupper())):
+        reading.changed.add((f"rng:{top}", MUST, False))
+    if path == "os.chdir" or path.startswith("sys.path."):
+        reading.changed.add(("cwd:" if top == "os" else "syspath:", MUST, False))
+        return NOTHING
+    if leaf in FUNCTION_MUTATORS and arguments.positional:
+        reading.change(arguments.positional[0], MUST, deep=False)
+        reading.join(arguments.positional[0], union(*arguments.positional[1:]))
+    for name, value in (arguments.named or {}).items():
+        if name == "out":
+            reading.change(value, MUST, deep=False)
+    if top in DISPLAY_MODULES and top not in ("logging", "warnings"):
+        return NOTHING
+    if (leaf in MODULE_SETTERS or leaf.startswith(SETTER_PREFIXES)) and not SHOWN_ONLY & set(parts):
+        reading.changed.add((f"module:{top}", MUST, False))
+        return NOTHING
+    if leaf in SHALLOW_MUTATORS and len(parts) > 2:
+        reading.changed.add((f"module:{top}", MUST, False))
+    if (leaf.endswith("_") and not leaf.endswith("__")) or leaf.startswith("load_model"):
+        reading.change(arguments.all, MUST, deep=True)
+    if leaf in WRAPPERS:
+        return arguments.all | held(arguments.all)
+    if top in PURE_MODULES:
+        return copied(arguments.all) if leaf in COPIES else NOTHING
+    if bare and not leaf[:1].isupper() and method_tier(leaf, bare=True):
+        reading.change(arguments.all, LIKELY, deep=True)
+    return held(arguments.all)
+
+
+def _environment(reading: Reading, leaf: str, node: ast.Call) -> Value:
+    keys = [a for a in node.args[:1] if leaf in ("setdefault", "pop", "putenv")]
+    if leaf == "update":
+        keys = [key for a in node.args if isinstance(a, ast.Dict) for key in a.keys if key is not None]
+        reading.changed |= {(f"env:{k.arg}", MUST, False) for k in node.keywords if k.arg}
+    reading.changed |= {(f"env:{k.value!s}" if isinstance(k, ast.Constant) else "env:*", MUST, False) for k in keys}
+    return NOTHING

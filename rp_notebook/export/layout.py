@@ -1,0 +1,131 @@
+"""Puts pieces of text together as a good engineer would space them, and knows where each line came from."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+Line = tuple[str, tuple[int, int] | None]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of the module's text; `numbers` are the lines of cell `cell` it came from, none where it is ours."""
+
+    text: str
+    cell: int = 0
+    numbers: tuple[int, ...] = ()
+    guarded: bool = False
+    indent: str = ""
+
+    @property
+    def node(self) -> ast.stmt:
+        """The statement that it is."""
+        return ast.parse(f"if 1:\n{self.indent}{self.text}" if self.guarded else self.text).body[0]
+
+    @property
+    def awaits(self) -> bool:
+        """Whether it awaits at the top level."""
+        return any(_awaiting(self.node))
+
+    @property
+    def defines(self) -> bool:
+        """Whether it is a function or a class."""
+        return isinstance(self.node, DEFINITION)
+
+    def lines(self) -> list[Line]:
+        """Its lines, each with where it came from."""
+        texts = self.text.split("\n")
+        places = [(self.cell, number) if self.cell else None for number in self.numbers]
+        return list(zip(texts, [*places, *([None] * len(texts))], strict=False))
+
+
+def wrapped(blocks: Sequence[Block]) -> list[Block]:
+    """The blocks, those that await at the top level inside an async function that is run once where it stands."""
+    found: list[Block] = []
+    group: list[Block] = []
+    for block in [*blocks, Block("")]:
+        if block.text and not block.guarded and block.awaits:
+            group.append(block)
+            continue
+        if group:
+            found += _run_once(group)
+            group = []
+        if block.text and block.guarded:
+            found.append(
+                Block(
+                    f'if __name__ == "__main__":\n{block.indent}{block.text}',
+                    block.cell,
+                    (block.numbers[0], *block.numbers),
+                )
+            )
+        elif block.text:
+            found.append(block)
+    return found
+
+
+def _run_once(group: Sequence[Block]) -> list[Block]:
+    name = f"_cell_{group[0].cell}_line_{group[0].numbers[0] if group[0].numbers else 0}"
+    bound = sorted(
+        {n.id for b in group for n in ast.walk(b.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    )
+    head = [f"async def {name}() -> None:", *([f"    global {', '.join(bound)}"] if bound else [])]
+    body = [line for block in group for line in _indented(block.text)]
+    numbers = tuple(n for block in group for n in block.numbers)
+    first = numbers[0] if numbers else 0
+    text = "\n".join([*head, *body])
+    return [Block(text, group[0].cell, (*([first] * len(head)), *numbers)), Block(f"asyncio.run({name}())")]
+
+
+def _indented(text: str) -> list[str]:
+    """The lines one level deeper; lines inside a string stay as they are."""
+    inside: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text + "\n").readline):
+        if token.type == tokenize.STRING or tokenize.tok_name[token.type].startswith("FSTRING"):
+            inside |= set(range(token.start[0] + 1, token.end[0] + 1))
+    return [
+        line if number in inside or not line else f"    {line}" for number, line in enumerate(text.split("\n"), start=1)
+    ]
+
+
+def _awaiting(node: ast.AST) -> list[bool]:
+    if isinstance(node, (*DEFINITION[:2], ast.Lambda)):
+        return []
+    own = isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) or bool(getattr(node, "is_async", 0))
+    return [own] * own + [found for child in ast.iter_child_nodes(node) for found in _awaiting(child)]
+
+
+def laid_out(
+    head: str, future: Sequence[Block], imports: Sequence[Block], body: Sequence[Block], last: Sequence[Block]
+) -> tuple[str, tuple[tuple[int, int] | None, ...]]:
+    """The whole text and, for each line of it, the cell and the line in it or None."""
+    lines: list[Line] = [(head, None), ("", None)]
+    for section in (future, imports):
+        for block in section:
+            lines += block.lines()
+        if section:
+            lines.append(("", None))
+    before: Block | None = None
+    for block in body:
+        for _ in range(_gap(before, block) if before is not None else int(block.defines)):
+            lines.append(("", None))
+        lines += block.lines()
+        before = block
+    if body:
+        lines += [("", None)] * (2 if before is not None and before.defines else 1)
+    for block in last:
+        lines += block.lines()
+    return "\n".join(text for text, _ in lines) + "\n", tuple(place for _, place in lines)
+
+
+def _gap(before: Block, block: Block) -> int:
+    """How many empty lines stand between two blocks."""
+    if before.defines or block.defines:
+        return 2
+    if before.cell != block.cell or not before.numbers or not block.numbers:
+        return 1 if before.numbers or block.numbers else 0
+    return 1 if block.numbers[0] - before.numbers[-1] > 1 else 0

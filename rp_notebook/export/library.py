@@ -1,0 +1,137 @@
+"""What names of the notebook and of libraries mean at a place in the code, before anything is called."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from rp_notebook.export.cutting import root_name
+from rp_notebook.export.links import NOTHING, Value, union
+from rp_notebook.export.names import immediate
+from rp_notebook.export.program import Function, Program, parameters
+from rp_notebook.export.tables import (
+    BARE_MUTATORS,
+    BUILTINS,
+    MUTATOR_PREFIXES,
+    MUTATORS,
+    NOT_MUTATORS,
+    PURE_METHODS,
+    PURE_PREFIXES,
+    SHOWN_ONLY,
+)
+
+BUILTIN = "builtins."
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The values that a call passes: in order, by name, and those of `*args` and `**kwargs` together."""
+
+    positional: tuple[Value, ...] = ()
+    named: Mapping[str, Value] | None = None
+    rest: Value = NOTHING
+
+    @property
+    def all(self) -> Value:
+        """Everything that is passed."""
+        return union(*self.positional, *(self.named or {}).values(), self.rest)
+
+    def behind(self, receiver: Value) -> Arguments:
+        """The arguments of a method, its receiver first."""
+        return replace(self, positional=(receiver, *self.positional))
+
+    def bound(self, function: Function) -> dict[str, Value]:
+        """The values by parameter; what does not fit one goes to every parameter that may take it."""
+        names = parameters(function)
+        found = dict.fromkeys(names, self.rest)
+        extra = [a.arg for a in (function.args.vararg, function.args.kwarg) if a]
+        plain = [name for name in names if name not in extra]
+        for number, value in enumerate(self.positional):
+            targets = [plain[number]] if number < len(plain) else extra
+            for name in targets:
+                found[name] |= value
+        for name, value in (self.named or {}).items():
+            for target in [name] if name in found else extra:
+                found[target] |= value
+        return found
+
+
+def path_of(node: ast.expr, program: Program, local: Container[str]) -> str:
+    """The dotted path of an imported or builtin thing, empty for anything of the notebook's own."""
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id in local:
+        return ""
+    own = node.id in program.values or node.id in program.functions or node.id in program.classes
+    if node.id in program.imports and not own:
+        return ".".join([program.imports[node.id], *reversed(attributes)])
+    if node.id in BUILTINS and not own and not attributes:
+        return BUILTIN + node.id
+    return ""
+
+
+def setting(target: ast.expr, program: Program, local: Container[str]) -> str | None:
+    """What of the process a store to `target` sets: `env:KEY`, `module:NAME`, empty for looks; None for an object."""
+    root = root_name(target)
+    if not root or root in local or root not in program.imports or root in program.values:
+        return None
+    path = program.imports[root]
+    parts = path.split(".") + [n.attr for n in ast.walk(target) if isinstance(n, ast.Attribute)]
+    if parts[0] == "os" and "environ" in parts:
+        key = target.slice if isinstance(target, ast.Subscript) else None
+        return f"env:{key.value!s}" if isinstance(key, ast.Constant) else "env:*"
+    return "" if SHOWN_ONLY & set(parts) else f"module:{parts[0]}"
+
+
+def method_tier(name: str, *, bare: bool) -> int:
+    """How certain it is that a method of an unknown object changes it: 3 it does, 2 likely, 0 no."""
+    if name in NOT_MUTATORS:
+        return 0
+    if name in MUTATORS or (bare and name in BARE_MUTATORS):
+        return 3
+    if name.startswith(MUTATOR_PREFIXES) or (name.endswith("_") and not name.startswith("__")):
+        return 3
+    if name in PURE_METHODS or name.startswith(PURE_PREFIXES) or name in BARE_MUTATORS:
+        return 0
+    return 2 if bare else 0
+
+
+def is_plain_decorator(node: ast.expr, program: Program) -> bool:
+    """Whether a decorator is a library's that registers nothing."""
+    target = node.func if isinstance(node, ast.Call) else node
+    path = path_of(target, program, ())
+    return bool(path) and "register" not in path.rsplit(".", 1)[-1]
+
+
+def local_names(function: ast.AST) -> set[str]:
+    """The names that are a function's own."""
+    assert isinstance(function, Function)
+    own = set(parameters(function))
+    if isinstance(function, ast.Lambda):
+        return own
+    outside: set[str] = set()
+    for node in body_nodes(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            own.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            own.add(node.name)
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            outside |= set(node.names)
+    return own - outside
+
+
+def body_nodes(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
+    """The nodes that run when a function is called, not those of functions inside it."""
+    for statement in function.body:
+        yield from immediate(statement)
+
+
+def class_names(node: ast.ClassDef) -> set[str]:
+    """The names that a class body binds."""
+    bound = {
+        n.id for item in node.body for n in immediate(item) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+    return bound | {item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)}

@@ -1,0 +1,91 @@
+"""What a running kernel adds: what a bare call answered, and values that no cell defines."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+from rp_notebook.export.demand import Demand
+from rp_notebook.export.masking import secrets_in
+from rp_notebook.export.program import LIKELY, MUST, WEAK
+from rp_notebook.export.tables import IPYTHON_MODULES, IPYTHON_NAMES
+from rp_notebook.export.timeline import Fact
+from rp_notebook.jobs.finding import Finding
+
+FROZEN_BYTES = 64_000  # plain data beyond this belongs into a file
+
+
+@dataclass(frozen=True)
+class Source:
+    """The facts of a running kernel: its names, and what its cells displayed by execution count."""
+
+    namespace: Mapping[str, Any]
+    out: Mapping[int, Any]
+
+
+def displayed(facts: Sequence[Fact], source: Source | None) -> tuple[Fact, ...]:
+    """The facts with the doubt about last lines settled: None or the receiver was a command, else it was a look."""
+    if source is None:
+        return tuple(facts)
+    return tuple(_settled(fact, source) if fact.statement.shown else fact for fact in facts)
+
+
+def _settled(fact: Fact, source: Source) -> Fact:
+    number = fact.statement.cell.number
+    answer = source.out.get(number)
+    roots = {root for root, _, _ in fact.effects.changed}
+    command = number not in source.out or any(answer is source.namespace.get(root, fact) for root in roots)
+    changed = frozenset(
+        (root, tier if tier != LIKELY else MUST if command else WEAK, deep) for root, tier, deep in fact.effects.changed
+    )
+    return replace(fact, effects=replace(fact.effects, changed=changed))
+
+
+def sourceless(demand: Demand, source: Source | None) -> tuple[list[tuple[str, str]], list[Finding]]:
+    """Text for needed names that live in the kernel but in no cell, with what there is to say; they are then found."""
+    lines: list[tuple[str, str]] = []
+    findings: list[Finding] = []
+    for name, missing in sorted(demand.missing.items()) if source is not None else ():
+        if name not in source.namespace or name in IPYTHON_NAMES or missing.deleted is not None:  # type: ignore[union-attr] # the loop is empty without
+            continue
+        value = source.namespace[name]  # type: ignore[union-attr] # see above
+        text = _import_of(name, value) or _literal_of(name, value)
+        if text is None:
+            continue
+        del demand.missing[name]
+        lines.append((text, f"defines `{name}`, which no cell does"))
+        fix = f"write {name} = ... in a cell"
+        findings.append(Finding("RPS105", "warning", f"no cell defines `{name}`; its present value is exported", fix))
+    return lines, findings
+
+
+def _import_of(name: str, value: object) -> str | None:
+    if isinstance(value, ModuleType):
+        real = value.__name__
+        if real.split(".")[0] in IPYTHON_MODULES:
+            return None
+        return f"import {real}" if real == name else f"import {real} as {name}"
+    module, qualified = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(qualified, str) or not qualified.isidentifier():
+        return None
+    if module == "__main__" or getattr(sys.modules.get(module), qualified, None) is not value:
+        return None
+    return f"from {module} import {qualified}" + (f" as {name}" if qualified != name else "")
+
+
+def _literal_of(name: str, value: object) -> str | None:
+    text = repr(value)
+    if len(text) > FROZEN_BYTES:
+        return None
+    try:
+        if ast.literal_eval(text) != value:
+            return None
+    except (ValueError, SyntaxError):
+        return None
+    if any(True for _ in secrets_in({name: value})):
+        return None
+    return f"{name} = {text}"

@@ -1,0 +1,58 @@
+"""What a reading of some code has found so far."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from rp_notebook.export.cutting import root_name
+from rp_notebook.export.links import NOTHING, PART, SAME, Value, held
+from rp_notebook.export.program import FRESH, Effects, Program
+
+
+class Marks:
+    """The effects found in one scope, and what its local variables may be."""
+
+    def __init__(self, program: Program, local: Iterable[str] | None, given: dict[str, Value] | None = None) -> None:
+        self.program = program
+        self.at_module = local is None
+        self.locals: dict[str, Value] = dict.fromkeys(local or (), NOTHING)
+        self.locals.update(given or {})
+        self.changed: set[tuple[str, int, bool]] = set()
+        self.edges: set[tuple[str, str, str]] = set()
+        self.rebound: set[str] = set()
+        self.returned: set[tuple[str, str]] = set()
+        self.remembers = False
+        self.outer: frozenset[str] = frozenset()
+
+    def effects(self) -> Effects:
+        """What was found, as plain data."""
+        return Effects(
+            frozenset(self.changed),
+            frozenset(self.edges),
+            frozenset(self.rebound),
+            frozenset(self.returned),
+            self.remembers,
+        )
+
+    def change(self, value: Value, tier: int, *, deep: bool) -> None:
+        for root, kind in value:
+            if root == FRESH:
+                continue
+            if kind == SAME:
+                self.changed.add((root, tier, deep))
+            elif kind == PART or deep:
+                self.changed.add((root, tier, True))
+
+    def join(self, containers: Value, value: Value) -> None:
+        for root, _ in containers:
+            self.edges |= {(root, other, kind) for other, kind in held(value) if root != other}
+
+    def touch(self, owner: ast.expr) -> None:
+        """A change of a variable that an inner function shares with its outer one is remembered between calls."""
+        self.remembers |= root_name(owner) in self.outer
+
+    def take(self, effects: Effects) -> None:
+        self.changed |= {item for item in effects.changed if item[0] != FRESH}
+        self.edges |= effects.edges
+        self.rebound |= effects.rebound

@@ -1,0 +1,237 @@
+"""Which names a statement reads now, reads later, binds, and deletes: the compiler's own table says so."""
+
+from __future__ import annotations
+
+import ast
+import symtable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+NOW_TABLES = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
+CALLING = (
+    *(ast.Call, ast.BinOp, ast.Subscript, ast.Attribute, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Await),
+    *(ast.Compare, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.AugAssign, ast.JoinedStr),
+)
+COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.With, ast.AsyncWith)
+BLOCKS = (ast.ExceptHandler, ast.match_case)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a statement does with names.
+
+    `uses` are read when it runs, `deferred` when a function that it defines is called; `defs` are bound for certain,
+    `maydefs` on some path; `stores` are globals that a function of it may bind; `soft` stand in annotations that
+    nothing may ever evaluate. `chains` are the attributes read off names: `(name, attribute)`. `calls` is whether
+    running it can run the user's other code.
+    """
+
+    uses: frozenset[str] = frozenset()
+    deferred: frozenset[str] = frozenset()
+    defs: frozenset[str] = frozenset()
+    maydefs: frozenset[str] = frozenset()
+    dels: frozenset[str] = frozenset()
+    stores: frozenset[str] = frozenset()
+    soft: frozenset[str] = frozenset()
+    chains: frozenset[tuple[str, str]] = frozenset()
+    calls: bool = False
+
+
+def names_of(node: ast.stmt, *, future: bool = False) -> Names:
+    """The names of one top-level statement; `future` says that annotations are not evaluated."""
+    lazy = "from __future__ import annotations\n" if future else ""
+    table = symtable.symtable(lazy + ast.unparse(node), "<cell>", "exec")
+    now: set[str] = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
+    bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} - {"annotations"}
+    later: set[str] = set()
+    stores: set[str] = set()
+    for child in table.get_children():
+        _read(child, now, later, bound, stores, deferred=False)
+    now |= _class_reads(node)
+    exposed = _exposed([node], set())
+    now = now - (bound - exposed) | (bound & exposed)
+    certain = frozenset(_certain([node]))
+    dels = frozenset(_deleted(node))
+    only_noted = {n.target.id for n in ast.walk(node) if _is_bare_note(n)}  # type: ignore[attr-defined] # a Name
+    stored = frozenset() if isinstance(node, ast.Delete) else frozenset(bound - certain - (only_noted - _stored(node)))
+    return Names(
+        uses=frozenset(now),
+        deferred=frozenset(later),
+        defs=certain,
+        maydefs=stored,
+        dels=dels,
+        stores=frozenset(stores),
+        soft=frozenset(_annotated(node, future=future)) - now - later,
+        chains=frozenset(
+            (n.value.id, n.attr)
+            for n in ast.walk(node)
+            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+        ),
+        calls=any(isinstance(n, CALLING) for n in immediate(node)),
+    )
+
+
+def names_in(expression: str) -> Names:
+    """The names of an expression's text; one that does not parse has none."""
+    return names_of(ast.Expr(ast.parse(expression, mode="eval").body))
+
+
+def _read(
+    table: symtable.SymbolTable, now: set[str], later: set[str], bound: set[str], stores: set[str], *, deferred: bool
+) -> None:
+    if table.get_type() not in ("function", "class"):  # annotation scopes and type parameters: read now, by and by
+        for child in table.get_children():
+            _read(child, now, later, bound, stores, deferred=deferred)
+    is_class = table.get_type() == "class"
+    comprehension = table.get_name() in NOW_TABLES
+    inside = deferred or not (is_class or comprehension)
+    for symbol in table.get_symbols():
+        if not symbol.is_global():
+            continue
+        name = symbol.get_name()
+        if symbol.is_referenced():
+            (later if inside else now).add(name)
+            if table.get_name() == "genexpr":
+                later.add(name)
+        if symbol.is_assigned() or symbol.is_imported():
+            (stores if inside else bound).add(name)
+    if table.get_type() in ("function", "class"):
+        for child in table.get_children():
+            _read(child, now, later, bound, stores, deferred=inside)
+
+
+def _class_reads(node: ast.AST) -> set[str]:
+    """Names that a class body reads before it binds them itself: they are the module's."""
+    found: set[str] = set()
+    for body in (n.body for n in immediate(node) if isinstance(n, ast.ClassDef)):
+        bound: set[str] = set()
+        for child in body:
+            loads = {n.id for n in immediate(child) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+            stores = _stored(child)
+            found |= loads & stores - bound if isinstance(child, ast.Assign | ast.AugAssign | ast.AnnAssign) else set()
+            bound |= stores
+    return found
+
+
+def immediate(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when the statement runs: not the bodies of functions, but class bodies and defaults."""
+    yield node
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        children = [*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)]
+    elif isinstance(node, ast.Lambda):
+        children = [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]
+    for child in children:
+        yield from immediate(child)
+
+
+def _exposed(body: list[ast.stmt], before: set[str]) -> set[str]:
+    """Names that these statements may read before they bound them themselves."""
+    found: set[str] = set()
+    bound = set(before)
+    for node in body:
+        found |= _exposed_in(node, bound)
+        bound |= _certain_of(node)
+    return found
+
+
+def _exposed_in(node: ast.stmt, bound: set[str]) -> set[str]:
+    blocks = [b for b in ("body", "orelse", "finalbody") if isinstance(node, COMPOUND) and getattr(node, b, None)]
+    heads: list[ast.AST] = [node]
+    own: set[str] = set()
+    if blocks or isinstance(node, ast.Match):
+        inner = {id(child) for b in blocks for child in getattr(node, b)}
+        heads = [c for c in ast.iter_child_nodes(node) if id(c) not in inner and not isinstance(c, BLOCKS)]
+        own = set().union(*(_stored(head) for head in heads)) if not isinstance(node, ast.While) else set()
+    found = {n.id for head in heads for n in immediate(head) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    augmented = [n.target for head in heads for n in immediate(head) if isinstance(n, ast.AugAssign)]
+    found |= {target.id for target in augmented if isinstance(target, ast.Name)}
+    found -= bound
+    for block in blocks:
+        found |= _exposed(getattr(node, block), bound | own)
+    for handler in getattr(node, "handlers", ()):
+        found |= _exposed(handler.body, bound | ({handler.name} if handler.name else set()))
+    for case in getattr(node, "cases", ()):
+        fields = [getattr(p, key, None) for p in ast.walk(case.pattern) for key in ("name", "rest")]
+        captured = {str(name) for name in fields if name}
+        found |= _exposed(case.body, bound | captured)
+    return found
+
+
+def _stored(node: ast.AST) -> set[str]:
+    found = {n.id for n in immediate(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return found - {n.target.id for n in immediate(node) if _is_bare_note(n)}  # type: ignore[attr-defined] # a Name
+
+
+def _is_bare_note(node: ast.AST) -> bool:
+    return isinstance(node, ast.AnnAssign) and node.value is None and isinstance(node.target, ast.Name)
+
+
+def _deleted(node: ast.stmt) -> set[str]:
+    if not isinstance(node, ast.Delete):
+        return set()
+    return {target.id for target in node.targets if isinstance(target, ast.Name)}
+
+
+def _certain(body: list[ast.stmt]) -> set[str]:
+    """Names bound on every path that goes on behind these statements."""
+    found: set[str] = set()
+    for node in body:
+        found |= _certain_of(node)
+    return found
+
+
+def _certain_of(node: ast.stmt) -> set[str]:
+    match node:
+        case ast.If():
+            return _walrus(node.test) | _common([node.body, node.orelse])
+        case ast.Try():
+            bodies = [[*node.body, *node.orelse], *(handler.body for handler in node.handlers)]
+            return _common(bodies) | _certain(node.finalbody)
+        case ast.With() | ast.AsyncWith():
+            targets = [item.optional_vars for item in node.items if item.optional_vars]
+            return set().union(*(_stored(t) for t in targets)) | _certain(node.body)
+        case ast.Match():
+            last = node.cases[-1]
+            whole = last.guard is None and isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None
+            return _common([case.body for case in node.cases]) if whole else set()
+        case ast.For() | ast.AsyncFor() | ast.While() | ast.Delete():
+            return set()
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return {node.name}
+        case ast.Import() | ast.ImportFrom():
+            return {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        case ast.Expr():
+            return _walrus(node.value)
+        case _:
+            nested = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+            inner = {n for part in immediate(node) if isinstance(part, nested) for n in _stored(part)}
+            return (_stored(node) - inner) | _walrus(getattr(node, "value", None))
+
+
+def _common(bodies: list[list[ast.stmt]]) -> set[str]:
+    going_on = [_certain(body) for body in bodies if not (body and isinstance(body[-1], ast.Raise))]
+    return set.intersection(*going_on) if going_on else set()
+
+
+def _walrus(node: ast.AST | None) -> set[str]:
+    stops = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    if node is None or isinstance(node, stops):
+        return set()
+    own = {node.target.id} if isinstance(node, ast.NamedExpr) else set()
+    return own.union(*(_walrus(child) for child in ast.iter_child_nodes(node)))
+
+
+def _annotated(node: ast.AST, *, future: bool) -> Iterator[str]:
+    for part in ast.walk(node):
+        note = getattr(part, "annotation", None) or getattr(part, "returns", None)
+        if not isinstance(note, ast.expr):
+            continue
+        if future:
+            yield from (n.id for n in ast.walk(note) if isinstance(n, ast.Name))
+        for text in (n.value for n in ast.walk(note) if isinstance(n, ast.Constant) and isinstance(n.value, str)):
+            try:
+                quoted = ast.parse(text, mode="eval")
+            except SyntaxError:
+                continue
+            yield from (n.id for n in ast.walk(quoted) if isinstance(n, ast.Name))

@@ -1,0 +1,79 @@
+"""`_`, `_3` and `Out[3]`: what a cell displayed gets a name where it ran, and is used by it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+
+from rp_notebook.export.cutting import edited, parsed_text
+from rp_notebook.export.statements import History, Statement
+from rp_notebook.jobs.finding import Finding
+
+LAST = ("_", "__", "___")
+
+
+def without_history(history: History) -> tuple[History, tuple[Finding, ...]]:
+    """The history with a name for each answer that a later cell takes from IPython, and a note for each."""
+    own = {
+        n.id
+        for s in history.statements
+        for n in ast.walk(s.node)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+    own |= {
+        n.name for s in history.statements for n in ast.walk(s.node) if isinstance(n, ast.FunctionDef | ast.ClassDef)
+    }
+    own |= {n.arg for s in history.statements for n in ast.walk(s.node) if isinstance(n, ast.arg)}
+    shown: list[Statement] = []
+    statements = list(history.statements)
+    wanted: set[int] = set()
+    findings: list[Finding] = []
+    for place, statement in enumerate(history.statements):
+        edits = [
+            (node, f"_out{source.cell.number}")
+            for node, number in _taken(statement.node, own)
+            for source in [_source(shown, number, statement)]
+            if source is not None
+        ]
+        if edits:
+            wanted |= {int(name[4:]) for _, name in edits}
+            statements[place] = _changed(statement, edited(statement.text, edits, len(statement.indent)))
+            message = f"it uses what IPython kept of cell {edits[0][1][4:]}; that gets the name {edits[0][1]}"
+            findings.append(Finding("RPS114", "note", message, "", statement.cell.number, statement.line))
+        if statement.shown and isinstance(statement.node, ast.Expr):
+            shown.append(statement)
+    for source in shown:
+        if source.cell.number in wanted:
+            value = source.node
+            assert isinstance(value, ast.Expr)
+            original = statements[source.position]
+            head = edited(original.text, [(original.node, "\0")], len(original.indent)).split("\0")
+            body = original.text[len(head[0]) :]
+            statements[source.position] = _changed(original, f"{head[0]}_out{source.cell.number} = {body}")
+    return replace(history, statements=tuple(statements)), tuple(findings)
+
+
+def _changed(statement: Statement, text: str) -> Statement:
+    return replace(statement, text=text, node=parsed_text(text, statement.indent if statement.guarded else None))
+
+
+def _taken(node: ast.AST, own: set[str]) -> Iterator[tuple[ast.expr, int]]:
+    """Uses of IPython's answers: the node, and the cell's number, or how many answers ago as a negative one."""
+    for part in ast.walk(node):
+        match part:
+            case ast.Name(id=name) if name in LAST and name not in own:
+                yield part, -len(name)
+            case ast.Name(id=name) if name.startswith("_") and name[1:].isdigit() and name not in own:
+                yield part, int(name[1:])
+            case ast.Subscript(value=ast.Name(id="Out"), slice=ast.Constant(value=int() as number)) if "Out" not in own:
+                yield part, number
+            case ast.Subscript(value=ast.Name(id="Out"), slice=ast.UnaryOp(op=ast.USub())):
+                continue
+
+
+def _source(shown: list[Statement], number: int, user: Statement) -> Statement | None:
+    earlier = [s for s in shown if s.cell is not user.cell]
+    if number < 0:
+        return earlier[number] if len(earlier) >= -number else None
+    return next((s for s in reversed(earlier) if s.cell.number == number), None)

@@ -1,0 +1,206 @@
+"""The functions, classes and imports of a notebook, found by name, and what each function does to its surroundings."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from rp_notebook.export.links import NOTHING, Value
+from rp_notebook.export.statements import Statement
+from rp_notebook.export.tables import ITERATORS
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+MUST, LIKELY, WEAK = 3, 2, 1
+PARAMETER = "#"  # how the name of a root begins that is a parameter, not a global
+
+FRESH = "@new"  # the object that a constructor is at work on
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What running some code does to objects and globals that it did not make itself.
+
+    `changed` has `(root, tier, deep)`: the object may change, `deep` when what it refers to may. `edges` has
+    `(root, root, kind)`: the first is now, to the second, what `kind` says. `rebound` are globals it may bind, `drawn`
+    the random generators it draws from, `returned` what the answer is. `remembers` is whether a function made by
+    this one keeps state between calls.
+    """
+
+    changed: frozenset[tuple[str, int, bool]] = frozenset()
+    edges: frozenset[tuple[str, str, str]] = frozenset()
+    rebound: frozenset[str] = frozenset()
+    returned: Value = NOTHING
+    remembers: bool = False
+
+
+NO_EFFECTS = Effects()
+
+
+@dataclass(frozen=True)
+class Program:
+    """All that the notebook's text says about code. Every version of a name counts: which one runs is decided late."""
+
+    functions: Mapping[str, tuple[Function, ...]]
+    classes: Mapping[str, tuple[ast.ClassDef, ...]]
+    imports: Mapping[str, str]
+    values: Mapping[str, tuple[ast.expr, ...]]
+    iterators: frozenset[str]
+    ours: frozenset[str]
+    summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))
+
+    def summary(self, function: Function) -> Effects:
+        """The effects of calling a function."""
+        return self.summaries.get(id(function), NO_EFFECTS)
+
+    def methods(self, name: str, classes: Iterable[str] = ()) -> list[Function]:
+        """Methods of that name: of the given classes and what they derive from, else of any class."""
+        chosen = self.lineage(classes) or set(self.classes)
+        return [
+            item
+            for each in sorted(chosen)
+            for node in self.classes.get(each, ())
+            for item in node.body
+            if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == name
+        ]
+
+    def lineage(self, classes: Iterable[str]) -> set[str]:
+        """The notebook's classes among these and their bases."""
+        found: set[str] = set()
+        todo = [name for name in classes if name in self.classes]
+        while todo:
+            name = todo.pop()
+            if name not in found:
+                found.add(name)
+                bases = [base.id for node in self.classes[name] for base in node.bases if isinstance(base, ast.Name)]
+                todo += [base for base in bases if base in self.classes]
+        return found
+
+    def code_of(self, name: str) -> tuple[set[str], list[Function]]:
+        """Classes and functions that the value of a name may be made of, by the text of all that was assigned to it."""
+        seen: set[str] = set()
+        classes: set[str] = set()
+        functions: list[Function] = []
+        todo = [name]
+        while todo:
+            each = todo.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            classes |= {each} & set(self.classes)
+            for function in self.functions.get(each, ()):
+                functions += [function, *inner_functions(function)]
+                todo += [n for d in getattr(function, "decorator_list", ()) for n in _loads(d)]
+            for value in self.values.get(each, ()):
+                functions += [n for n in ast.walk(value) if isinstance(n, ast.Lambda)]
+                todo += _loads(value)
+        return classes, functions
+
+
+def program_of(statements: Iterable[Statement], ours: Iterable[str]) -> Program:
+    """The code that these statements define; summaries are still missing."""
+    functions: dict[str, list[Function]] = {}
+    classes: dict[str, list[ast.ClassDef]] = {}
+    values: dict[str, list[ast.expr]] = {}
+    imports: dict[str, str] = {}
+    for statement in statements:
+        for node in ast.walk(statement.node):
+            imports.update(_imported(node))
+            for name, value in _assigned_globals(node):
+                values.setdefault(name, []).append(value)
+        for node in _module_scope(statement.node):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                functions.setdefault(node.name, []).append(node)
+            elif isinstance(node, ast.ClassDef):
+                classes.setdefault(node.name, []).append(node)
+            for name, value in assigned(node):
+                values.setdefault(name, []).append(value)
+                if isinstance(value, ast.Lambda):
+                    functions.setdefault(name, []).append(value)
+    generators = {name for name, found in functions.items() if any(_yields(f) for f in found)}
+    iterators = {n for n, found in values.items() if any(_is_iterator(v, generators) for v in found)}
+    return Program(
+        {name: tuple(found) for name, found in functions.items()},
+        {name: tuple(found) for name, found in classes.items()},
+        imports,
+        {name: tuple(found) for name, found in values.items()},
+        frozenset(iterators),
+        frozenset(ours),
+    )
+
+
+def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Names and the expressions bound to them, for assignments of whole names."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            pairs = [(target, node.value)]
+            same = isinstance(target, ast.Tuple | ast.List) and isinstance(node.value, ast.Tuple | ast.List)
+            if same and len(target.elts) == len(node.value.elts):  # type: ignore[attr-defined] # both are displays
+                pairs = list(zip(target.elts, node.value.elts, strict=True))  # type: ignore[attr-defined] # see above
+            for left, right in pairs:
+                yield from ((n.id, right) for n in ast.walk(left) if isinstance(n, ast.Name) and not _is_load(n))
+    elif isinstance(node, ast.AnnAssign | ast.NamedExpr | ast.AugAssign) and isinstance(node.target, ast.Name):
+        if node.value is not None:
+            yield node.target.id, node.value
+    elif isinstance(node, ast.For | ast.AsyncFor):
+        yield from ((n.id, node.iter) for n in ast.walk(node.target) if isinstance(n, ast.Name))
+    elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+        yield from ((n.id, node.context_expr) for n in ast.walk(node.optional_vars) if isinstance(n, ast.Name))
+
+
+def _assigned_globals(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """What a function assigns to names that it declares `global`."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        names = {name for part in ast.walk(node) if isinstance(part, ast.Global) for name in part.names}
+        if names:
+            yield from ((name, value) for part in ast.walk(node) for name, value in assigned(part) if name in names)
+
+
+def inner_functions(function: ast.AST) -> list[Function]:
+    """The functions written inside a function."""
+    return [n for n in ast.walk(function) if isinstance(n, Function) and n is not function]
+
+
+def parameters(function: Function) -> list[str]:
+    """The names of a function's parameters in order, `*args` and `**kwargs` last."""
+    args = function.args
+    named = [*args.posonlyargs, *args.args, *args.kwonlyargs]
+    return [a.arg for a in [*named, *(x for x in (args.vararg, args.kwarg) if x)]]
+
+
+def _module_scope(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    if isinstance(node, ast.ClassDef | Function):
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _module_scope(child)
+
+
+def _imported(node: ast.AST) -> dict[str, str]:
+    if isinstance(node, ast.Import):
+        return {(a.asname or a.name.split(".")[0]): (a.name if a.asname else a.name.split(".")[0]) for a in node.names}
+    if isinstance(node, ast.ImportFrom):
+        return {(a.asname or a.name): f"{node.module or ''}.{a.name}" for a in node.names if a.name != "*"}
+    return {}
+
+
+def _loads(node: ast.AST) -> list[str]:
+    return [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+
+
+def _is_load(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+
+
+def _yields(function: Function) -> bool:
+    nested = {id(n) for inner in inner_functions(function) for n in ast.walk(inner)}
+    return any(isinstance(n, ast.Yield | ast.YieldFrom) and id(n) not in nested for n in ast.walk(function))
+
+
+def _is_iterator(value: ast.expr, generators: set[str]) -> bool:
+    if isinstance(value, ast.GeneratorExp):
+        return True
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
+        return False
+    return value.func.id in ITERATORS or value.func.id in generators

@@ -1,0 +1,93 @@
+"""Names that only ever are numbers or text, or containers of such: sharing them means nothing."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rp_notebook.export.links import HOLDER, SAME
+from rp_notebook.export.program import Program
+from rp_notebook.export.tables import SCALAR_BUILTINS
+
+if TYPE_CHECKING:
+    from rp_notebook.export.timeline import Fact
+
+
+def scalar_names(program: Program) -> frozenset[str]:
+    """Names all of whose values are numbers, text, booleans or None, as far as the text tells."""
+    found = {
+        name
+        for name in program.values
+        if name not in program.functions and name not in program.classes and name not in program.imports
+    }
+    while True:
+        wrong = {name for name in found if not all(_is_scalar(value, found) for value in program.values[name])}
+        if not wrong:
+            return frozenset(found)
+        found -= wrong
+
+
+def flat_names(facts: Iterable[Fact], program: Program, scalars: frozenset[str]) -> frozenset[str]:
+    """Names of containers that only ever hold scalars."""
+    groups: dict[str, set[str]] = {name: {name} for name in program.values}
+    stuffed: set[str] = set()
+    for fact in facts:
+        for left, right, kind in fact.effects.edges:
+            if kind == SAME:
+                merged = groups.setdefault(left, {left}) | groups.setdefault(right, {right})
+                for name in merged:
+                    groups[name] = merged
+            elif kind == HOLDER and right not in scalars:
+                stuffed.add(left)
+    flat = {name for name, values in program.values.items() if name not in scalars}
+    while True:
+        wrong = {
+            name
+            for name in flat
+            if groups[name] & stuffed
+            or not groups[name] <= flat | scalars
+            or not all(_is_flat(value, flat, scalars) for value in program.values[name])
+        }
+        if not wrong:
+            return frozenset(flat)
+        flat -= wrong
+
+
+def _is_scalar(node: ast.expr, names: Iterable[str]) -> bool:
+    match node:
+        case ast.Constant() | ast.JoinedStr() | ast.Compare():
+            return True
+        case ast.Name(id=name):
+            return name in names
+        case ast.UnaryOp(operand=operand):
+            return isinstance(node.op, ast.Not) or _is_scalar(operand, names)
+        case ast.BinOp(left=left, right=right):
+            return _is_scalar(left, names) and _is_scalar(right, names)
+        case ast.IfExp(body=left, orelse=right):
+            return _is_scalar(left, names) and _is_scalar(right, names)
+        case ast.BoolOp(values=values):
+            return all(_is_scalar(value, names) for value in values)
+        case ast.Call(func=ast.Name(id=name)):
+            return name in SCALAR_BUILTINS
+    return False
+
+
+def _is_flat(node: ast.expr, flat: Iterable[str], scalars: Iterable[str]) -> bool:
+    match node:
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+            return all(_is_scalar(part, scalars) for part in parts)
+        case ast.Dict(keys=keys, values=values):
+            return None not in keys and all(_is_scalar(value, scalars) for value in values)
+        case ast.ListComp(elt=elt) | ast.SetComp(elt=elt) | ast.DictComp(value=elt):
+            return _is_scalar(elt, scalars)
+        case ast.Name(id=name):
+            return name in flat
+        case ast.Call(func=ast.Name(id="list" | "tuple" | "sorted" | "set" | "dict" | "range"), args=args):
+            return all(_is_flat(arg, flat, scalars) or _is_scalar(arg, scalars) for arg in args)
+        case ast.BinOp(left=left, right=right):
+            parts = [left, right]
+            return all(_is_flat(part, flat, scalars) or _is_scalar(part, scalars) for part in parts)
+        case ast.Call(func=ast.Attribute(attr="split")):
+            return True
+    return False

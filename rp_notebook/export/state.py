@@ -1,0 +1,182 @@
+"""State of the process that a slice depends on: module settings, environment variables, seeds, paths, plug-ins."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from rp_notebook.export.demand import Demand
+from rp_notebook.export.magics import magic_of
+from rp_notebook.export.masking import secrets_in
+from rp_notebook.export.program import Program
+from rp_notebook.export.stars import is_found, source_of
+from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_ENV, STDLIB
+from rp_notebook.export.timeline import Fact, changed_roots, environment_of
+
+
+def take_state(demand: Demand, program: Program) -> None:
+    """Takes the statements that set something which the statements taken so far depend on."""
+    timeline = demand.timeline
+    kept = [timeline.facts[place] for place in sorted(demand.kept)]
+    modules = modules_of(kept)
+    texts = {n.value for f in kept for n in ast.walk(f.statement.node) if isinstance(n, ast.Constant)}
+    for fact in timeline.facts:
+        if fact.position in demand.kept or fact.plumbing:
+            continue
+        for module in changed_roots(fact, "module:"):
+            if module in modules:
+                demand.take(fact.position, f"sets something of {module}, which is used")
+        for key in changed_roots(fact, "env:"):
+            if (key in texts or key.startswith(RUNTIME_ENV) or key == "*") and not secret_setting(fact):
+                demand.take(fact.position, f"sets the environment variable {key}")
+        if changed_roots(fact, "syspath:") and _imports_from(fact, kept, modules):
+            demand.take(fact.position, "an import is found there")
+        if changed_roots(fact, "cwd:") and _opened_later(fact, kept):
+            demand.take(fact.position, "a file is opened relative to it")
+    _take_seeds(demand, program)
+    _take_plugins(demand, modules)
+
+
+def modules_of(facts: list[Fact]) -> set[str]:
+    """The top-level modules that these statements import, inside functions too."""
+    found: set[str] = set()
+    for fact in facts:
+        for node in ast.walk(fact.statement.node):
+            if isinstance(node, ast.Import):
+                names = [fact.statement.alias] if fact.statement.alias else node.names
+                found |= {alias.name.split(".")[0] for alias in names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add((node.module or "").split(".")[0])
+    return found - {""}
+
+
+def secret_setting(fact: Fact) -> bool:
+    """Whether a statement sets an environment variable to what looks like a secret."""
+    pairs = dict(environment_of(magic_of(fact.statement.node) or ("", "")))
+    node = fact.statement.node
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+        pairs |= {key: str(node.value.value) for key in changed_roots(fact, "env:")}
+    for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
+        values = [a.value for a in call.args if isinstance(a, ast.Constant)]
+        if len(values) == 2:
+            pairs[str(values[0])] = str(values[1])
+    return any(True for _ in secrets_in(pairs))
+
+
+def _imports_from(fact: Fact, kept: list[Fact], modules: set[str]) -> bool:
+    folders = [
+        n.value for n in ast.walk(fact.statement.node) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    ]
+    later = {m for m in modules_of([f for f in kept if f.position > fact.position]) if m in modules and m not in STDLIB}
+    places = [Path(fact.statement.cell.cwd or ".") / folder for folder in folders]
+    if places:
+        return any((place / m).is_dir() or (place / f"{m}.py").is_file() for place in places for m in later)
+    return any(not is_found(m) for m in later)
+
+
+def _opened_later(fact: Fact, kept: list[Fact]) -> bool:
+    if not fact.statement.cell.cwd:
+        return False
+    for other in kept:
+        if other.position > fact.position:
+            for node in ast.walk(other.statement.node):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 255:
+                    path = Path(node.value)
+                    if (
+                        not path.is_absolute()
+                        and "\0" not in node.value
+                        and _exists(Path(fact.statement.cell.cwd) / path)
+                    ):
+                        return True
+    return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a text that is no file name
+        return False
+
+
+def _take_seeds(demand: Demand, program: Program) -> None:
+    timeline = demand.timeline
+    for rng in sorted({root for f in timeline.facts for root in changed_roots(f, "seed:")}):
+        seeds = [f.position for f in timeline.facts if rng in changed_roots(f, "seed:")]
+        draws = [f.position for f in timeline.facts if rng in changed_roots(f, "rng:")]
+        used = [place for place in draws if place in demand.kept]
+        late = any(_draws_late(timeline.facts[place], program, rng) for place in demand.kept)
+        wanted = {seed for draw in used for seed in [s for s in seeds if s < draw][-1:]}
+        if late and not used:
+            wanted |= set(seeds[-1:])
+        for seed in sorted(wanted):
+            demand.take(seed, f"seeds the random numbers of {rng}")
+            last = max((d for d in used if d > seed), default=seed)
+            for place in (d for d in draws if seed < d < last):
+                demand.take(place, f"draws random numbers of {rng} before others that are needed")
+
+
+def _draws_late(fact: Fact, program: Program, rng: str) -> bool:
+    return any(
+        (f"rng:{rng}", 3, False) in program.summary(node).changed
+        for node in ast.walk(fact.statement.node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    )
+
+
+def _take_plugins(demand: Demand, modules: set[str]) -> None:
+    """Imports that are there for what they do to a module that is used."""
+    timeline = demand.timeline
+    used = {name for fact in timeline.facts for name in fact.names.uses | fact.names.deferred}
+    for fact in timeline.facts:
+        alias = fact.statement.alias
+        if alias is None or fact.position in demand.kept or fact.plumbing or fact.star:
+            continue
+        node = fact.statement.node
+        module = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
+        if module.startswith(EFFECT_IMPORTS) and _parent_used(module, modules):
+            demand.take(fact.position, f"importing {module} changes what others do")
+        elif module.split(".")[0] in STDLIB | DISPLAY_MODULES or fact.names.defs & used:
+            continue
+        elif "noqa" in fact.statement.text or _changes_others(module, fact.statement.cell.cwd, modules):
+            demand.take(fact.position, f"importing {module} changes what others do")
+
+
+def _parent_used(module: str, modules: set[str]) -> bool:
+    return bool(modules - STDLIB) if "." not in module else module.split(".")[0] in modules
+
+
+def _changes_others(module: str, cwd: str, modules: set[str]) -> bool:
+    """Whether a module's own text stores into, or calls something of, a module that is used."""
+    path = source_of(module, cwd)
+    if path is None:
+        return False
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return False
+    imported = dict(_imports(tree))
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.value.func] if _is_call(node) else []  # type: ignore[attr-defined] # an Expr of a Call
+        for target in targets:
+            root = next((n.id for n in ast.walk(target) if isinstance(n, ast.Name)), "")
+            top = imported.get(root, "").split(".")[0]
+            if (
+                isinstance(target, ast.Attribute | ast.Subscript)
+                and top in modules - STDLIB
+                and top != module.split(".")[0]
+            ):
+                return True
+    return False
+
+
+def _is_call(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from ((a.asname or a.name.split(".")[0], a.name) for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from ((a.asname or a.name, node.module or "") for a in node.names)

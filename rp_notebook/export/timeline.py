@@ -1,0 +1,230 @@
+"""Every version of every name in the order of execution, and which of them share an object."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rp_notebook.export.effects import read_statement
+from rp_notebook.export.links import COPY, PART, SAME
+from rp_notebook.export.magics import command_in, is_harmless, magic_of
+from rp_notebook.export.names import Names, names_of
+from rp_notebook.export.program import NO_EFFECTS, Effects, Program
+from rp_notebook.export.scalars import flat_names, scalar_names
+from rp_notebook.export.stars import star_names
+from rp_notebook.export.statements import Statement
+from rp_notebook.export.tables import IPYTHON_MODULES, OUR_MODULE
+
+Version = tuple[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Fact:
+    """A statement, its names, and what it does. `plumbing` says why it can never be part of a worker."""
+
+    statement: Statement
+    names: Names
+    effects: Effects
+    plumbing: str = ""
+    star: bool = False
+
+    @property
+    def position(self) -> int:
+        """When it ran."""
+        return self.statement.position
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it defines a function or class, whose globals are read when it is called."""
+        return isinstance(self.statement.node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+
+
+def facts_of(statements: Sequence[Statement], program: Program, *, loaded: bool = False) -> tuple[Fact, ...]:
+    """What each statement does, in order."""
+    found: list[Fact] = []
+    future = False
+    for statement in statements:
+        fact = _import_fact(statement, loaded=loaded) if statement.alias else _plain_fact(statement, program, future)
+        node = statement.node
+        future |= isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        found.append(fact)
+    return tuple(found)
+
+
+def _plain_fact(statement: Statement, program: Program, future: bool) -> Fact:
+    names = names_of(statement.node, future=future)
+    magic = magic_of(statement.node)
+    if magic is not None:
+        effects = NO_EFFECTS
+        keys = environment_of(magic)
+        if keys:
+            effects = replace(effects, changed=frozenset((f"env:{key}", 3, False) for key in keys))
+        plumbing = "" if keys else f"%{magic[0]}" if is_harmless(magic[0]) else f"opaque %{magic[0]}"
+        return Fact(statement, Names(), effects, plumbing or "")
+    if statement.starts:
+        return Fact(statement, Names(), NO_EFFECTS, "starts the worker")
+    effects = read_statement(program, statement.node)
+    called = effects.rebound - names.defs - names.maydefs
+    names = replace(names, maydefs=names.maydefs | called)
+    value = getattr(statement.node, "value", None)
+    command = command_in(value) if isinstance(value, ast.expr) else None
+    if command is not None:  # only its name counts: what it runs is not Python
+        return Fact(statement, replace(names, uses=frozenset()), NO_EFFECTS, f"opaque {command[0]}{command[1]}")
+    return Fact(statement, names, effects)
+
+
+def environment_of(magic: tuple[str, str]) -> dict[str, str]:
+    """The variables that `%env K=V` or `%set_env K V` sets."""
+    if magic[0] not in ("env", "set_env"):
+        return {}
+    key, equals, value = magic[1].partition("=" if "=" in magic[1] else " ")
+    return {key.strip(): value.strip()} if equals and key.strip() else {}
+
+
+def _import_fact(statement: Statement, *, loaded: bool) -> Fact:
+    alias, node = statement.alias, statement.node
+    assert alias is not None
+    module = node.module or "" if isinstance(node, ast.ImportFrom) else alias.name
+    plumbing = ""
+    if any(module == ours or module.startswith(ours + ".") for ours in IPYTHON_MODULES):
+        plumbing = f"only a notebook has {module}"
+    elif module.split(".")[0] == OUR_MODULE:
+        plumbing = "belongs to the notebook"
+    if module == "__future__":
+        return Fact(statement, Names(), NO_EFFECTS)
+    if alias.name == "*":
+        names = star_names(module, statement.cell.cwd, loaded=loaded)
+        return Fact(statement, Names(defs=names or frozenset()), NO_EFFECTS, plumbing, star=True)
+    bound = alias.asname or (alias.name if isinstance(node, ast.ImportFrom) else alias.name.split(".")[0])
+    return Fact(statement, Names(defs=frozenset({bound})), NO_EFFECTS, plumbing)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The definitions that a name may have at a place; `deleted` is where it was deleted instead."""
+
+    positions: tuple[int, ...] = ()
+    certain: bool = False
+    deleted: int | None = None
+
+
+class Timeline:
+    """Looks names up by position: the definitions that reach it, and the effects on what they are bound to."""
+
+    def __init__(self, facts: Sequence[Fact], program: Program) -> None:
+        self.facts = facts
+        self.end = len(facts)
+        self._bindings: dict[str, list[tuple[int, str]]] = {}
+        for fact in facts:
+            if fact.plumbing and not fact.names.defs:
+                continue
+            for kind, names in (("may", fact.names.maydefs), ("def", fact.names.defs), ("del", fact.names.dels)):
+                for name in names:
+                    self._bindings.setdefault(name, []).append((fact.position, kind))
+        self._holds: dict[Version, set[Version]] = {}
+        self._held_by: dict[Version, set[Version]] = {}
+        self._changes: dict[Version, set[tuple[int, bool, int]]] = {}
+        scalars = scalar_names(program)
+        flat = flat_names(facts, program, scalars)
+        for fact in facts:
+            self._join(fact, scalars, flat)
+            self._mark(fact, scalars)
+
+    def reach(self, name: str, position: int) -> Reached:
+        """The definitions of a name that a read just before `position` may see, latest first."""
+        found: list[int] = []
+        for place, kind in reversed(self._bindings.get(name, ())):
+            if place >= position:
+                continue
+            if kind == "del":
+                return Reached(tuple(found), certain=bool(found), deleted=place)
+            found.append(place)
+            if kind == "def" and not self._goes_on(place):
+                return Reached(tuple(found), certain=True)
+        return Reached(tuple(found), certain=bool(found))
+
+    def _goes_on(self, place: int) -> bool:
+        # `import a.b` adds to `a`: earlier imports of parts of it still count.
+        alias = self.facts[place].statement.alias
+        return (
+            alias is not None
+            and isinstance(self.facts[place].statement.node, ast.Import)
+            and "." in alias.name
+            and not alias.asname
+        )
+
+    def changes(self, name: str, position: int, *, known: Iterable[int] | None = None) -> set[tuple[int, int]]:
+        """`(position, tier)` of the statements that changed what the name is bound to, before `position`.
+
+        `known` are the definitions meant, where they are not those that reach `position`.
+        """
+        places = self.reach(name, position).positions if known is None else known
+        seen = self._closed({(name, place) for place in places}, self._holds)
+        around = self._closed(seen, self._held_by)
+        found = set()
+        for version in around:
+            for place, deep, tier in self._changes.get(version, ()):
+                if place < position and (deep or version in seen):
+                    found.add((place, tier))
+        return found
+
+    @staticmethod
+    def _closed(start: set[Version], edges: Mapping[Version, set[Version]]) -> set[Version]:
+        seen, todo = set(start), list(start)
+        while todo:
+            for other in edges.get(todo.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        return seen
+
+    def _versions(self, name: str, fact: Fact, *, after: bool) -> list[Version]:
+        """Versions of a name around a statement: those that it sees, and after it those that it binds."""
+        place = fact.position
+        own = name in fact.names.defs or name in fact.names.maydefs
+        found = [(name, place)] if after and own else []
+        if not found or name not in fact.names.defs:
+            found += [(name, p) for p in self.reach(name, place).positions]
+        return found
+
+    def _join(self, fact: Fact, scalars: frozenset[str], flat: frozenset[str]) -> None:
+        compound = not isinstance(fact.statement.node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr)
+        for left, right, kind in sorted(fact.effects.edges):
+            if left in scalars or right in scalars or (kind in (PART, COPY) and right in flat):
+                continue
+            rights = self._versions(right, fact, after=False)
+            if compound or right not in fact.names.defs:
+                rights = [*rights, *self._versions(right, fact, after=True)]
+            for one in self._versions(left, fact, after=True):
+                for other in rights:
+                    self._edge(one, other, kind, fact.position)
+
+    def _edge(self, one: Version, other: Version, kind: str, place: int) -> None:
+        pairs = [(one, other)]
+        if kind == SAME:
+            pairs.append((other, one))
+        elif kind == PART:
+            pairs = [(other, one)]
+        elif kind == COPY:  # both hold the same parts
+            shared = (f"{other[0]} and {one[0]}", -place - 1)
+            pairs = [(one, shared), (other, shared)]
+        for left, right in pairs:
+            if left != right:
+                self._holds.setdefault(left, set()).add(right)
+                self._held_by.setdefault(right, set()).add(left)
+
+    def _mark(self, fact: Fact, scalars: frozenset[str]) -> None:
+        for root, tier, deep in fact.effects.changed:
+            if ":" in root or root in scalars:
+                continue
+            versions = self._versions(root, fact, after=False)
+            if root in fact.names.defs or root in fact.names.maydefs:
+                versions = [*versions, (root, fact.position)]
+            for version in versions:
+                self._changes.setdefault(version, set()).add((fact.position, deep, tier))
+
+
+def changed_roots(fact: Fact, prefix: str) -> list[str]:
+    """What of the process a statement changes, as the part behind `prefix`."""
+    return sorted(root[len(prefix) :] for root, _, _ in fact.effects.changed if root.startswith(prefix))
