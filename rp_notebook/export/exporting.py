@@ -17,7 +17,7 @@ from rp_notebook.export.module import module_of
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.requirements import pins
-from rp_notebook.export.slicing import Dropped, Kept, slice_cells
+from rp_notebook.export.slicing import Dropped, Kept, Live, slice_cells
 from rp_notebook.export.writing import write_repo
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
@@ -59,18 +59,19 @@ def export_cells(
     cells: Sequence[CellRun],
     declaration: Declaration,
     *,
+    live: Live | None = None,
     records: Sequence[JobRecord] = (),
     python: str | None = None,
     base: str | None = None,
     notebook: str | None = None,
     folder: Path | None = None,
 ) -> ExportResult:
-    """Exports a handler from executed cells; `records` become its tests.
+    """Exports a handler from executed cells; `live` adds what a running kernel knows, `records` become its tests.
 
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
     the notebook is, for modules beside it. Raises `ExportRefused` when the worker would be wrong.
     """
-    slice_ = slice_cells(cells, declaration)
+    slice_ = slice_cells(cells, declaration, live)
     module = module_of(slice_, declaration)
     # Modules beside the notebook go along, with what they import in turn.
     locate = partial(located, folders=[str(folder)] if folder is not None else [])

@@ -54,6 +54,7 @@ def export_flags() -> FlagParser:
 def export(session: Session, flags: Namespace) -> Report:
     """Exports the handler with what the cells really executed."""
     from rp_notebook.export.exporting import export_cells
+    from rp_notebook.export.slicing import Live
 
     handler = session.handlers.chosen(flags.name, session.namespace)
     declaration = session.declaration(handler)
@@ -61,6 +62,7 @@ def export(session: Session, flags: Namespace) -> Report:
     result = export_cells(
         session.recorder.cells,
         declaration,
+        live=Live(session.namespace, session.namespace.get("Out", {})),
         records=records,
         python=flags.python,
         base=flags.base,

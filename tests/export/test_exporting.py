@@ -125,3 +125,14 @@ def test_a_module_beside_the_notebook_goes_along_with_what_it_imports(tmp_path) 
     result = export_notebook(notebook)
     assert {"mine_utils.py", "mine_deep.py"} <= set(result.repo)
     assert not result.findings
+
+
+def test_a_models_eval_is_not_the_built_in() -> None:
+    cells = (
+        "class Model:\n    def eval(self):\n        self.mode = 1\n        return self\nmodel = Model()\nmodel.eval()",
+        HANDLER + "x if model else 0",
+    )
+    runs = tuple(CellRun(number, text) for number, text in enumerate(cells, start=1))
+    result = export_cells(runs, Declaration("handler", "handler"))
+    assert "RPS124" not in [finding.code for finding in result.findings]
+    assert "model.eval()" in result.module

@@ -112,3 +112,13 @@ def test_unloading_leaves_the_shell_as_it_was(cell: Cell) -> None:
     assert "runpod" not in shell.magics_manager.magics["line"]
     assert "RunpodMagics" not in shell.magics_manager.registry
     shell.run_line_magic("load_ext", "rp_notebook")
+
+
+def test_the_kernel_knows_what_no_cell_tells(cell: Cell, tmp_path) -> None:
+    cell("class Model:\n    def __init__(self): self.ready = False\n    def warm(self): self.ready = True; return self")
+    cell("model = Model()")
+    cell("model.warm()")
+    cell("%%runpod_handler\ndef ready(job):\n    return model.ready")
+    cell("%runpod job 1")
+    cell(f"%runpod export {tmp_path}/worker")
+    assert "model.warm()" in (tmp_path / "worker" / "handler.py").read_text()
