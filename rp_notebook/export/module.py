@@ -85,10 +85,11 @@ def _imported(text: str) -> frozenset[str]:
 
 def _check(text: str, lines: Sequence[tuple[int, int] | None], slice_: Slice) -> None:
     tree = ast.parse(text)
-    soft = {name for kept in slice_.kept if not kept.guarded for name in _soft(kept.text)}
     found = []
-    for message in checker.Checker(tree).messages:
-        if not isinstance(message, messages.UndefinedName) or message.message_args[0] in soft:
+    undefined = [m for m in checker.Checker(tree).messages if isinstance(m, messages.UndefinedName)]
+    soft = {name for kept in slice_.kept if undefined and not kept.guarded for name in _soft(kept.text)}
+    for message in undefined:
+        if message.message_args[0] in soft:
             continue
         name = message.message_args[0]
         place = lines[message.lineno - 1] or (None, None)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rp_notebook.export.effects import read_statement
-from rp_notebook.export.links import COPY, PART, SAME
+from rp_notebook.export.links import COPY, PART
 from rp_notebook.export.magics import command_in, is_harmless, magic_of
 from rp_notebook.export.names import Names, names_of
 from rp_notebook.export.program import NO_EFFECTS, Effects, Program
 from rp_notebook.export.scalars import flat_names, scalar_names
+from rp_notebook.export.sharing import Sharing, Version
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import IPYTHON_MODULES, OUR_MODULE
-
-Version = tuple[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +121,7 @@ class Timeline:
             for kind, names in (("may", fact.names.maydefs), ("def", fact.names.defs), ("del", fact.names.dels)):
                 for name in names:
                     self._bindings.setdefault(name, []).append((fact.position, kind))
-        self._holds: dict[Version, set[Version]] = {}
-        self._held_by: dict[Version, set[Version]] = {}
-        self._changes: dict[Version, set[tuple[int, bool, int]]] = {}
+        self._sharing = Sharing()
         scalars = scalar_names(program)
         flat = flat_names(facts, program, scalars)
         for fact in facts:
@@ -160,24 +157,8 @@ class Timeline:
         `known` are the definitions meant, where they are not those that reach `position`.
         """
         places = self.reach(name, position).positions if known is None else known
-        seen = self._closed({(name, place) for place in places}, self._holds)
-        around = self._closed(seen, self._held_by)
-        found = set()
-        for version in around:
-            for place, deep, tier in self._changes.get(version, ()):
-                if place < position and (deep or version in seen):
-                    found.add((place, tier))
-        return found
-
-    @staticmethod
-    def _closed(start: set[Version], edges: Mapping[Version, set[Version]]) -> set[Version]:
-        seen, todo = set(start), list(start)
-        while todo:
-            for other in edges.get(todo.pop(), ()):
-                if other not in seen:
-                    seen.add(other)
-                    todo.append(other)
-        return seen
+        found = self._sharing.changes((name, place) for place in places)
+        return {(place, tier) for place, tier in found if place < position}
 
     def _versions(self, name: str, fact: Fact, *, after: bool) -> list[Version]:
         """Versions of a name around a statement: those that it sees, and after it those that it binds."""
@@ -198,21 +179,7 @@ class Timeline:
                 rights = [*rights, *self._versions(right, fact, after=True)]
             for one in self._versions(left, fact, after=True):
                 for other in rights:
-                    self._edge(one, other, kind, fact.position)
-
-    def _edge(self, one: Version, other: Version, kind: str, place: int) -> None:
-        pairs = [(one, other)]
-        if kind == SAME:
-            pairs.append((other, one))
-        elif kind == PART:
-            pairs = [(other, one)]
-        elif kind == COPY:  # both hold the same parts
-            shared = (f"{other[0]} and {one[0]}", -place - 1)
-            pairs = [(one, shared), (other, shared)]
-        for left, right in pairs:
-            if left != right:
-                self._holds.setdefault(left, set()).add(right)
-                self._held_by.setdefault(right, set()).add(left)
+                    self._sharing.join(one, other, kind)
 
     def _mark(self, fact: Fact, scalars: frozenset[str]) -> None:
         for root, tier, deep in fact.effects.changed:
@@ -222,7 +189,7 @@ class Timeline:
             if root in fact.names.defs or root in fact.names.maydefs:
                 versions = [*versions, (root, fact.position)]
             for version in versions:
-                self._changes.setdefault(version, set()).add((fact.position, deep, tier))
+                self._sharing.change(version, fact.position, tier, deep=deep)
 
 
 def changed_roots(fact: Fact, prefix: str) -> list[str]:
