@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rp_notebook.errors import ExportRefused, RpNotebookError
+from rp_notebook.errors import ExportRefused, ProofImpossible, RpNotebookError
 from rp_notebook.jobs.finding import Finding
 
 DONE, REFUSED, USAGE = 0, 1, 2
@@ -26,6 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.act(arguments)
     except ExportRefused as refusal:
         _print_findings(refusal.findings, as_json=getattr(arguments, "json", False))
+        return REFUSED
+    except ProofImpossible as error:
+        _print_findings([Finding("RPP100", "error", str(error))], as_json=getattr(arguments, "json", False))
         return REFUSED
     except RpNotebookError as error:
         if getattr(arguments, "json", False):

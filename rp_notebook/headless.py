@@ -8,9 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rp_notebook.errors import BadInput, NotebookFailed
+from rp_notebook.errors import NotebookFailed
+from rp_notebook.export.cells import read_notebook
 
 CELL_TIMEOUT_S = 3600
+QUIET = "--Application.log_level=40"  # errors only: a new kernel warns at each start about its loopback sockets
 
 
 def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], more: tuple[str, ...] = ()) -> Any:
@@ -23,7 +25,8 @@ def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], m
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-    notebook = _read(path)
+    notebook = read_notebook(path)
+    own = sum(cell.cell_type == "code" for cell in notebook.cells)
     notebook.cells += [nbformat.v4.new_code_cell(source) for source in more]
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     started = 0
@@ -40,10 +43,13 @@ def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], m
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         on_cell_start=starting,
+        extra_arguments=[QUIET],
     )
     try:
         return client.execute()
     except CellExecutionError as error:
+        if started > own:  # what we added failed on what we were given
+            raise NotebookFailed(error.evalue) from None
         raise NotebookFailed(f"code cell {started} of {path.name} failed: {error.ename}: {error.evalue}") from None
     except DeadKernelError:
         raise NotebookFailed(f"the kernel died in code cell {started} of {path.name}") from None
@@ -64,18 +70,3 @@ def run_notebook(path: Path, job: str, *, handler: str | None = None) -> dict[st
         executed(path, folder=path.resolve().parent, on_cell=lambda _number, _total: None, more=more)
         told: dict[str, Any] = json.loads(answer.read_text())
     return told
-
-
-def _read(path: Path) -> Any:
-    import nbformat
-
-    try:
-        return nbformat.read(path, as_version=4)
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from None
-    except (
-        ValueError,
-        AttributeError,
-        nbformat.ValidationError,
-    ) as error:  # nbformat's own NotJSONError is a ValueError
-        raise BadInput(f"{path} is not a notebook: {str(error).splitlines()[0]}") from None

@@ -36,6 +36,16 @@ def notebook_cells(path: Path) -> tuple[CellRun, ...]:
 
     Raises `BadInput` for a file that is not there or is no notebook.
     """
+    folder = str(path.resolve().parent)
+    code = [cell for cell in read_notebook(path).cells if cell.get("cell_type") == "code"]
+    return tuple(
+        CellRun(number, _joined(cell.get("source", "")), cell.get("id"), cwd=folder)
+        for number, cell in enumerate(code, start=1)
+    )
+
+
+def read_notebook(path: Path) -> Any:
+    """The notebook as nbformat's objects, format 4. Raises `BadInput` for a file that is not there or is none."""
     import nbformat
 
     try:
@@ -48,18 +58,13 @@ def notebook_cells(path: Path) -> tuple[CellRun, ...]:
         plain = json.loads(text)
     except json.JSONDecodeError as error:
         raise BadInput(f"{path.name} is not a notebook: not JSON (line {error.lineno}: {error.msg})") from None
-    if not isinstance(plain, dict) or not ("cells" in plain or "worksheets" in plain):
+    parts = (plain.get("cells"), plain.get("worksheets")) if isinstance(plain, dict) else ()
+    if not any(isinstance(part, list) for part in parts):
         raise BadInput(f"{path.name} is not a notebook: it has no cells")
     try:
-        notebook: Any = nbformat.reads(text, as_version=4)
+        return nbformat.reads(text, as_version=4)
     except (nbformat.ValidationError, nbformat.reader.NotJSONError, ValueError, KeyError, AttributeError) as error:
         raise BadInput(f"{path.name} is not a notebook that nbformat can read: {error}") from None
-    folder = str(path.resolve().parent)
-    code = [cell for cell in notebook.cells if cell.get("cell_type") == "code"]
-    return tuple(
-        CellRun(number, _joined(cell.get("source", "")), cell.get("id"), cwd=folder)
-        for number, cell in enumerate(code, start=1)
-    )
 
 
 def python_of(text: str) -> str:
