@@ -67,6 +67,8 @@ async def _streamed(handler: Handler, job: dict[str, Any], clock: Clock) -> Asyn
     result: dict[str, Any] = {"output": []}
     async with aclosing(_chunks(handler, job)) as chunks:
         async for chunk in chunks:
+            if _is_foreign(chunk.get("output")):
+                repr(chunk)  # logged by the SDK outside the generator's try: a failing __repr__ loses the job
             if isinstance(chunk.get("output"), dict) and chunk["output"].get("error"):
                 chunk = {"error": str(chunk["output"]["error"])}
             if chunk.get("error"):

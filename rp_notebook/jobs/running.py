@@ -107,7 +107,7 @@ async def _recorded(
     try:
         async for event in run(handler, request.decoded(), clock):
             happened(event)
-    except (asyncio.CancelledError, KeyboardInterrupt) as end:
+    except BaseException as end:  # noqa: BLE001 (what is no Exception ends a worker's task, and the job with it)
         happened(_ended_by(end, stop, clock()))
     return JobRecord(job, tuple(posts), tuple(dropped))
 
@@ -120,5 +120,7 @@ def _ended_by(end: BaseException, stop: Stop, at: float) -> Event:
             return TimedOut(at)
         case _, asyncio.CancelledError():
             return Lost(at, "the handler raised CancelledError: a worker takes it for a stopped job and posts nothing")
-        case _:
+        case _, KeyboardInterrupt():
             return Lost(at, "the handler raised KeyboardInterrupt: the worker process ends and posts nothing")
+        case _:
+            return Lost(at, f"the handler raised {type(end).__name__}: the worker logs it and posts nothing")
