@@ -70,7 +70,8 @@ def _oversized(sizes: Sizes) -> Iterator[Finding]:
 
 
 def _dropped(why: str) -> Finding:
-    return Finding("RPJ107", "error", f"production would drop a streamed item: {why}", advice_for(why))
+    what = "a progress update" if why.startswith("progress") else "a streamed item"
+    return Finding("RPJ107", "error", f"production would drop {what}: {why}", advice_for(why))
 
 
 def _misread(posts: tuple[Post, ...]) -> Iterator[Finding]:

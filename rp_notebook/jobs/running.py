@@ -14,6 +14,7 @@ from rp_notebook.jobs.history import Listener
 from rp_notebook.jobs.interrupts import Stop, stoppable
 from rp_notebook.jobs.job import Job, advance
 from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.progress import progress_told, progressed
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request, request_of
 from rp_notebook.jobs.runner import Clock, run
@@ -105,8 +106,9 @@ async def _recorded(
             tell(job, event)
 
     try:
-        async for event in run(handler, request.decoded(), clock):
-            happened(event)
+        with progress_told(request.id, lambda progress: happened(progressed(progress, clock()))):
+            async for event in run(handler, request.decoded(), clock):
+                happened(event)
     except BaseException as end:  # noqa: BLE001 (what is no Exception ends a worker's task, and the job with it)
         happened(_ended_by(end, stop, clock()))
     return JobRecord(job, tuple(posts), tuple(dropped))

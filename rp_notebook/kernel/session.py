@@ -17,6 +17,7 @@ from rp_notebook.jobs.worker import Worker
 from rp_notebook.kernel.declaring import Declaring
 from rp_notebook.kernel.inputs import input_of, job_line
 from rp_notebook.kernel.recorder import Recorder
+from rp_notebook.kernel.watching import shown_live
 
 
 class Session:
@@ -42,10 +43,18 @@ class Session:
         handler = self.handlers.chosen(asked.handler, self.namespace)
         request = request_of(input_of(asked.text, self.namespace), mode=asked.mode)
         refuse_oversized(request, asked.mode)
-        record = await self.worker.run(handler, request, asked.timeout_s)
+        with shown_live(self.history, self._display()):
+            record = await self.worker.run(handler, request, asked.timeout_s)
         if asked.output:
             self.namespace[asked.output] = record.output
         return record
+
+    def _display(self) -> Any:
+        if not hasattr(self.shell, "kernel"):  # a terminal cannot replace what it has shown
+            return None
+        from IPython.display import display
+
+        return display
 
     def declaration(self, handler: Handler) -> Declaration:
         """How a handler is declared; a plain callable of the namespace declares itself."""

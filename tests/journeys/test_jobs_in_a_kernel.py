@@ -71,3 +71,16 @@ def test_what_a_top_level_await_made_works_inside_an_async_handler(kernel) -> No
     cell("import asyncio\nqueue = asyncio.Queue()\nawait queue.put('made in a cell')")
     cell("%%runpod_handler\nasync def takes(job):\n    return await queue.get()")
     assert "made in a cell" in cell("%runpod job {}")
+
+
+@pytest.mark.kernel
+def test_a_stream_is_shown_while_it_arrives_and_the_result_stays(kernel) -> None:
+    _, cell = kernel
+    cell(
+        "%%runpod_handler\nimport time\ndef talks(job):\n"
+        "    for word in ['one ', 'two ', 'three ']:\n        yield word\n        time.sleep(0.3)"
+    )
+    shown = cell("%runpod job {}")
+    assert "RUNNING  talks" in shown
+    assert "one two" in shown
+    assert shown.rindex("COMPLETED  talks") > shown.rindex("RUNNING  talks")

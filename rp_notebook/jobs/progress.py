@@ -1,0 +1,66 @@
+"""Hears what a handler tells with `runpod.serverless.progress_update`, under whatever name it imported that."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rp_notebook.jobs.events import Progressed
+from rp_notebook.jobs.payload import unencodable
+from rp_notebook.jobs.posts import post_of
+
+SDK_MODULE = "runpod.serverless.modules.rp_progress"
+
+Told = Callable[[Any], None]
+
+
+@contextmanager
+def progress_told(job_id: str, told: Told) -> Iterator[None]:
+    """While the block runs, calls `told(progress)` for each update of that job, when the SDK is loaded.
+
+    The SDK's function would start a thread that posts to a platform which is not there. Whoever imported the function
+    holds that very function, so what it looks up is replaced: the `threading` of its module.
+    """
+    module: Any = sys.modules.get(SDK_MODULE)
+    if module is None:
+        yield
+        return
+    before = module.threading
+    module.threading = _Listening(job_id, told, before)
+    try:
+        yield
+    finally:
+        module.threading = before
+
+
+def progressed(progress: Any, at: float) -> Progressed:
+    """The event of an update: its post as the SDK's thread would send it, or why it would be dropped."""
+    try:
+        return Progressed(at, post_of("progress", {"status": "IN_PROGRESS", "output": progress}))
+    except (TypeError, ValueError, RecursionError) as error:
+        return Progressed(at, None, unencodable(progress, "progress") or f"the progress is not JSON: {error}")
+
+
+class _Listening:
+    """Stands for the module `threading`; only threads of this job's updates are kept from starting."""
+
+    def __init__(self, job_id: str, told: Told, before: Any) -> None:
+        self._job_id = job_id
+        self._told = told
+        self._before = before
+
+    def Thread(self, target: Any, args: tuple[Any, ...], **options: Any) -> Any:  # noqa: N802 (the name it stands for)
+        job, progress = args
+        if job.get("id") != self._job_id:
+            return self._before.Thread(target=target, args=args, **options)
+        self._told(progress)
+        return _Told()
+
+
+class _Told:
+    """A thread that has nothing left to do."""
+
+    def start(self) -> None:
+        """Does nothing: the update was told."""

@@ -1,0 +1,55 @@
+"""`runpod.serverless.progress_update` in a handler: heard, recorded, and sent nowhere."""
+
+from __future__ import annotations
+
+import runpod
+from runpod.serverless import progress_update
+from runpod.serverless.modules import rp_progress
+
+from rp_notebook import run_job
+
+JOB = {"id": "job-1", "input": {}}
+
+
+def posted(record) -> list[tuple[str, bytes]]:
+    return [(post.kind, post.body) for post in record.posts]
+
+
+def test_an_update_is_posted_in_its_place_under_every_import() -> None:
+    def handler(job):
+        progress_update(job, "1/2")
+        runpod.serverless.progress_update(job, {"percent": 50})
+        rp_progress.progress_update(job, None)
+        return "done"
+
+    assert posted(run_job(handler, JOB)) == [
+        ("progress", b'{"status": "IN_PROGRESS", "output": "1/2"}'),
+        ("progress", b'{"status": "IN_PROGRESS", "output": {"percent": 50}}'),
+        ("progress", b'{"status": "IN_PROGRESS", "output": null}'),
+        ("done", b'{"output": "done"}'),
+    ]
+
+
+def test_an_update_that_is_not_json_is_dropped_and_the_job_goes_on() -> None:
+    def handler(job):
+        progress_update(job, {1, 2})
+        return "done"
+
+    record = run_job(handler, JOB)
+    assert posted(record) == [("done", b'{"output": "done"}')]
+    assert record.dropped == ("progress is set: not JSON",)
+
+
+def test_the_sdk_is_left_as_it_was() -> None:
+    before = rp_progress.threading
+    run_job(lambda job: progress_update(job, 1), JOB)
+    assert rp_progress.threading is before
+
+
+async def _streaming(job):
+    progress_update(job, 0.5)
+    yield 1
+
+
+def test_updates_of_an_async_generator_come_between_its_items() -> None:
+    assert [kind for kind, _ in posted(run_job(_streaming, JOB))] == ["progress", "stream", "done"]
