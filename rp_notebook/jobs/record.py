@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.gauge import Gauge
 from rp_notebook.jobs.job import Job, Status
 from rp_notebook.jobs.judgement import Sizes, findings_of, sizes_of
 from rp_notebook.jobs.posts import Post
@@ -18,14 +19,15 @@ class JobRecord:
     """What `run_job` returns.
 
     `posts` are the bodies a worker would send, in order; `dropped` says why a stream item or a progress update was
-    not sent; `printed` is what the handler wrote to stdout and stderr, where that was captured.
+    not sent; `printed` is what the handler wrote to stdout and stderr and `gauge` what it took of the machine,
+    where a notebook's worker ran it.
     """
 
     job: Job
     posts: tuple[Post, ...]
     dropped: tuple[str, ...] = ()
     printed: str = ""
-    gauge: Any = field(default=None, repr=False)
+    gauge: Gauge | None = None
 
     @property
     def id(self) -> str:

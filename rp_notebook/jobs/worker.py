@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 from rp_notebook.jobs.capture import copied_output
+from rp_notebook.jobs.gauge import gauging
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.history import History
 from rp_notebook.jobs.interrupts import Stop, stoppable
@@ -27,7 +28,9 @@ class Worker:
         stop = Stop()
         limit = handler.timeout_s if timeout_s is None else timeout_s
         with copied_output() as printed, stoppable(stop, limit):
+            gauge = gauging()
             record = await attempt(handler, request, self._clock, stop, self.history.happened)
+            record = replace(record, gauge=gauge())
         record = replace(record, printed=printed.getvalue())
         self.history.ended(record)
         return record

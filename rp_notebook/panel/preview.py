@@ -24,10 +24,12 @@ def preview(value: Any) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes for a reader: `532 B`, `4.2 kB`, `12.3 MB` (decimal, as the platform's limits are)."""
+    """Bytes for a reader: `532 B`, `4.2 kB`, `12.3 MB`, `1.50 GB` (decimal, as the platform's limits are)."""
     if count < 1000:
         return f"{count} B"
-    return f"{count / 1000:.1f} kB" if count < MB else f"{count / MB:.1f} MB"
+    if count < MB:
+        return f"{count / 1000:.1f} kB"
+    return f"{count / MB:.1f} MB" if count < 1000 * MB else f"{count / MB / 1000:.2f} GB"
 
 
 def duration(milliseconds: float) -> str:

@@ -7,6 +7,7 @@ from html import escape
 from typing import Literal
 
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.gauge import Gauge
 from rp_notebook.jobs.payload import MB, RUN_LIMIT, RUNSYNC_LIMIT
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.panel import style
@@ -64,7 +65,23 @@ def html(record: JobRecord) -> str:
 
 
 def _took(record: JobRecord) -> str:
-    return "" if record.execution_ms is None else duration(record.execution_ms)
+    taken = "" if record.execution_ms is None else duration(record.execution_ms)
+    return taken + (f"  {gauged(record.gauge)}" if record.gauge is not None else "")
+
+
+def gauged(gauge: Gauge) -> str:
+    """`CPU 12 ms, RAM peak 812.0 MB (+3.1 MB)`: what a job took of the machine, the GPU included."""
+    words = [
+        f"CPU {duration(gauge.cpu_ms)}",
+        f"RAM peak {size(gauge.rss_peak)}{_change(gauge.rss_after - gauge.rss_before)}",
+    ]
+    if gauge.gpu is not None:
+        words.append(f"GPU peak {size(gauge.gpu.peak_allocated)}{_change(gauge.gpu.kept)}")
+    return ", ".join(words)
+
+
+def _change(count: int) -> str:
+    return "" if abs(count) < MB else f" ({'+' if count > 0 else '-'}{size(abs(count))})"
 
 
 def _bodies(record: JobRecord) -> list[str]:
