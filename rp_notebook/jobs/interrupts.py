@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -30,21 +30,29 @@ class Stop:
     reason: Reason | None = None
     task: asyncio.Task[object] | None = None
 
-    def ask(self, reason: Reason, frame: FrameType | None) -> None:
-        """Ends the job: raises `KeyboardInterrupt` when `frame` is inside the handler, else cancels its task.
 
-        A signal that comes when neither can be done is absorbed: the job is already over.
-        """
-        self.reason = self.reason or reason
-        if _inside_handler(frame):
-            raise KeyboardInterrupt
-        if self.task is not None:
-            self.task.get_loop().call_soon_threadsafe(self.task.cancel)
+def end(stops: Sequence[Stop], reason: Reason, frame: FrameType | None) -> None:
+    """Ends running jobs: raises `KeyboardInterrupt` when `frame` is inside a handler, and cancels the other tasks.
+
+    A signal that comes when neither can be done is absorbed: the jobs are already over.
+    """
+    inside = _inside_handler(frame)
+    for stop in stops:
+        stop.reason = stop.reason or reason
+        if stop.task is None:
+            continue
+        loop = stop.task.get_loop()
+        if not inside:
+            loop.call_soon_threadsafe(stop.task.cancel)
+        elif stop.task is not asyncio.current_task(loop):
+            stop.task.cancel()  # at once: its next step may come before any callback, and block the loop in turn
+    if inside:
+        raise KeyboardInterrupt
 
 
 @contextmanager
-def stoppable(stop: Stop, timeout_s: float | None = None) -> Iterator[None]:
-    """While the block runs, Ctrl-C ends the job of `stop` and nothing else; so does `timeout_s`, in seconds.
+def stoppable(stops: Sequence[Stop], timeout_s: float | None = None) -> Iterator[None]:
+    """While the block runs, Ctrl-C ends the jobs of `stops` and nothing else; so does `timeout_s`, in seconds.
 
     The kernel's own handling of SIGINT cannot be used: it does not reach a synchronous handler in an async cell.
     Outside the main thread, where Python delivers no signals, the block just runs.
@@ -53,12 +61,13 @@ def stoppable(stop: Stop, timeout_s: float | None = None) -> Iterator[None]:
     if threading.current_thread() is not main:
         yield
         return
-    previous = signal.signal(signal.SIGINT, lambda _number, frame: stop.ask("cancelled", frame))
+    previous = signal.signal(signal.SIGINT, lambda _number, frame: end(stops, "cancelled", frame))
     timer = None
     if timeout_s is not None:
 
         def time_is_up() -> None:
-            stop.reason = stop.reason or "timed out"
+            for stop in stops:
+                stop.reason = stop.reason or "timed out"
             signal.pthread_kill(main.ident or 0, signal.SIGINT)
 
         timer = threading.Timer(timeout_s, time_is_up)

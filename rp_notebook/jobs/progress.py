@@ -27,12 +27,17 @@ def progress_told(job_id: str, told: Told) -> Iterator[None]:
     if module is None:
         yield
         return
-    before = module.threading
-    module.threading = _Listening(job_id, told, before)
+    listening = module.threading = _Listening(job_id, told, module.threading)
     try:
         yield
     finally:
-        module.threading = before
+        if module.threading is listening:
+            module.threading = listening.before
+        else:  # a job that started later is still running
+            later = module.threading
+            while later.before is not listening:
+                later = later.before
+            later.before = listening.before
 
 
 def progressed(progress: Any, at: float) -> Progressed:
@@ -49,12 +54,12 @@ class _Listening:
     def __init__(self, job_id: str, told: Told, before: Any) -> None:
         self._job_id = job_id
         self._told = told
-        self._before = before
+        self.before = before
 
     def Thread(self, target: Any, args: tuple[Any, ...], **options: Any) -> Any:  # noqa: N802 (the name it stands for)
         job, progress = args
         if job.get("id") != self._job_id:
-            return self._before.Thread(target=target, args=args, **options)
+            return self.before.Thread(target=target, args=args, **options)
         self._told(progress)
         return _Told()
 

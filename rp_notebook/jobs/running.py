@@ -43,7 +43,7 @@ def run_job(
     chosen = as_handler(handler, aggregate=aggregate, refresh=refresh)
     request = request_of(job)
     stop = Stop()
-    with stoppable(stop):
+    with stoppable((stop,)):
         record = drive(_recorded(chosen, request, clock, stop), chosen, stop)
     if stop.reason:
         raise KeyboardInterrupt
@@ -79,6 +79,9 @@ async def attempt(
         task.cancel()
         await asyncio.wait({task})
         raise
+    if task.cancelled():  # before its first step
+        waiting = Job(request.id, handler.name, request, version=handler.version)
+        return JobRecord(advance(waiting, Cancelled(clock())), ())
     return task.result()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rp_notebook.jobs.capture import copied_output
@@ -27,10 +29,29 @@ class Worker:
         """The record of one job. Ctrl-C, and `timeout_s` in seconds, end the job and nothing else."""
         stop = Stop()
         limit = handler.timeout_s if timeout_s is None else timeout_s
-        with copied_output() as printed, stoppable(stop, limit):
+        with copied_output() as printed, stoppable((stop,), limit):
             gauge = gauging()
             record = await attempt(handler, request, self._clock, stop, self.history.happened)
             record = replace(record, gauge=gauge())
         record = replace(record, printed=printed.getvalue())
         self.history.ended(record)
         return record
+
+    async def run_together(
+        self, handler: Handler, requests: Sequence[Request], timeout_s: float | None = None
+    ) -> list[JobRecord]:
+        """Runs several jobs as a worker of that concurrency would: async handlers overlap, others do not.
+
+        `timeout_s`, in seconds, is for all of them together. What they print is not told apart.
+        """
+        stops = tuple(Stop() for _ in requests)
+        with stoppable(stops, handler.timeout_s if timeout_s is None else timeout_s):
+            records = await asyncio.gather(
+                *(
+                    attempt(handler, request, self._clock, stop, self.history.happened)
+                    for request, stop in zip(requests, stops, strict=True)
+                )
+            )
+        for record in records:
+            self.history.ended(record)
+        return records

@@ -13,7 +13,7 @@ from typing import Any
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.declaration import FlagParser
 
-FLAGS = ("-n", "--name", "-o", "--output", "--mode", "--timeout")
+FLAGS = ("-n", "--name", "-o", "--output", "--mode", "--timeout", "--repeat", "--concurrency")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class JobLine:
     output: str | None
     mode: Any
     timeout_s: float | None
+    repeat: int
+    concurrency: int
     text: str
 
 
@@ -34,6 +36,8 @@ def job_flags() -> FlagParser:
     parser.add_argument("-o", "--output", metavar="VAR", help="put the answer into this variable")
     parser.add_argument("--mode", choices=("run", "runsync"), default="run", help="whose size limits hold")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds the job may take")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run it N times; show times and memory")
+    parser.add_argument("--concurrency", type=int, default=1, metavar="N", help="run N jobs at once; find races")
     return parser
 
 
@@ -44,7 +48,17 @@ def job_line(line: str, body: str | None = None) -> JobLine:
     """
     flags, text = _split(line)
     given = job_flags().parse_args(flags)
-    return JobLine(given.name, given.output, given.mode, given.timeout, body if body and not text else text)
+    if min(given.repeat, given.concurrency) < 1:
+        raise BadInput("--repeat and --concurrency take a number from 1 on")
+    return JobLine(
+        given.name,
+        given.output,
+        given.mode,
+        given.timeout,
+        given.repeat,
+        given.concurrency,
+        body if body and not text else text,
+    )
 
 
 def input_of(text: str, namespace: Mapping[str, Any]) -> Any:

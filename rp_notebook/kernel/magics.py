@@ -18,6 +18,7 @@ from rp_notebook.jobs.record import JobRecord
 from rp_notebook.kernel import commands
 from rp_notebook.kernel.inputs import job_flags
 from rp_notebook.kernel.session import Session
+from rp_notebook.panel.report import Report
 from rp_notebook.panel.result import text
 
 # A command is its flags and what it does with them.
@@ -88,7 +89,7 @@ class RunpodMagics(Magics):
         # Reached only by calling the magic from code; a typed cell is rewritten before IPython sees a magic.
         self.session.shell.run_cell(f"{HANDLER_MAGIC} {line}\n{cell}", store_history=False)
 
-    async def awaited(self, line: str, cell: str | None = None) -> JobRecord | None:
+    async def awaited(self, line: str, cell: str | None = None) -> JobRecord | Report | None:
         """What `%runpod job` becomes in a cell: an awaited call on the kernel's own loop."""
         rest = line.removeprefix("job").strip()
         if _asks_for_help(rest):
@@ -100,6 +101,7 @@ class RunpodMagics(Magics):
     async def reported(self, line: str, path: str) -> None:
         """Runs the job of a line like `%runpod job`'s and writes what came of it to a file, as JSON."""
         record = await self.session.run(line, None)
+        assert isinstance(record, JobRecord)  # the line comes without --repeat and --concurrency
         told = {
             "ok": str(record.status) == "COMPLETED" and not any(f.severity == "error" for f in record.findings),
             "status": record.status,

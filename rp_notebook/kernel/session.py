@@ -16,8 +16,10 @@ from rp_notebook.jobs.request import refuse_oversized, request_of
 from rp_notebook.jobs.worker import Worker
 from rp_notebook.kernel.declaring import Declaring
 from rp_notebook.kernel.inputs import input_of, job_line
+from rp_notebook.kernel.many import overlapped, repeated
 from rp_notebook.kernel.recorder import Recorder
 from rp_notebook.kernel.watching import shown_live
+from rp_notebook.panel.report import Report
 
 
 class Session:
@@ -37,12 +39,17 @@ class Session:
         names: dict[str, Any] = self.shell.user_ns
         return names
 
-    async def run(self, line: str, body: str | None) -> JobRecord:
-        """Runs the job of a `%runpod job` line. Raises `BadInput`, `BadDeclaration` or `UnknownHandler`."""
+    async def run(self, line: str, body: str | None) -> JobRecord | Report:
+        """Runs the job, or the jobs, of a `%runpod job` line. Raises `BadInput` or `UnknownHandler`."""
         asked = job_line(line, body)
         handler = self.handlers.chosen(asked.handler, self.namespace)
-        request = request_of(input_of(asked.text, self.namespace), mode=asked.mode)
+        job = input_of(asked.text, self.namespace)
+        request = request_of(job, mode=asked.mode)
         refuse_oversized(request, asked.mode)
+        if asked.repeat > 1:
+            return await repeated(self.worker, handler, job, asked.mode, asked.repeat, asked.timeout_s)
+        if asked.concurrency > 1:
+            return await overlapped(self.worker, handler, job, asked.mode, asked.concurrency, asked.timeout_s)
         with shown_live(self.history, self._display()):
             record = await self.worker.run(handler, request, asked.timeout_s)
         if asked.output:

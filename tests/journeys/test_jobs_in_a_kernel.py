@@ -84,3 +84,19 @@ def test_a_stream_is_shown_while_it_arrives_and_the_result_stays(kernel) -> None
     assert "RUNNING  talks" in shown
     assert "one two" in shown
     assert shown.rindex("COMPLETED  talks") > shown.rindex("RUNNING  talks")
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("blocking", ["await asyncio.sleep(60)", "time.sleep(60)"], ids=["awaiting", "blocking"])
+def test_ctrl_c_ends_all_jobs_that_run_at_once(kernel, blocking: str) -> None:
+    manager, cell = kernel
+    cell(
+        "%%runpod_handler\nimport asyncio, time\ncalls = []\nasync def crowd(job):\n"
+        f"    calls.append(1)\n    if len(calls) > 6:  # after two rounds of three, one by one\n        {blocking}"
+    )
+    interrupt = threading.Timer(0.7, manager.interrupt_kernel)
+    interrupt.start()
+    started = time.monotonic()
+    assert "CANCELLED" in cell("%runpod job --concurrency 3 {}")
+    assert time.monotonic() - started < 30
+    assert cell("model") == "'warm'"

@@ -1,0 +1,55 @@
+"""Jobs one after another against the same jobs at once: what overlapping gains, and what it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.handler import Handler, Kind
+from rp_notebook.jobs.record import JobRecord
+
+OVERLAPS = 0.8  # of the serial time: at most so much, and jobs are said to overlap
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Records of the same jobs, in the same order: twice one after another, and once at a time.
+
+    `serial_s` and `together_s` are the seconds that all jobs took.
+    """
+
+    handler: Handler
+    serial: Sequence[JobRecord]
+    again: Sequence[JobRecord]
+    together: Sequence[JobRecord]
+    serial_s: float
+    together_s: float
+
+    @property
+    def speedup(self) -> float:
+        """How many times as fast the jobs were at once."""
+        return self.serial_s / self.together_s if self.together_s else 1.0
+
+    def findings(self) -> Iterator[Finding]:
+        """Shared state that breaks, and handlers that cannot overlap."""
+        if self.handler.kind in (Kind.SYNC, Kind.GENERATOR):
+            message = "a sync handler runs one job after another, whatever the concurrency: it holds the worker's loop"
+            yield Finding("RPJ130", "warning", message, "write `async def` and await what takes long")
+        elif self.together_s > OVERLAPS * self.serial_s:
+            message = f"the jobs hardly overlap: {self.together_s:.2f} s at once, {self.serial_s:.2f} s one by one"
+            fix = "something in the handler blocks the loop: await it, or give it to asyncio.to_thread"
+            yield Finding("RPJ131", "warning", message, fix)
+        for at, (alone, twice, crowded) in enumerate(zip(self.serial, self.again, self.together, strict=True), start=1):
+            if answers(alone) == answers(crowded):
+                continue
+            if answers(alone) != answers(twice):
+                yield Finding("RPJ133", "note", f"job {at} answers differently each time: races cannot be told from it")
+            else:
+                message = f"job {at} answers differently when others run at the same time: its state is shared"
+                yield Finding("RPJ132", "error", message, "keep what belongs to one job in local variables")
+
+
+def answers(record: JobRecord) -> tuple[object, ...]:
+    """What a record says to the client, without its identity."""
+    return (record.status, record.lost, tuple(post.body for post in record.posts if post.kind != "progress"))

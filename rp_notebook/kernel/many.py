@@ -1,0 +1,84 @@
+"""`%runpod job --repeat N` and `--concurrency N`: many jobs, and one report on them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rp_notebook.jobs.handler import Handler
+from rp_notebook.jobs.job import Status
+from rp_notebook.jobs.overlap import Overlap
+from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.request import Mode, Request, request_of
+from rp_notebook.jobs.series import Series
+from rp_notebook.jobs.worker import Worker
+from rp_notebook.panel.preview import duration, size
+from rp_notebook.panel.report import Report
+
+
+async def repeated(
+    worker: Worker, handler: Handler, job: Any, mode: Mode, count: int, timeout_s: float | None
+) -> Report:
+    """Runs the job `count` times, one after another, until one is cancelled."""
+    records = []
+    for _ in range(count):
+        records.append(await worker.run(handler, _fresh(job, mode), timeout_s))
+        if cancelled(records[-1]):
+            break
+    series = Series(records)
+    growth = (
+        ""
+        if series.growth is None
+        else f"memory {'+' if series.growth >= 0 else '-'}{size(abs(round(series.growth)))} a job"
+    )
+    listing = [
+        f"first   {duration(series.first_ms)}",
+        f"min     {duration(series.rest_ms[0])}   median {duration(series.median_ms)}   p95 {duration(series.p95_ms)}",
+        *([growth] if growth else []),
+    ]
+    findings = [*records[-1].findings, *series.findings()]
+    headline = f"{handler.name}, {len(records)} times: {records[-1].status}"
+    return Report(
+        "REPEATED", "bad" if any(f.severity == "error" for f in findings) else "good", headline, listing, findings
+    )
+
+
+async def overlapped(
+    worker: Worker, handler: Handler, job: Any, mode: Mode, count: int, timeout_s: float | None
+) -> Report:
+    """Runs `count` jobs one by one, twice, and then at once; a list of `count` inputs gives each its own."""
+    inputs = job if isinstance(job, list) and len(job) == count else [job] * count
+    serial, again, serial_s = [], [], 0.0
+    for given in inputs:
+        began = time.perf_counter()
+        serial.append(await worker.run(handler, _fresh(given, mode), timeout_s))
+        serial_s += time.perf_counter() - began
+        again.append(await worker.run(handler, _fresh(given, mode), timeout_s))
+        if cancelled(again[-1]) or cancelled(serial[-1]):
+            return Report("CANCELLED", "dim", f"{handler.name}, after {len(serial) + len(again)} jobs one by one")
+    began = time.perf_counter()
+    together = await worker.run_together(handler, [_fresh(given, mode) for given in inputs], timeout_s)
+    if any(cancelled(record) for record in together):
+        return Report("CANCELLED", "dim", f"{handler.name}, {count} jobs at once")
+    overlap = Overlap(handler, serial, again, together, serial_s, time.perf_counter() - began)
+    findings = [*together[-1].findings, *overlap.findings()]
+    listing = [
+        f"one by one  {duration(overlap.serial_s * 1000)}",
+        f"at once     {duration(overlap.together_s * 1000)}   {overlap.speedup:.1f} times as fast",
+    ]
+    headline = f"{handler.name}, {count} jobs at once"
+    return Report(
+        "OVERLAPPED", "bad" if any(f.severity == "error" for f in findings) else "good", headline, listing, findings
+    )
+
+
+def cancelled(record: JobRecord) -> bool:
+    """Whether the user ended the job."""
+    return record.status is Status.CANCELLED
+
+
+def _fresh(job: Any, mode: Mode) -> Request:
+    """The request with an id of its own: a job's id may not come twice."""
+    if isinstance(job, dict) and "input" in job:
+        job = {key: value for key, value in job.items() if key != "id"}
+    return request_of(job, mode=mode)
