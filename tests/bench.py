@@ -146,6 +146,7 @@ def imported(before: str, measured: str) -> float:
 
 def run(code: str) -> str:
     environ = {**os.environ, "IPYTHONDIR": os.environ.get("TMPDIR", "/tmp")}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ
     ).stdout.split()[-1]

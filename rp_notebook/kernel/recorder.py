@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rp_notebook.export.cells import CellRun
+if TYPE_CHECKING:
+    from rp_notebook.export.cells import CellRun
 
 
 class Recorder:
@@ -24,6 +25,8 @@ class Recorder:
     @property
     def cells(self) -> tuple[CellRun, ...]:
         """The recorded executions, oldest first."""
+        from rp_notebook.export.cells import CellRun  # the exporter is loaded when somebody exports
+
         return tuple(CellRun(*fields) for fields in self._ran)
 
     def watch(self) -> Callable[[], None]:

@@ -16,7 +16,6 @@ from rp_notebook.jobs.request import refuse_oversized, request_of
 from rp_notebook.jobs.worker import Worker
 from rp_notebook.kernel.declaring import Declaring
 from rp_notebook.kernel.inputs import input_of, job_line
-from rp_notebook.kernel.many import overlapped, repeated
 from rp_notebook.kernel.recorder import Recorder
 from rp_notebook.kernel.watching import shown_live
 from rp_notebook.panel.report import Report
@@ -46,10 +45,11 @@ class Session:
         job = input_of(asked.text, self.namespace)
         request = request_of(job, mode=asked.mode)
         refuse_oversized(request, asked.mode)
-        if asked.repeat > 1:
-            return await repeated(self.worker, handler, job, asked.mode, asked.repeat, asked.timeout_s)
-        if asked.concurrency > 1:
-            return await overlapped(self.worker, handler, job, asked.mode, asked.concurrency, asked.timeout_s)
+        if max(asked.repeat, asked.concurrency) > 1:
+            from rp_notebook.kernel import many  # statistics takes longer to load than all of this room
+
+            run, count = (many.repeated, asked.repeat) if asked.repeat > 1 else (many.overlapped, asked.concurrency)
+            return await run(self.worker, handler, job, asked.mode, count, asked.timeout_s)
         with shown_live(self.history, self._display()):
             record = await self.worker.run(handler, request, asked.timeout_s)
         if asked.output:
