@@ -13,6 +13,7 @@ from rp_notebook.jobs.payload import ITEM_LIMIT, MB, NEAR, RUN_LIMIT, RUNSYNC_LI
 from rp_notebook.jobs.posts import Post
 
 LOSING_ITEMS_SHOWN = 3
+PREFIX = 100_000  # bytes of an answer that are searched for what an exception says
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,28 @@ def findings_of(job: Job, posts: tuple[Post, ...], sizes: Sizes, dropped: Iterab
         *(_dropped(why) for why in list(dropped)[:LOSING_ITEMS_SHOWN]),
         *_misread(posts),
     )
+
+
+def taken_from(name: str) -> Finding:
+    """A module-level dict was returned, and the SDK took keys out of it."""
+    message = (
+        f"the SDK takes `error` and `refresh_worker` out of the module-level dict `{name}`: next time they are gone"
+    )
+    return Finding("RPJ111", "error", message, f"return a copy: dict({name})")
+
+
+def renamed(was: str, now: object) -> Finding:
+    """The handler changed the id in its job."""
+    message = (
+        f"the handler changes job['id']: its answer goes to {now!r}, {was} never ends, and the worker takes no more"
+    )
+    return Finding("RPJ112", "error", message, "leave job['id'] as it is")
+
+
+def told_late(seconds: float) -> Finding:
+    """A progress update was sent just before the end."""
+    message = f"the last progress update came {seconds * 1000:.0f} ms before the end: it may arrive after the answer"
+    return Finding("RPJ113", "note", message, "the client then sees IN_PROGRESS again; leave the last update out")
 
 
 def _lost(job: Job) -> Iterator[Finding]:
@@ -81,12 +104,19 @@ def _misread(posts: tuple[Post, ...]) -> Iterator[Finding]:
     final = posts[-1] if posts and posts[-1].kind == "done" else None
     if final is None or len(final.body) > RUNSYNC_LIMIT:
         return
+    yield from _own_loop(final)
     if b'"error"' in final.body and not isinstance(final.value.get("error", ""), str):
         message = "`error` is not text: users report that such jobs show COMPLETED, without an output"
         yield Finding("RPJ109", "error", message, "write str(...) around it")
     elif b'"errors"' in final.body and _has_errors(final.value):
         message = "`errors` means nothing to the platform: the job counts as COMPLETED"
         yield Finding("RPJ110", "warning", message, "return {'error': '...'} or raise to fail the job")
+
+
+def _own_loop(final: Post) -> Iterator[Finding]:
+    if b"asyncio.run() cannot be called from a running event loop" in final.body[:PREFIX]:
+        message = "asyncio.run() in a handler fails in every worker: the SDK's loop is running"
+        yield Finding("RPJ114", "error", message, "write `async def` and await, as `await work()`")
 
 
 def _has_errors(answer: Any) -> bool:

@@ -20,7 +20,7 @@ class JobRecord:
 
     `posts` are the bodies a worker would send, in order; `dropped` says why a stream item or a progress update was
     not sent; `printed` is what the handler wrote to stdout and stderr and `gauge` what it took of the machine,
-    where a notebook's worker ran it.
+    where a notebook's worker ran it; `noted` is what was seen while it ran.
     """
 
     job: Job
@@ -28,6 +28,7 @@ class JobRecord:
     dropped: tuple[str, ...] = ()
     printed: str = ""
     gauge: Gauge | None = None
+    noted: tuple[Finding, ...] = ()
 
     @property
     def id(self) -> str:
@@ -52,7 +53,7 @@ class JobRecord:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What production would make of this job, beyond its status."""
-        return findings_of(self.job, self.posts, self.sizes, self.dropped)
+        return (*findings_of(self.job, self.posts, self.sizes, self.dropped), *self.noted)
 
     @property
     def final(self) -> Post | None:

@@ -16,7 +16,9 @@ from itertools import islice
 from typing import Any
 
 from rp_notebook.jobs.events import Completed, Event, Failed, Lost, Started, Yielded
-from rp_notebook.jobs.handler import Handler, Kind
+from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.handler import Handler, Kind, names_of
+from rp_notebook.jobs.judgement import taken_from
 from rp_notebook.jobs.payload import unencodable
 from rp_notebook.jobs.posts import Post, post_of
 
@@ -28,8 +30,12 @@ RENDER_DEPTH = 100  # nested deeper than this, rendering might exceed the recurs
 LEAVES = frozenset({str, int, float, bool, type(None)})
 
 
-async def run(handler: Handler, job: dict[str, Any], clock: Clock) -> AsyncIterator[Event]:
+async def run(
+    handler: Handler, job: dict[str, Any], clock: Clock, note: Callable[[Finding], None] = lambda _: None
+) -> AsyncIterator[Event]:
     """The events of one job, `Started` first. The handler gets `job` itself and may change it.
+
+    `note` hears of what no event tells.
 
     Nothing the handler raises escapes, but `asyncio.CancelledError` and `KeyboardInterrupt`: whoever stops a job
     knows why, and says so.
@@ -41,14 +47,14 @@ async def run(handler: Handler, job: dict[str, Any], clock: Clock) -> AsyncItera
                 async for event in steps:
                     yield event
         else:
-            yield await _plain(handler, job, clock)
+            yield await _plain(handler, job, clock, note)
     except SystemExit as exit_:
         yield Lost(clock(), f"the handler called sys.exit({exit_.code!r}): the worker process ends and posts nothing")
     except Exception as escaped:  # noqa: BLE001 (it escapes the SDK's handle_job too: logged there, and nothing is posted)
         yield Lost(clock(), f"{type(escaped).__name__} while the answer was prepared: {_text(escaped)}")
 
 
-async def _plain(handler: Handler, job: dict[str, Any], clock: Clock) -> Event:
+async def _plain(handler: Handler, job: dict[str, Any], clock: Clock, note: Callable[[Finding], None]) -> Event:
     try:
         answer = handler.call(job)
         if inspect.isawaitable(answer):
@@ -56,6 +62,9 @@ async def _plain(handler: Handler, job: dict[str, Any], clock: Clock) -> Event:
         if foreign := _is_foreign(answer):
             f"{answer}"
         result = _result(answer)
+        if isinstance(answer, dict) and ("error" in result or "stopPod" in result):
+            for name in names_of(answer, handler.call):
+                note(taken_from(name))
     except Exception as error:  # noqa: BLE001 (the user's code failed: that is data)
         result, foreign = {"error": error_text(error)}, False
     if foreign:

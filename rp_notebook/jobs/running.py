@@ -9,16 +9,19 @@ from typing import Any
 
 from rp_notebook.jobs.driving import drive
 from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, TimedOut, Yielded
+from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler, Kind, as_handler
 from rp_notebook.jobs.history import Listener
 from rp_notebook.jobs.interrupts import Stop, stoppable
 from rp_notebook.jobs.job import Job, advance
+from rp_notebook.jobs.judgement import renamed, told_late
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.progress import progress_told, progressed
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request, request_of
 from rp_notebook.jobs.runner import Clock, run
 
+LATE_S = 0.1  # an update this close to the end may overtake it: each is posted by a thread of its own
 AWAITED = (Kind.ASYNC, Kind.ASYNC_GENERATOR)
 
 
@@ -91,9 +94,12 @@ async def _recorded(
     job = Job(request.id, handler.name, request, version=handler.version)
     posts: list[Post] = []
     dropped: list[str] = []
+    noted: list[Finding] = []
+    given = request.decoded()
+    last_told: float | None = None
 
     def happened(event: Event) -> None:
-        nonlocal job
+        nonlocal job, last_told
         job = advance(job, event)
         match event:
             case Yielded(post=None, lost=why) | Progressed(post=None, lost=why):
@@ -105,16 +111,22 @@ async def _recorded(
                 | Failed(post=post)
             ):
                 posts.append(post)
+        if isinstance(event, Progressed):
+            last_told = event.at
         if tell is not None:
             tell(job, event)
 
     try:
         with progress_told(request.id, lambda progress: happened(progressed(progress, clock()))):
-            async for event in run(handler, request.decoded(), clock):
+            async for event in run(handler, given, clock, noted.append):
                 happened(event)
     except BaseException as end:  # noqa: BLE001 (what is no Exception ends a worker's task, and the job with it)
         happened(_ended_by(end, stop, clock()))
-    return JobRecord(job, tuple(posts), tuple(dropped))
+    if last_told is not None and job.ended_at is not None and job.ended_at - last_told < LATE_S:
+        noted.append(told_late(job.ended_at - last_told))
+    if given.get("id") != request.id:
+        noted.append(renamed(request.id, given.get("id")))
+    return JobRecord(job, tuple(posts), tuple(dropped), noted=tuple(noted))
 
 
 def _ended_by(end: BaseException, stop: Stop, at: float) -> Event:
