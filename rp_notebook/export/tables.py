@@ -39,7 +39,10 @@ IPYTHON_NAMES = frozenset({"get_ipython", "display", "In", "Out", "exit", "quit"
 IPYTHON_MODULES = frozenset({"IPython", "ipywidgets", "google.colab", "ipykernel"})
 OUR_MODULE = "rp_notebook"
 
-BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "__doc__", "__builtins__", "__spec__", "__annotations__"}
+IPYTHON_BUILTINS = frozenset({"get_ipython", "display", "__IPYTHON__"})  # in a kernel they are among Python's own
+BUILTINS = (frozenset(dir(builtins)) - IPYTHON_BUILTINS) | {
+    *("__file__", "__name__", "__doc__", "__builtins__", "__spec__", "__annotations__")
+}
 STDLIB = frozenset(sys.stdlib_module_names)
 
 # A method of one of these names changes its own list, dict or set and nothing inside it.

@@ -5,13 +5,18 @@ from __future__ import annotations
 import shlex
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rp_notebook.errors import BadInput
+from rp_notebook.errors import BadInput, ExportRefused
 from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.handler import Handler
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.card import StatusCard
 from rp_notebook.panel.report import Report
 from rp_notebook.panel.table import JobTable
+
+if TYPE_CHECKING:
+    from rp_notebook.export.exporting import ExportResult
 
 
 def split(line: str) -> list[str]:
@@ -53,25 +58,40 @@ def export_flags() -> FlagParser:
 
 def export(session: Session, flags: Namespace) -> Report:
     """Exports the handler with what the cells really executed."""
+    handler = session.handlers.chosen(flags.name, session.namespace)
+    try:
+        result = exported(session, handler, python=flags.python, base=flags.base)
+    except ExportRefused as refusal:
+        return Report("REFUSED", "bad", f"{handler.name}: nothing was written", findings=refusal.findings)
+    folder = Path(flags.folder).expanduser()
+    written = "dry run" if flags.dry_run else result.write(folder, force=flags.force)
+    headline = f"{handler.name} → {flags.folder}: {result.summary}"
+    ran = session.history.of(handler.name, handler.version)
+    steps = [f"%runpod prove {flags.folder}"] if ran else ["%runpod job {...}  (a job that ran becomes a test)"]
+    return Report(written.upper(), "good", headline, [result.repo.tree()], result.findings, steps)
+
+
+def exported(session: Session, handler: Handler, *, python: str | None = None, base: str | None = None) -> ExportResult:
+    """The export of a handler, in memory. Raises `ExportRefused`."""
     from rp_notebook.export.exporting import export_cells
     from rp_notebook.export.slicing import Live
 
-    handler = session.handlers.chosen(flags.name, session.namespace)
-    declaration = session.declaration(handler)
-    records = session.history.of(handler.name, handler.version)
-    result = export_cells(
+    return export_cells(
         session.recorder.cells,
-        declaration,
+        session.declaration(handler),
         live=Live(session.namespace, session.namespace.get("Out", {})),
-        records=records,
-        python=flags.python,
-        base=flags.base,
+        records=session.history.of(handler.name, handler.version),
+        python=python,
+        base=base,
+        folder=Path.cwd(),
     )
-    folder = Path(flags.folder).expanduser()
-    written = "dry run" if flags.dry_run else result.write(folder, force=flags.force)
-    headline = f"{declaration.name} → {flags.folder}: {result.summary}"
-    steps = [f"%runpod prove {flags.folder}"] if records else ["%runpod job {...}  (a job that ran becomes a test)"]
-    return Report(written.upper(), "good", headline, [result.repo.tree()], result.findings, steps)
+
+
+def check_flags() -> FlagParser:
+    """The flags of `%runpod check`."""
+    parser = FlagParser(prog="%runpod check", add_help=False, description="What would go wrong later.")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the handler (default: the latest registered)")
+    return parser
 
 
 def prove_flags() -> FlagParser:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -16,6 +17,7 @@ from rp_notebook.errors import RpNotebookError
 from rp_notebook.jobs.declaration import HANDLER_MAGIC, FlagParser, handler_flags
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.kernel import commands
+from rp_notebook.kernel.checking import checked
 from rp_notebook.kernel.inputs import job_flags
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.report import Report
@@ -27,6 +29,8 @@ COMMANDS: tuple[tuple[str, Callable[[], FlagParser], Callable[[Session, Any], An
     ("export", commands.export_flags, commands.export),
     ("prove", commands.prove_flags, commands.prove),
 )
+
+AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType({"job": job_flags, "check": commands.check_flags})
 
 
 @magics_class
@@ -47,6 +51,7 @@ class RunpodMagics(Magics):
         %runpod                       handlers, last jobs, what to type next
         %runpod job [-n NAME] INPUT   run a job; INPUT is JSON, a variable, an expression, or @file.json
         %runpod jobs                  the jobs so far
+        %runpod check [NAME]          what would go wrong later, without exporting
         %runpod export DIR            write the worker repository
         %runpod prove DIR             replay the jobs through it under the real SDK
 
@@ -60,10 +65,10 @@ class RunpodMagics(Magics):
         if name in ("--help", "-h", "help"):
             print(RunpodMagics.runpod.__doc__)  # noqa: T201 (what a magic says, it prints)
             return None
-        if name == "job":
-            return self._job_where_it_cannot_run(rest)
+        if name in AWAITED:
+            return self._where_it_cannot_run(name, rest)
         if name not in with_flags:
-            raise UsageError(_unknown(name, [*with_flags, "job"]))
+            raise UsageError(_unknown(name, [*with_flags, *AWAITED]))
         if cell:
             raise UsageError(f"%%runpod {name} takes no body; only %%runpod job does: write %runpod {name}")
         flags, act = with_flags[name]
@@ -90,13 +95,15 @@ class RunpodMagics(Magics):
         self.session.shell.run_cell(f"{HANDLER_MAGIC} {line}\n{cell}", store_history=False)
 
     async def awaited(self, line: str, cell: str | None = None) -> JobRecord | Report | None:
-        """What `%runpod job` becomes in a cell: an awaited call on the kernel's own loop."""
-        rest = line.removeprefix("job").strip()
+        """What `%runpod job` and `check` become in a cell: an awaited call on the kernel's own loop."""
+        name, _, rest = line.partition(" ")
         if _asks_for_help(rest):
-            print(job_flags().format_help())  # noqa: T201
+            print(AWAITED[name]().format_help())  # noqa: T201
             return None
         with said_in_one_line():
-            return await self.session.run(rest, cell)
+            if name == "job":
+                return await self.session.run(rest.strip(), cell)
+            return await checked(self.session, commands.check_flags().parse_args(commands.split(rest)).name)
 
     async def reported(self, line: str, path: str) -> None:
         """Runs the job of a line like `%runpod job`'s and writes what came of it to a file, as JSON."""
@@ -113,12 +120,12 @@ class RunpodMagics(Magics):
         }
         Path(path).write_text(json.dumps(told))
 
-    def _job_where_it_cannot_run(self, rest: str) -> None:
+    def _where_it_cannot_run(self, name: str, rest: str) -> None:
         if _asks_for_help(rest):
-            print(job_flags().format_help())  # noqa: T201
+            print(AWAITED[name]().format_help())  # noqa: T201
             return
         raise UsageError(
-            "%runpod job is awaited by its cell, which cannot be done here (inside a function or another magic): "
+            f"%runpod {name} is awaited by its cell, which cannot be done here (inside a function or another magic): "
             "write `record = await rp_notebook.arun_job(handler, {...})`"
         )
 

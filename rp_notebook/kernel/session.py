@@ -11,8 +11,10 @@ from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.handlers import Handlers
 from rp_notebook.jobs.history import History
+from rp_notebook.jobs.marking import mark_of
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import refuse_oversized, request_of
+from rp_notebook.jobs.schema import Schema, checked_schema, refuse_unfit
 from rp_notebook.jobs.worker import Worker
 from rp_notebook.kernel.declaring import Declaring
 from rp_notebook.kernel.inputs import input_of, job_line
@@ -43,6 +45,9 @@ class Session:
         asked = job_line(line, body)
         handler = self.handlers.chosen(asked.handler, self.namespace)
         job = input_of(asked.text, self.namespace)
+        schema = self.schema_of(handler)
+        if schema is not None:
+            refuse_unfit(job["input"] if isinstance(job, dict) and "input" in job else job, schema)
         request = request_of(job, mode=asked.mode)
         refuse_oversized(request, asked.mode)
         if max(asked.repeat, asked.concurrency) > 1:
@@ -62,6 +67,15 @@ class Session:
         from IPython.display import display
 
         return display
+
+    def schema_of(self, handler: Handler) -> Schema | None:
+        """The input schema that a handler was registered with. Raises `BadDeclaration` when it is none."""
+        mark = mark_of(handler.call)
+        name = self.declaration(handler).schema
+        if name is not None and name not in self.namespace:
+            raise BadDeclaration(f"--schema {name}: there is no variable of that name")
+        schema = self.namespace[name] if name is not None else mark.schema if mark is not None else None
+        return None if schema is None else checked_schema(schema)
 
     def declaration(self, handler: Handler) -> Declaration:
         """How a handler is declared; a plain callable of the namespace declares itself."""

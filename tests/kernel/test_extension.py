@@ -122,3 +122,31 @@ def test_the_kernel_knows_what_no_cell_tells(cell: Cell, tmp_path) -> None:
     cell("%runpod job 1")
     cell(f"%runpod export {tmp_path}/worker")
     assert "model.warm()" in (tmp_path / "worker" / "handler.py").read_text()
+
+
+def test_a_schema_is_checked_before_the_job(cell: Cell, capsys) -> None:
+    cell("SCHEMA = {'x': {'type': int, 'required': True, 'constraints': lambda x: x > 0}}")
+    cell("%%runpod_handler --schema SCHEMA\ndef double(job):\n    return job['input']['x'] * 2")
+    capsys.readouterr()
+    cell('%runpod job {"x": -1}')
+    assert "'x' breaks its constraint" in "".join(capsys.readouterr())
+    assert cell('%runpod job {"x": 1}').result.output == 2
+
+
+def test_check_says_what_would_go_wrong_later(cell: Cell) -> None:
+    cell(
+        "import runpod\nSCHEMA = {'x': {'type': int, 'required': False, 'default': 1, 'constraints': lambda x: x > 0}}"
+    )
+    cell("@runpod.serverless.register_fitness_check\ndef has_disk():\n    raise OSError('full')")
+    cell("%%runpod_handler --schema SCHEMA\ndef shows(job):\n    display(job)\n    return {1}")
+    cell('%runpod job {"x": 1}')
+    found = {finding.code for finding in cell("%runpod check").result.findings}
+    assert {"RPJ101", "RPJ140", "RPJ150", "RPS110"} <= found
+
+
+def test_a_refused_export_says_where_and_writes_nothing(cell: Cell, tmp_path) -> None:
+    cell("%%runpod_handler\ndef shows(job):\n    return get_ipython()")
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert report.badge == "REFUSED"
+    assert [finding.code for finding in report.findings] == ["RPS110"]
+    assert not (tmp_path / "worker").exists()
