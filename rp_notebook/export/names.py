@@ -7,6 +7,8 @@ import symtable
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from rp_notebook.export.comprehensions import comprehension_names
+
 NOW_TABLES = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
 CALLING = (
     *(ast.Call, ast.BinOp, ast.Subscript, ast.Attribute, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Await),
@@ -41,8 +43,10 @@ def names_of(node: ast.stmt, *, future: bool = False) -> Names:
     """The names of one top-level statement; `future` says that annotations are not evaluated."""
     lazy = "from __future__ import annotations\n" if future else ""
     table = symtable.symtable(lazy + ast.unparse(node), "<cell>", "exec")
-    now: set[str] = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
-    bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} - {"annotations"}
+    inner = comprehension_names(node)
+    now: set[str] = {s.get_name() for s in table.get_symbols() if s.is_referenced()} - inner
+    bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} - {"annotations"} - inner
+    bound |= {n.target.id for n in immediate(node) if isinstance(n, ast.NamedExpr)}
     later: set[str] = set()
     stores: set[str] = set()
     for child in table.get_children():

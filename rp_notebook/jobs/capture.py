@@ -26,6 +26,9 @@ class Copied(io.TextIOBase):
     def flush(self) -> None:
         self._through.flush()
 
+    def close(self) -> None:
+        """Leaves the stream behind it open: it is not ours."""
+
     def isatty(self) -> bool:
         return self._through.isatty()
 
