@@ -35,10 +35,6 @@ class NeedsAwait(RpNotebookError):
     """An async handler was given to `run_job` while an event loop runs."""
 
 
-class NotMainThread(RpNotebookError):
-    """Jobs run in the main thread, as in a worker."""
-
-
 class InvalidTransition(RpNotebookError):
     """An event that cannot follow the job's present status."""
 

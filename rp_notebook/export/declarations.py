@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from rp_notebook.errors import BadDeclaration
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.magics import peeled
 from rp_notebook.export.tables import OUR_MODULE
-from rp_notebook.jobs.declaration import Declaration, declared, handler_cell, start_calls
+from rp_notebook.jobs.declaration import Declaration, declared, dotted, handler_cell, imported_names, start_calls
 
 MARK = f"{OUR_MODULE}.handler"
-OPTIONS = (("aggregate", bool), ("refresh", bool), ("concurrency", int), ("timeout", float))
+OPTIONS = ("aggregate", "refresh", "concurrency", "timeout")
 
 
 def declarations(cells: Sequence[CellRun]) -> dict[str, Declaration]:
@@ -59,36 +58,26 @@ def _in_cell(cell: CellRun, imports: list[str]) -> Iterator[Declaration]:
 
 
 def _declared(flags: str, source: str, earlier: list[str]) -> Declaration | None:
-    # What earlier cells imported tells how `start` may be called here; the lines are counted without them.
-    head = "\n".join(earlier) + "\n" if earlier else ""
+    # What earlier cells imported tells how `start` may be called here.
     try:
-        found = declared(flags, head + source)
+        return declared(flags, "\n".join([*earlier, source]))
     except (BadDeclaration, SyntaxError):
         return None
-    line = found.config_line
-    return replace(found, config_line=line - head.count("\n") if line is not None else None)
 
 
 def _paths(imports: list[str]) -> dict[str, str]:
-    names = {OUR_MODULE: OUR_MODULE}
-    for text in imports:
-        node = ast.parse(text).body[0]
-        if isinstance(node, ast.Import):
-            names |= {(a.asname or a.name): a.name for a in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {(a.asname or a.name): f"{node.module}.{a.name}" for a in node.names}
-    return names
+    return {OUR_MODULE: OUR_MODULE} | imported_names(ast.parse("\n".join(imports)))
 
 
 def _marked(node: ast.FunctionDef | ast.AsyncFunctionDef, names: dict[str, str]) -> Iterator[Declaration]:
     for item in node.decorator_list:
         target = item.func if isinstance(item, ast.Call) else item
-        if _path(target, names) not in (MARK, f"{OUR_MODULE}.jobs.marking.handler"):
+        if dotted(target, names) not in (MARK, f"{OUR_MODULE}.jobs.marking.handler"):
             continue
         given = {k.arg: k.value for k in item.keywords if k.arg} if isinstance(item, ast.Call) else {}
         name = given.get("name")
         schema = given.get("schema")
-        said = {key: _literal(given[key]) for key, _ in OPTIONS if key in given}
+        said = {key: _literal(given[key]) for key in OPTIONS if key in given}
         yield Declaration(
             name=name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else node.name,
             function=node.name,
@@ -98,15 +87,6 @@ def _marked(node: ast.FunctionDef | ast.AsyncFunctionDef, names: dict[str, str])
             timeout_s=said["timeout"] if isinstance(said.get("timeout"), int | float) else None,  # type: ignore[arg-type] # just checked
             schema=schema.id if isinstance(schema, ast.Name) else None,
         )
-
-
-def _path(node: ast.expr, names: dict[str, str]) -> str:
-    if isinstance(node, ast.Name):
-        return names.get(node.id, "")
-    if isinstance(node, ast.Attribute):
-        owner = _path(node.value, names)
-        return f"{owner}.{node.attr}" if owner else ""
-    return ""
 
 
 def _literal(node: ast.expr) -> object:

@@ -10,7 +10,7 @@ import tokenize
 from collections.abc import Iterator
 
 from rp_notebook.export.demand import Demand, Missing, label_of
-from rp_notebook.export.live import Source
+from rp_notebook.export.live import Live
 from rp_notebook.export.names import immediate
 from rp_notebook.export.program import Program
 from rp_notebook.export.state import secret_setting
@@ -20,15 +20,13 @@ from rp_notebook.export.timeline import Fact, changed_roots
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding, Severity
 
-LONG_S = 30.0  # a cell that took longer than this at every cold start is worth a word
 
-
-def problems(demand: Demand, history: History, source: Source | None) -> list[Finding]:
+def problems(demand: Demand, history: History, live: Live | None) -> list[Finding]:
     """Why the worker would be wrong."""
     facts = demand.timeline.facts
     stored = {name for place in demand.kept for name in facts[place].names.stores}
     found = [
-        _missing(missing, demand, history, source)
+        _missing(missing, demand, history, live)
         for name, missing in sorted(demand.missing.items())
         if name not in stored or missing.deleted is not None
     ]
@@ -52,7 +50,7 @@ def _plumbing(fact: Fact) -> Finding:
     return _at(fact, "RPS110", "error", f"{names} is needed, and {fact.plumbing}", "a worker runs without a notebook")
 
 
-def _missing(missing: Missing, demand: Demand, history: History, source: Source | None) -> Finding:
+def _missing(missing: Missing, demand: Demand, history: History, live: Live | None) -> Finding:
     name = missing.name
     user = demand.timeline.facts[missing.user] if missing.user is not None else None
     where = (user.statement.cell.number, _line_of(user, name)) if user else (None, None)
@@ -69,8 +67,8 @@ def _missing(missing: Missing, demand: Demand, history: History, source: Source 
     if missing.deleted is not None:
         cell = demand.timeline.facts[missing.deleted].statement.cell.number
         return Finding("RPS109", "error", f"`{name}`{used}, was deleted in cell {cell}", "define it again", *where)
-    if source is not None and name in source.namespace:
-        kind = type(source.namespace[name]).__name__
+    if live is not None and name in live.namespace:
+        kind = type(live.namespace[name]).__name__
         message = f"no cell defines `{name}` ({kind}){used}"
         return Finding("RPS105", "error", message, f"write {name} = ... in a cell", *where)
     later = demand.timeline.reach(name, demand.timeline.end).positions

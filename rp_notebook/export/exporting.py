@@ -12,12 +12,13 @@ from rp_notebook.errors import UnknownHandler
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.installed import located
+from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import module_of
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.requirements import pins
-from rp_notebook.export.slicing import Dropped, Kept, Live, slice_cells
+from rp_notebook.export.slicing import Dropped, Kept, slice_cells
 from rp_notebook.export.writing import write_repo
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding

@@ -20,39 +20,41 @@ FROZEN_BYTES = 64_000  # plain data beyond this belongs into a file
 
 
 @dataclass(frozen=True)
-class Source:
-    """The facts of a running kernel: its names, and what its cells displayed by execution count."""
+class Live:
+    """What a running kernel knows: its namespace, and what its cells displayed by execution count (`Out`)."""
 
     namespace: Mapping[str, Any]
     out: Mapping[int, Any]
 
 
-def displayed(facts: Sequence[Fact], source: Source | None) -> tuple[Fact, ...]:
+def displayed(facts: Sequence[Fact], live: Live | None) -> tuple[Fact, ...]:
     """The facts with the doubt about last lines settled: None or the receiver was a command, else it was a look."""
-    if source is None:
+    if live is None:
         return tuple(facts)
-    return tuple(_settled(fact, source) if fact.statement.shown else fact for fact in facts)
+    return tuple(_settled(fact, live) if fact.statement.shown else fact for fact in facts)
 
 
-def _settled(fact: Fact, source: Source) -> Fact:
+def _settled(fact: Fact, live: Live) -> Fact:
     number = fact.statement.cell.number
-    answer = source.out.get(number)
+    answer = live.out.get(number)
     roots = {root for root, _, _ in fact.effects.changed}
-    command = number not in source.out or any(answer is source.namespace.get(root, fact) for root in roots)
+    command = number not in live.out or any(answer is live.namespace.get(root, fact) for root in roots)
     changed = frozenset(
         (root, tier if tier != LIKELY else MUST if command else WEAK, deep) for root, tier, deep in fact.effects.changed
     )
     return replace(fact, effects=replace(fact.effects, changed=changed))
 
 
-def sourceless(demand: Demand, source: Source | None) -> tuple[list[tuple[str, str]], list[Finding]]:
+def sourceless(demand: Demand, live: Live | None) -> tuple[list[tuple[str, str]], list[Finding]]:
     """Text for needed names that live in the kernel but in no cell, with what there is to say; they are then found."""
     lines: list[tuple[str, str]] = []
     findings: list[Finding] = []
-    for name, missing in sorted(demand.missing.items()) if source is not None else ():
-        if name not in source.namespace or name in IPYTHON_NAMES or missing.deleted is not None:  # type: ignore[union-attr] # the loop is empty without
+    if live is None:
+        return lines, findings
+    for name, missing in sorted(demand.missing.items()):
+        if name not in live.namespace or name in IPYTHON_NAMES or missing.deleted is not None:
             continue
-        value = source.namespace[name]  # type: ignore[union-attr] # see above
+        value = live.namespace[name]
         text = _import_of(name, value) or _literal_of(name, value)
         if text is None:
             continue

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.diagnoses import problems, remarks
-from rp_notebook.export.live import Source, displayed, sourceless
+from rp_notebook.export.live import Live, displayed, sourceless
 from rp_notebook.export.names import names_in
 from rp_notebook.export.narrowing import narrowed
 from rp_notebook.export.outputs import without_history
@@ -24,14 +23,6 @@ from rp_notebook.export.summaries import summarised
 from rp_notebook.export.timeline import Fact, Timeline, facts_of
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
-
-
-@dataclass(frozen=True)
-class Live:
-    """What a running kernel knows: its namespace, and what its cells displayed by execution count (`Out`)."""
-
-    namespace: Mapping[str, Any]
-    out: Mapping[int, Any]
 
 
 @dataclass(frozen=True)
@@ -81,15 +72,14 @@ def slice_cells(cells: Sequence[CellRun], declaration: Declaration, live: Live |
     Raises `ExportRefused` with the findings when the worker would be wrong: a needed name that no cell defines, that
     only IPython has, that comes from a magic or from a statement that failed.
     """
-    source = Source(live.namespace, live.out) if live is not None else None
     history, told = without_history(history_of(cells))
     program = summarised(history.statements, _handlers(cells, declaration))
-    facts = displayed(facts_of(history.statements, program, loaded=live is not None), source)
+    facts = displayed(facts_of(history.statements, program, loaded=live is not None), live)
     demand = Demand(Timeline(facts, program))
     _ask(demand, declaration, history)
     _work(demand, program)
-    frozen, said = sourceless(demand, source)
-    refused = [*problems(demand, history, source), *(f for f in said if f.severity == "error")]
+    frozen, said = sourceless(demand, live)
+    refused = [*problems(demand, history, live), *(f for f in said if f.severity == "error")]
     pieces = [rewritten(facts[place], demand.kept[place]) for place in sorted(demand.kept)]
     refused += [f for piece in pieces for f in piece.findings if f.severity == "error"]
     if refused:

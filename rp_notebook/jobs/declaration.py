@@ -21,8 +21,8 @@ class Declaration:
     """A handler as the notebook declares it.
 
     `name` is what jobs call it by, `function` the expression that gives the callable. `config` is the source text of
-    the dict that a pasted `runpod.serverless.start(...)` was given, None when flags said it all; `config_line` is
-    its line in the cell, from 1. `timeout_s` is in seconds; `schema` names a variable.
+    the dict that a pasted `runpod.serverless.start(...)` was given, None when flags said it all. `timeout_s` is in
+    seconds; `schema` names a variable.
     """
 
     name: str
@@ -33,7 +33,6 @@ class Declaration:
     timeout_s: float | None = None
     schema: str | None = None
     config: str | None = None
-    config_line: int | None = None
 
     @property
     def start_config(self) -> str:
@@ -112,9 +111,9 @@ def declared(flags: str, source: str) -> Declaration:
 
 def start_calls(tree: ast.AST) -> list[ast.Call]:
     """The calls of `runpod.serverless.start` in a tree, however it was imported there."""
-    names = _imported_names(tree)
+    names = imported_names(tree)
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return [call for call in calls if _dotted(call.func, names) == START]
+    return [call for call in calls if dotted(call.func, names) == START]
 
 
 class StartReplaced(ast.NodeTransformer):
@@ -125,12 +124,12 @@ class StartReplaced(ast.NodeTransformer):
         self._names: dict[str, str] = {}
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
-        self._names = _imported_names(node)
+        self._names = imported_names(node)
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if _dotted(node.func, self._names) == START:
+        if dotted(node.func, self._names) == START:
             node.func = ast.copy_location(self._replacement, node.func)
         return node
 
@@ -145,7 +144,6 @@ def _from_start(call: ast.Call, source: str, name: str | None, options: dict[str
             name=name or "handler",
             function=f'{text}["handler"]',
             config=text,
-            config_line=argument.lineno,
             **options,  # type: ignore[arg-type] # the keys are Declaration's own
         )
     entries = {
@@ -164,7 +162,6 @@ def _from_start(call: ast.Call, source: str, name: str | None, options: dict[str
         name=name or (function if function.isidentifier() else "handler"),
         function=function,
         config=ast.get_source_segment(source, argument),
-        config_line=argument.lineno,
         **said,  # type: ignore[arg-type] # the keys are Declaration's own
     )
 
@@ -192,7 +189,8 @@ def _function_meant(tree: ast.Module, name: str | None) -> str:
     raise BadDeclaration(f"the cell defines no function: write def handler(job): ... below {HANDLER_MAGIC}")
 
 
-def _imported_names(tree: ast.AST) -> dict[str, str]:
+def imported_names(tree: ast.AST) -> dict[str, str]:
+    """What the names that a tree imports stand for, dotted; `runpod` stands for itself."""
     names = {"runpod": "runpod"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -205,11 +203,12 @@ def _imported_names(tree: ast.AST) -> dict[str, str]:
     return names
 
 
-def _dotted(node: ast.expr, names: dict[str, str]) -> str:
+def dotted(node: ast.expr, names: dict[str, str]) -> str:
+    """The dotted path that an expression such as `sls.start` names; empty when it does not start at one of `names`."""
     if isinstance(node, ast.Name):
         return names.get(node.id, "")
     if isinstance(node, ast.Attribute):
-        owner = _dotted(node.value, names)
+        owner = dotted(node.value, names)
         return f"{owner}.{node.attr}" if owner else ""
     return ""
 

@@ -74,7 +74,7 @@ def export(session: Session, flags: Namespace) -> Report:
 def exported(session: Session, handler: Handler, *, python: str | None = None, base: str | None = None) -> ExportResult:
     """The export of a handler, in memory. Raises `ExportRefused`."""
     from rp_notebook.export.exporting import export_cells
-    from rp_notebook.export.slicing import Live
+    from rp_notebook.export.live import Live
 
     return export_cells(
         session.recorder.cells,

@@ -17,16 +17,15 @@ JOBS_SHOWN = 5
 class StatusCard:
     """The state of a notebook in a few lines."""
 
-    def __init__(self, handlers: Iterable[Handler], records: Iterable[JobRecord], notes: Iterable[str] = ()) -> None:
+    def __init__(self, handlers: Iterable[Handler], records: Iterable[JobRecord]) -> None:
         self._handlers = tuple(handlers)
         self._records = tuple(records)
-        self._notes = tuple(notes)
 
     def __repr__(self) -> str:
-        return "\n".join((*self._known(), *self._last(), *self._notes, *self._next()))
+        return "\n".join((*self._known(), *self._last(), *self._next()))
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<div>{escape(line)}</div>" for line in (*self._known(), *self._last(), *self._notes))
+        lines = "".join(f"<div>{escape(line)}</div>" for line in (*self._known(), *self._last()))
         steps = "".join(f"<div><code>{escape(step.strip())}</code></div>" for step in self._next())
         return f'{style.SHEET}<div class="rpn">{lines}{steps}</div>'
 

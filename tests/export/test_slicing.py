@@ -16,9 +16,10 @@ import pytest
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.declarations import declarations
+from rp_notebook.export.live import Live
 from rp_notebook.export.magics import magic_of
 from rp_notebook.export.module import module_of
-from rp_notebook.export.slicing import Live, slice_cells
+from rp_notebook.export.slicing import slice_cells
 from rp_notebook.export.statements import history_of
 from rp_notebook.jobs.declaration import Declaration
 
