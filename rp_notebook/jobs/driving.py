@@ -58,7 +58,7 @@ async def awaited(answer: Awaitable[Any]) -> Any:
 
 
 def _inside_loop(recording: Coroutine[Any, Any, Result], handler: Handler) -> Result:
-    if handler.kind not in (Kind.ASYNC, Kind.ASYNC_GENERATOR):
+    if not handler.awaits:
         try:
             recording.send(None)
         except StopIteration as done:

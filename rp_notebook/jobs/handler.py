@@ -44,6 +44,11 @@ class Handler:
     version: int = 1
 
     @property
+    def awaits(self) -> bool:
+        """Whether it is async: its jobs can overlap, and need a loop to be awaited in."""
+        return self.kind in (Kind.ASYNC, Kind.ASYNC_GENERATOR)
+
+    @property
     def streams(self) -> bool:
         """Whether a worker would post each yielded item."""
         return self.kind in (Kind.GENERATOR, Kind.ASYNC_GENERATOR)

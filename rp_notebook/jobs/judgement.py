@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from rp_notebook.jobs.advice import advice_for
 from rp_notebook.jobs.finding import Finding
@@ -12,34 +11,21 @@ from rp_notebook.jobs.job import Job
 from rp_notebook.jobs.payload import ITEM_LIMIT, MB, NEAR, RUN_LIMIT, RUNSYNC_LIMIT
 from rp_notebook.jobs.posts import Post
 
+if TYPE_CHECKING:
+    from rp_notebook.jobs.record import JobRecord, Sizes
+
 LOSING_ITEMS_SHOWN = 3
 PREFIX = 100_000  # bytes of an answer that are searched for what an exception says
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes on the wire: the request, the final body (None when none was posted), the largest stream item."""
-
-    request: int
-    result: int | None
-    largest_item: int | None
-
-
-def sizes_of(request: int, posts: Iterable[Post]) -> Sizes:
-    """The sizes on the wire, in bytes."""
-    posts = tuple(posts)
-    final = posts[-1] if posts and posts[-1].kind == "done" else None
-    items = [len(post.body) for post in posts if post.kind == "stream"]
-    return Sizes(request, len(final.body) if final else None, max(items, default=None))
-
-
-def findings_of(job: Job, posts: tuple[Post, ...], sizes: Sizes, dropped: Iterable[str]) -> tuple[Finding, ...]:
+def findings_of(record: JobRecord) -> tuple[Finding, ...]:
     """Everything about a finished job that only production would otherwise tell."""
     return (
-        *_lost(job),
-        *_oversized(sizes),
-        *(_dropped(why) for why in list(dropped)[:LOSING_ITEMS_SHOWN]),
-        *_misread(posts),
+        *_lost(record.job),
+        *_oversized(record.sizes),
+        *(_dropped(why) for why in record.dropped[:LOSING_ITEMS_SHOWN]),
+        *_misread(record),
+        *record.noted,
     )
 
 
@@ -97,18 +83,19 @@ def _dropped(why: str) -> Finding:
     return Finding("RPJ107", "error", f"production would drop {what}: {why}", advice_for(why))
 
 
-def _misread(posts: tuple[Post, ...]) -> Iterator[Finding]:
-    if any(not post.valid_json for post in posts):
+def _misread(record: JobRecord) -> Iterator[Finding]:
+    if any(not post.valid_json for post in record.posts):
         message = "the answer holds NaN or Infinity, which is not valid JSON: most clients cannot parse it"
         yield Finding("RPJ108", "warning", message, "replace it by None before returning")
-    final = posts[-1] if posts and posts[-1].kind == "done" else None
+    final = record.final
     if final is None or len(final.body) > RUNSYNC_LIMIT:
         return
     yield from _own_loop(final)
-    if b'"error"' in final.body and not isinstance(final.value.get("error", ""), str):
+    # The bytes are asked first: most answers need not be decoded to be judged.
+    if b'"error"' in final.body and not isinstance(record.answer.get("error", ""), str):
         message = "`error` is not text: users report that such jobs show COMPLETED, without an output"
         yield Finding("RPJ109", "error", message, "write str(...) around it")
-    elif b'"errors"' in final.body and _has_errors(final.value):
+    elif b'"errors"' in final.body and _has_errors(record.output):
         message = "`errors` means nothing to the platform: the job counts as COMPLETED"
         yield Finding("RPJ110", "warning", message, "return {'error': '...'} or raise to fail the job")
 
@@ -119,6 +106,5 @@ def _own_loop(final: Post) -> Iterator[Finding]:
         yield Finding("RPJ114", "error", message, "write `async def` and await, as `await work()`")
 
 
-def _has_errors(answer: Any) -> bool:
-    output = answer.get("output")
+def _has_errors(output: Any) -> bool:
     return isinstance(output, dict) and bool(output.get("errors"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rp_notebook.jobs.finding import Finding
-from rp_notebook.jobs.handler import Handler, Kind
+from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.record import JobRecord
 
 OVERLAPS = 0.8  # of the serial time: at most so much, and jobs are said to overlap
@@ -33,7 +33,7 @@ class Overlap:
 
     def findings(self) -> Iterator[Finding]:
         """Shared state that breaks, and handlers that cannot overlap."""
-        if self.handler.kind in (Kind.SYNC, Kind.GENERATOR):
+        if not self.handler.awaits:
             message = "a sync handler runs one job after another, whatever the concurrency: it holds the worker's loop"
             yield Finding("RPJ130", "warning", message, "write `async def` and await what takes long")
         elif self.together_s > OVERLAPS * self.serial_s:

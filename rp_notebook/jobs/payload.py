@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 MB = 1_000_000  # limits are decimal (facts/runpod-contract.md 5.6)
@@ -24,6 +24,11 @@ def shortened(body: bytes, limit: int = SHOWN_BYTES) -> str:
 def unencodable(value: Any, path: str = "output") -> str | None:
     """Where a value cannot be JSON and why, as `output.boxes[3].score is numpy.float32: not JSON`; None if it can."""
     return next(_trouble(value, path, ()), None)
+
+
+def first_unencodable(values: Mapping[Any, Any]) -> str | None:
+    """The first trouble in values that are named by their keys; None if there is none."""
+    return next((trouble for key, value in values.items() if (trouble := unencodable(value, str(key)))), None)
 
 
 def type_name(value: object) -> str:

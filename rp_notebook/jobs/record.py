@@ -10,8 +10,17 @@ from typing import Any
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.gauge import Gauge
 from rp_notebook.jobs.job import Job, Status
-from rp_notebook.jobs.judgement import Sizes, findings_of, sizes_of
+from rp_notebook.jobs.judgement import findings_of
 from rp_notebook.jobs.posts import Post
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes on the wire: the request, the final body (None when none was posted), the largest stream item."""
+
+    request: int
+    result: int | None
+    largest_item: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +57,13 @@ class JobRecord:
     @cached_property
     def sizes(self) -> Sizes:
         """Bytes of the request, the final body and the largest stream item."""
-        return sizes_of(self.job.request.size, self.posts)
+        items = [len(post.body) for post in self.posts if post.kind == "stream"]
+        return Sizes(self.job.request.size, len(self.final.body) if self.final else None, max(items, default=None))
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What production would make of this job, beyond its status."""
-        return (*findings_of(self.job, self.posts, self.sizes, self.dropped), *self.noted)
+        return findings_of(self)
 
     @property
     def final(self) -> Post | None:

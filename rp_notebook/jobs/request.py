@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.advice import advice_for
-from rp_notebook.jobs.payload import MB, RUN_LIMIT, RUNSYNC_LIMIT, unencodable
+from rp_notebook.jobs.payload import MB, RUN_LIMIT, RUNSYNC_LIMIT, first_unencodable
 from rp_notebook.jobs.posts import WIRE
 
 Mode = Literal["run", "runsync"]
@@ -38,7 +38,7 @@ def request_of(job: Any, *, mode: Mode = "run") -> Request:
 
     A missing id is made up in the platform's form. Raises `BadInput` with the path of what is not JSON.
     """
-    whole = job if isinstance(job, dict) and "input" in job else {"input": job}
+    whole = whole_job(job)
     id_ = whole.get("id")
     if not isinstance(id_, str):
         id_ = _new_id(mode)
@@ -48,9 +48,14 @@ def request_of(job: Any, *, mode: Mode = "run") -> Request:
         if not body.isascii():
             body.encode()  # a lone surrogate fails here
     except (TypeError, ValueError, RecursionError) as error:
-        trouble = next((t for key, value in whole.items() if (t := unencodable(value, str(key)))), str(error))
+        trouble = first_unencodable(whole) or str(error)
         raise BadInput(f"{trouble}. {advice_for(trouble)}".strip()) from None
     return Request(id_, body)
+
+
+def whole_job(job: Any) -> dict[str, Any]:
+    """The job as a dict with `input`: itself when it is one, else it is the bare input."""
+    return job if isinstance(job, dict) and "input" in job else {"input": job}
 
 
 def refuse_oversized(request: Request, mode: Mode) -> None:

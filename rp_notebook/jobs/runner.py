@@ -19,7 +19,7 @@ from rp_notebook.jobs.events import Completed, Event, Failed, Lost, Started, Yie
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler, Kind, names_of
 from rp_notebook.jobs.judgement import taken_from
-from rp_notebook.jobs.payload import unencodable
+from rp_notebook.jobs.payload import first_unencodable
 from rp_notebook.jobs.posts import Post, post_of
 
 Clock = Callable[[], float]
@@ -33,9 +33,8 @@ LEAVES = frozenset({str, int, float, bool, type(None)})
 async def run(
     handler: Handler, job: dict[str, Any], clock: Clock, note: Callable[[Finding], None] = lambda _: None
 ) -> AsyncIterator[Event]:
-    """The events of one job, `Started` first. The handler gets `job` itself and may change it.
-
-    `note` hears of what no event tells.
+    """The events of one job, `Started` first. The handler gets `job` itself and may change it; `note` hears of what
+    no event tells.
 
     Nothing the handler raises escapes, but `asyncio.CancelledError` and `KeyboardInterrupt`: whoever stops a job
     knows why, and says so.
@@ -154,8 +153,7 @@ def _streaming(chunk: dict[str, Any], clock: Clock) -> Yielded:
 
 
 def _why(result: dict[str, Any], error: Exception) -> str:
-    found = (unencodable(value, key) for key, value in result.items())
-    return next((trouble for trouble in found if trouble), f"the answer is not JSON: {error}")
+    return first_unencodable(result) or f"the answer is not JSON: {error}"
 
 
 def error_text(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from rp_notebook.jobs.driving import drive
 from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, TimedOut, Yielded
 from rp_notebook.jobs.finding import Finding
-from rp_notebook.jobs.handler import Handler, Kind, as_handler
+from rp_notebook.jobs.handler import Handler, as_handler
 from rp_notebook.jobs.history import Listener
 from rp_notebook.jobs.interrupts import Stop, stoppable
 from rp_notebook.jobs.job import Job, advance
@@ -22,7 +22,6 @@ from rp_notebook.jobs.request import Request, request_of
 from rp_notebook.jobs.runner import Clock, run
 
 LATE_S = 0.1  # an update this close to the end may overtake it: each is posted by a thread of its own
-AWAITED = (Kind.ASYNC, Kind.ASYNC_GENERATOR)
 
 
 def run_job(
@@ -73,7 +72,7 @@ async def attempt(
 
     An async handler runs in a task of its own, as in a worker, so that it alone can be cancelled.
     """
-    if handler.kind not in AWAITED:
+    if not handler.awaits:
         return await _recorded(handler, request, clock, stop, tell)
     stop.task = task = asyncio.ensure_future(_recorded(handler, request, clock, stop, tell))
     try:

@@ -48,11 +48,11 @@ class Series:
 
     @property
     def growth(self) -> float | None:
-        """Bytes by which memory grows from job to job, by least squares, the first job left out; None if unknown.
+        """Bytes by which resident memory grows from job to job, by least squares; None if too few jobs tell.
 
-        On a GPU it is the memory that stays allocated, else the resident memory of the process.
+        The first job is left out: it loads what the others only use.
         """
-        held = [held for record in self.records[1:] if (held := _held(record)) is not None]
+        held = [record.gauge.rss_after for record in self.records[1:] if record.gauge is not None]
         if len(held) < LEAK_JOBS:
             return None
         return statistics.linear_regression(range(len(held)), held).slope
@@ -71,9 +71,3 @@ class Series:
         ends = {str(record.status) for record in self.records}
         if len(ends) > 1:
             yield Finding("RPJ122", "warning", f"the same job ended as {' and as '.join(sorted(ends))}")
-
-
-def _held(record: JobRecord) -> int | None:
-    if record.gauge is None:
-        return None
-    return record.gauge.rss_after

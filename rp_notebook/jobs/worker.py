@@ -28,12 +28,10 @@ class Worker:
     async def run(self, handler: Handler, request: Request, timeout_s: float | None = None) -> JobRecord:
         """The record of one job. Ctrl-C, and `timeout_s` in seconds, end the job and nothing else."""
         stop = Stop()
-        limit = handler.timeout_s if timeout_s is None else timeout_s
-        with copied_output() as printed, stoppable((stop,), limit):
+        with copied_output() as printed, stoppable((stop,), _limit(handler, timeout_s)):
             gauge = gauging()
             record = await attempt(handler, request, self._clock, stop, self.history.happened)
-            record = replace(record, gauge=gauge())
-        record = replace(record, printed=printed.getvalue())
+            record = replace(record, gauge=gauge(), printed=printed.getvalue())
         self.history.ended(record)
         return record
 
@@ -45,7 +43,7 @@ class Worker:
         `timeout_s`, in seconds, is for all of them together. What they print is not told apart.
         """
         stops = tuple(Stop() for _ in requests)
-        with stoppable(stops, handler.timeout_s if timeout_s is None else timeout_s):
+        with stoppable(stops, _limit(handler, timeout_s)):
             records = await asyncio.gather(
                 *(
                     attempt(handler, request, self._clock, stop, self.history.happened)
@@ -55,3 +53,7 @@ class Worker:
         for record in records:
             self.history.ended(record)
         return records
+
+
+def _limit(handler: Handler, timeout_s: float | None) -> float | None:
+    return handler.timeout_s if timeout_s is None else timeout_s

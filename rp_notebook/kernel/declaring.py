@@ -9,7 +9,7 @@ from typing import Any
 
 from rp_notebook.errors import BadDeclaration
 from rp_notebook.jobs.declaration import HANDLER_MAGIC, Declaration, StartReplaced, declared, handler_cell
-from rp_notebook.jobs.handler import Handler, Kind, as_handler
+from rp_notebook.jobs.handler import Handler, as_handler
 from rp_notebook.jobs.handlers import Handlers, configured
 from rp_notebook.jobs.marking import Mark, mark_of
 
@@ -99,7 +99,7 @@ def described(handler: Handler) -> str:
     if handler.refresh:
         words.append("worker restarts after each job")
     if (handler.concurrency or 1) > 1:
-        serial = ", but sync jobs run one after another" if handler.kind in (Kind.SYNC, Kind.GENERATOR) else ""
+        serial = ", but sync jobs run one after another" if not handler.awaits else ""
         words.append(f"{handler.concurrency} at a time{serial}")
     if handler.timeout_s is not None:
         words.append(f"at most {handler.timeout_s:g} s")

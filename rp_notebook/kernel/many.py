@@ -9,11 +9,11 @@ from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.overlap import Overlap
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.jobs.request import Mode, Request, request_of
+from rp_notebook.jobs.request import Mode, Request, request_of, whole_job
 from rp_notebook.jobs.series import Series
 from rp_notebook.jobs.worker import Worker
 from rp_notebook.panel.preview import duration, size
-from rp_notebook.panel.report import Report
+from rp_notebook.panel.report import Report, tone_of
 
 
 async def repeated(
@@ -26,21 +26,15 @@ async def repeated(
         if cancelled(records[-1]):
             break
     series = Series(records)
-    growth = (
-        ""
-        if series.growth is None
-        else f"memory {'+' if series.growth >= 0 else '-'}{size(abs(round(series.growth)))} a job"
-    )
     listing = [
         f"first   {duration(series.first_ms)}",
         f"min     {duration(series.rest_ms[0])}   median {duration(series.median_ms)}   p95 {duration(series.p95_ms)}",
-        *([growth] if growth else []),
     ]
+    if series.growth is not None:
+        listing.append(f"memory {'+' if series.growth >= 0 else '-'}{size(abs(round(series.growth)))} a job")
     findings = [*records[-1].findings, *series.findings()]
     headline = f"{handler.name}, {len(records)} times: {records[-1].status}"
-    return Report(
-        "REPEATED", "bad" if any(f.severity == "error" for f in findings) else "good", headline, listing, findings
-    )
+    return Report("REPEATED", tone_of(findings), headline, listing, findings)
 
 
 async def overlapped(
@@ -67,9 +61,7 @@ async def overlapped(
         f"at once     {duration(overlap.together_s * 1000)}   {overlap.speedup:.1f} times as fast",
     ]
     headline = f"{handler.name}, {count} jobs at once"
-    return Report(
-        "OVERLAPPED", "bad" if any(f.severity == "error" for f in findings) else "good", headline, listing, findings
-    )
+    return Report("OVERLAPPED", tone_of(findings), headline, listing, findings)
 
 
 def cancelled(record: JobRecord) -> bool:
@@ -79,6 +71,4 @@ def cancelled(record: JobRecord) -> bool:
 
 def _fresh(job: Any, mode: Mode) -> Request:
     """The request with an id of its own: a job's id may not come twice."""
-    if isinstance(job, dict) and "input" in job:
-        job = {key: value for key, value in job.items() if key != "id"}
-    return request_of(job, mode=mode)
+    return request_of({key: value for key, value in whole_job(job).items() if key != "id"}, mode=mode)

@@ -13,7 +13,7 @@ from rp_notebook.jobs.handlers import Handlers
 from rp_notebook.jobs.history import History
 from rp_notebook.jobs.marking import mark_of
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.jobs.request import refuse_oversized, request_of
+from rp_notebook.jobs.request import refuse_oversized, request_of, whole_job
 from rp_notebook.jobs.schema import Schema, checked_schema, refuse_unfit
 from rp_notebook.jobs.worker import Worker
 from rp_notebook.kernel.declaring import Declaring
@@ -47,7 +47,7 @@ class Session:
         job = input_of(asked.text, self.namespace)
         schema = self.schema_of(handler)
         if schema is not None:
-            refuse_unfit(job["input"] if isinstance(job, dict) and "input" in job else job, schema)
+            refuse_unfit(whole_job(job)["input"], schema)
         request = request_of(job, mode=asked.mode)
         refuse_oversized(request, asked.mode)
         if max(asked.repeat, asked.concurrency) > 1:

@@ -10,6 +10,11 @@ from rp_notebook.panel import style
 from rp_notebook.panel.result import Tone, finding_html, sign
 
 
+def tone_of(findings: Iterable[Finding]) -> Tone:
+    """Bad when one of the findings is an error."""
+    return "bad" if any(finding.severity == "error" for finding in findings) else "good"
+
+
 class Report:
     """Shown at the end of a cell. `listing` is preformatted; `steps` are commands to type next."""
 
