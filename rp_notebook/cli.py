@@ -22,16 +22,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.act is None:
         parser.print_help()
         return USAGE
+    as_json = getattr(arguments, "json", False)  # the demo has no such flag
     try:
         code: int = arguments.act(arguments)
     except ExportRefused as refusal:
-        _print_findings(refusal.findings, as_json=getattr(arguments, "json", False))
+        _print_findings(refusal.findings, as_json=as_json)
         return REFUSED
     except ProofImpossible as error:
-        _print_findings([Finding("RPP100", "error", str(error))], as_json=getattr(arguments, "json", False))
+        _print_findings([Finding("RPP100", "error", str(error))], as_json=as_json)
         return REFUSED
     except RpNotebookError as error:
-        if getattr(arguments, "json", False):
+        if as_json:
             print(json.dumps({"error": str(error)}))
         else:
             print(f"rp-notebook: {error}", file=sys.stderr)

@@ -49,8 +49,9 @@ def module_of(slice_: Slice, declaration: Declaration) -> Module:
     guarded = [Block(kept.indent + kept.text, kept.cell, kept.numbers) for kept in sections.guarded]
     last = [Block(GUARD), *guarded, Block(indent + start)]
     text, lines = laid_out(f'"""RunPod worker: {declaration.name}."""', sections.future, header, body, last)
-    _check(text, lines, slice_)
-    return Module(text, lines, _imported(text))
+    tree = ast.parse(text)
+    _check(tree, lines, slice_)
+    return Module(text, lines, _imported(tree))
 
 
 def _own_imports(kept: Sequence[Kept]) -> list[str]:
@@ -61,11 +62,8 @@ def _own_imports(kept: Sequence[Kept]) -> list[str]:
         if isinstance(node, ast.Import):
             bound |= {alias.name for alias in node.names if not alias.asname}
     text = "\n".join(piece.text for piece in kept)
-    wanted = [name for name, sign in (("asyncio", None), ("os", "os.environ[")) if sign is None or sign in text]
-    needs_loop = any(awaits(piece) for piece in kept)
-    return [name for name in wanted if name not in bound and (name != "asyncio" or needs_loop)] + (
-        [] if "runpod" in bound else ["runpod"]
-    )
+    needed = {"asyncio": any(awaits(piece) for piece in kept), "os": "os.environ[" in text, "runpod": True}
+    return [name for name, wanted in needed.items() if wanted and name not in bound]
 
 
 def awaits(kept: Kept) -> bool:
@@ -73,9 +71,9 @@ def awaits(kept: Kept) -> bool:
     return Block(kept.text, kept.cell, kept.numbers).awaits if not kept.guarded else False
 
 
-def _imported(text: str) -> frozenset[str]:
+def _imported(tree: ast.Module) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
@@ -83,8 +81,7 @@ def _imported(text: str) -> frozenset[str]:
     return frozenset(name for name in found if name.split(".")[0] not in sys.stdlib_module_names)
 
 
-def _check(text: str, lines: Sequence[tuple[int, int] | None], slice_: Slice) -> None:
-    tree = ast.parse(text)
+def _check(tree: ast.Module, lines: Sequence[tuple[int, int] | None], slice_: Slice) -> None:
     found = []
     undefined = [m for m in checker.Checker(tree).messages if isinstance(m, messages.UndefinedName)]
     soft = {name for kept in slice_.kept if undefined and not kept.guarded for name in _soft(kept.text)}

@@ -19,7 +19,9 @@ def load(shell: Any) -> None:
     """Registers magics, transforms, callbacks and views. A shell that has them is left as it is."""
     if MAGICS in shell.magics_manager.registry:
         return
-    session = shell.meta.setdefault(SESSION, Session(shell))
+    if SESSION not in shell.meta:
+        shell.meta[SESSION] = Session(shell)
+    session = shell.meta[SESSION]
     magics = RunpodMagics(shell, session)
     shell.register_magics(magics)
     # First of all transforms, so that IPython sees no cell magic where there is an ordinary cell.

@@ -24,12 +24,13 @@ from rp_notebook.panel.report import Report
 from rp_notebook.panel.result import text
 
 # A command is its flags and what it does with them.
-COMMANDS: tuple[tuple[str, Callable[[], FlagParser], Callable[[Session, Any], Any]], ...] = (
-    ("jobs", commands.jobs_flags, commands.jobs),
-    ("export", commands.export_flags, commands.export),
-    ("prove", commands.prove_flags, commands.prove),
+COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], Any]]] = MappingProxyType(
+    {
+        "jobs": (commands.jobs_flags, commands.jobs),
+        "export": (commands.export_flags, commands.export),
+        "prove": (commands.prove_flags, commands.prove),
+    }
 )
-
 AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType({"job": job_flags, "check": commands.check_flags})
 
 
@@ -61,17 +62,16 @@ class RunpodMagics(Magics):
         if not words:
             return commands.card(self.session)
         name, rest = words[0], words[1] if len(words) > 1 else ""
-        with_flags = {known: (flags, act) for known, flags, act in COMMANDS}
         if name in ("--help", "-h", "help"):
             print(RunpodMagics.runpod.__doc__)  # noqa: T201 (what a magic says, it prints)
             return None
         if name in AWAITED:
             return self._where_it_cannot_run(name, rest)
-        if name not in with_flags:
-            raise UsageError(_unknown(name, [*with_flags, *AWAITED]))
+        if name not in COMMANDS:
+            raise UsageError(_unknown(name, [*COMMANDS, *AWAITED]))
         if cell:
             raise UsageError(f"%%runpod {name} takes no body; only %%runpod job does: write %runpod {name}")
-        flags, act = with_flags[name]
+        flags, act = COMMANDS[name]
         if _asks_for_help(rest):
             print(flags().format_help())  # noqa: T201
             return None

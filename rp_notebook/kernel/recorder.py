@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -29,26 +28,16 @@ class Recorder:
 
         return tuple(CellRun(*fields) for fields in self._ran)
 
-    def watch(self) -> Callable[[], None]:
-        """Records cells from now on; the returned function ends that."""
-        events = self._shell.events
-        events.register("pre_run_cell", self._before)
-        events.register("post_run_cell", self._after)
-
-        def stop() -> None:
-            events.unregister("pre_run_cell", self._before)
-            events.unregister("post_run_cell", self._after)
-
-        return stop
-
-    def _before(self, info: Any) -> None:
+    def before(self, info: Any) -> None:
+        """A cell is about to run."""
         if info.store_history:
             self._open = 0  # an outermost cell: an interrupted one before it may have ended without a word
         self._open += 1
         if self._open == 1:
             self._started = time.perf_counter()
 
-    def _after(self, result: Any) -> None:
+    def after(self, result: Any) -> None:
+        """A cell has run."""
         self._open = max(self._open - 1, 0)
         info = result.info
         if self._open or info is None:  # a cell that another cell ran: its text is in that one
@@ -60,12 +49,17 @@ class Recorder:
                 result.execution_count or self._shell.execution_count,
                 info.raw_cell,
                 getattr(info, "cell_id", None),  # since IPython 8.3
-                error is None and result.error_before_exec is None,
+                succeeded(result),
                 None if error is None else _failed_line(error),
                 _working_directory(),
                 time.perf_counter() - self._started if self._started else 0.0,
             )
         )
+
+
+def succeeded(result: Any) -> bool:
+    """Whether a cell ran to its end."""
+    return result.error_before_exec is None and result.error_in_exec is None
 
 
 def _earlier_cells(shell: Any) -> list[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from rp_notebook.jobs.schema import Schema, checked_schema, refuse_unfit
 from rp_notebook.jobs.worker import Worker
 from rp_notebook.kernel.declaring import Declaring
 from rp_notebook.kernel.inputs import input_of, job_line
-from rp_notebook.kernel.recorder import Recorder
+from rp_notebook.kernel.recorder import Recorder, succeeded
 from rp_notebook.kernel.watching import shown_live
 from rp_notebook.panel.report import Report
 
@@ -83,19 +83,18 @@ class Session:
 
     def watch(self) -> Callable[[], None]:
         """Records cells and registers the handlers they declare; the returned function ends that."""
-        stop_recording = self.recorder.watch()
         events = self.shell.events
         events.register("pre_run_cell", self._before)
         events.register("post_run_cell", self._after)
 
         def stop() -> None:
-            stop_recording()
             events.unregister("pre_run_cell", self._before)
             events.unregister("post_run_cell", self._after)
 
         return stop
 
     def _before(self, info: Any) -> None:
+        self.recorder.before(info)
         self._forget_start()
         # Only then: with any transformer in its list, IPython walks the tree of every cell once more.
         if self.declaring.opened(info.raw_cell):
@@ -106,11 +105,11 @@ class Session:
             self.shell.ast_transformers.remove(self.declaring)
 
     def _after(self, result: Any) -> None:
+        self.recorder.after(result)
         if result.info is None:
             return
         self._forget_start()
-        raw = result.info.raw_cell
-        ok = result.error_before_exec is None and result.error_in_exec is None
+        raw, ok = result.info.raw_cell, succeeded(result)
         try:
             lines = self.declaring.closed(raw, self.namespace, self.shell.transform_cell, ok=ok)
         except BadDeclaration as error:
