@@ -37,6 +37,15 @@ def kernel() -> Iterator[tuple[KernelManager, Cell]]:
     manager.shutdown_kernel(now=True)
 
 
+def interrupted(manager: KernelManager, cell: Cell, line: str) -> str:
+    """What a line shows that the user interrupts; its jobs would take minutes."""
+    threading.Timer(0.7, manager.interrupt_kernel).start()
+    started = time.monotonic()
+    shown = cell(line)
+    assert time.monotonic() - started < 30
+    return shown
+
+
 def text_of(content: dict) -> str:
     return content.get("text") or content.get("data", {}).get("text/plain") or content.get("evalue", "")
 
@@ -46,11 +55,7 @@ def text_of(content: dict) -> str:
 def test_ctrl_c_cancels_the_job_and_spares_the_kernel(kernel, kind: str) -> None:
     manager, cell = kernel
     cell(f"%%runpod_handler\n{SLOW[kind]}")
-    interrupt = threading.Timer(0.7, manager.interrupt_kernel)
-    interrupt.start()
-    started = time.monotonic()
-    assert "CANCELLED  slow" in cell("%runpod job {}")
-    assert time.monotonic() - started < 30
+    assert "CANCELLED  slow" in interrupted(manager, cell, "%runpod job {}")
     assert cell("model") == "'warm'"
 
 
@@ -94,9 +99,5 @@ def test_ctrl_c_ends_all_jobs_that_run_at_once(kernel, blocking: str) -> None:
         "%%runpod_handler\nimport asyncio, time\ncalls = []\nasync def crowd(job):\n"
         f"    calls.append(1)\n    if len(calls) > 6:  # after two rounds of three, one by one\n        {blocking}"
     )
-    interrupt = threading.Timer(0.7, manager.interrupt_kernel)
-    interrupt.start()
-    started = time.monotonic()
-    assert "CANCELLED" in cell("%runpod job --concurrency 3 {}")
-    assert time.monotonic() - started < 30
+    assert "CANCELLED" in interrupted(manager, cell, "%runpod job --concurrency 3 {}")
     assert cell("model") == "'warm'"
