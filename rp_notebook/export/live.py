@@ -10,11 +10,11 @@ from types import ModuleType
 from typing import Any
 
 from rp_notebook.export.demand import Demand
-from rp_notebook.export.masking import secrets_in
 from rp_notebook.export.program import LIKELY, MUST, WEAK
 from rp_notebook.export.tables import IPYTHON_MODULES, IPYTHON_NAMES
 from rp_notebook.export.timeline import Fact
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.masking import secrets_in
 
 FROZEN_BYTES = 64_000  # plain data beyond this belongs into a file
 

@@ -8,10 +8,10 @@ from pathlib import PurePath
 from typing import Any
 
 from rp_notebook.export.dockerfile import BUILD
-from rp_notebook.export.masking import MASK, masked, secrets_in, tells
 from rp_notebook.export.reads import InputKey, Variable, input_keys, variables
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.masking import MASK, masked, secrets_in, tells
 from rp_notebook.jobs.payload import MB
 from rp_notebook.jobs.record import JobRecord
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rp_notebook.export.masking import secrets_in
+from rp_notebook.jobs.masking import secrets_in
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rp_notebook.errors import BadInput
-from rp_notebook.export.masking import masked, secrets_in, tells
 from rp_notebook.jobs.job import EXECUTION_TIMEOUT, Status
+from rp_notebook.jobs.masking import masked, secrets_in, tells
 from rp_notebook.jobs.posts import Post, PostKind
 from rp_notebook.jobs.record import JobRecord
 

@@ -13,13 +13,13 @@ from rp_notebook.errors import ExportRefused
 from rp_notebook.export.base_images import cuda_image
 from rp_notebook.export.dockerfile import dockerfile, dockerignore
 from rp_notebook.export.manifest import MANIFEST, manifest
-from rp_notebook.export.masking import masked
 from rp_notebook.export.readme import readme
 from rp_notebook.export.reads import Variable, variables
 from rp_notebook.export.requirements import Pin, requirements_txt, torch_build
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.job import Status
+from rp_notebook.jobs.masking import masked
 from rp_notebook.jobs.payload import MB
 from rp_notebook.jobs.record import JobRecord
 

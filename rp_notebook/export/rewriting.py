@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from rp_notebook.export.cutting import edited, parsed_text
 from rp_notebook.export.magics import magic_of
-from rp_notebook.export.masking import secrets_in
 from rp_notebook.export.tables import INTERACTIVE
 from rp_notebook.export.timeline import Fact, environment_of
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.masking import secrets_in
 
 KNOWN_TOKENS = (("hf_", "HF_TOKEN"), ("sk-", "OPENAI_API_KEY"), ("rpa_", "RUNPOD_API_KEY"), ("gh", "GITHUB_TOKEN"))
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.magics import magic_of
-from rp_notebook.export.masking import secrets_in
 from rp_notebook.export.program import Program
 from rp_notebook.export.stars import is_found, source_of
 from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_ENV, STDLIB
 from rp_notebook.export.timeline import Fact, changed_roots, environment_of
+from rp_notebook.jobs.masking import secrets_in
 
 
 def take_state(demand: Demand, program: Program) -> None:
