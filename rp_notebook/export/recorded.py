@@ -72,7 +72,8 @@ def recorded(record: JobRecord) -> RecordedJob:
         request=request,
         posts=tuple(_recorded_post(post, original) for post in record.posts),
         lost=record.lost,
-        skip=_why_not(record, paths),
+        tolerance=TOLERANCE if record.tolerance is None else record.tolerance,
+        skip=_why_not(record, (*record.masked, *paths)),
     )
 
 

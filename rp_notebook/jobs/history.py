@@ -1,59 +1,146 @@
-"""The jobs so far: records them, and tells whoever listens what happens while they run."""
+"""The jobs so far: keeps them, and tells whoever listens what happens while they run."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+import os
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
 
-from rp_notebook.jobs.events import Event
+from rp_notebook.jobs.events import Event, Started
 from rp_notebook.jobs.job import Job
+from rp_notebook.jobs.query import JobLine, Query
 from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.store import Running, Store
 
-BUDGET = 500_000_000  # bytes of posted bodies that are kept; the oldest jobs go first
+BUDGET = 500_000_000  # bytes of bodies that are kept; the oldest jobs go first
+
+EVERY_JOB = Query()
 
 Listener = Callable[[Job, Event], None]
+Result = TypeVar("Result")
+
+
+def _nowhere() -> Iterable[Path]:
+    return ()
 
 
 class History:
-    """Finished jobs, oldest first, within `budget` bytes of posted bodies."""
+    """Jobs in a file, which the first of `places` gives that can be used; where none can, in memory.
 
-    def __init__(self, budget: int = BUDGET) -> None:
-        self._records: deque[JobRecord] = deque()
-        self._listeners: list[Listener] = []
+    `places` is asked when the first job runs or somebody looks. `budget` is in bytes; `warn` hears, once, that the
+    file cannot be used (a full disk): jobs go on, in memory.
+    """
+
+    def __init__(
+        self,
+        places: Callable[[], Iterable[Path]] = _nowhere,
+        *,
+        budget: int = BUDGET,
+        warn: Callable[[str], None] = warnings.warn,
+    ) -> None:
+        self._places = places
         self._budget = budget
-        self._held = 0
+        self._warn = warn
+        self._listeners: list[Listener] = []
+        self._running: dict[str, list[Running]] = {}  # by the job's id, which may come twice
+        self._process = os.getpid()
+        self._opened: Store | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None when jobs are kept in memory only."""
+        return self._store.path
 
     def happened(self, job: Job, event: Event) -> None:
-        """Tells every listener that `event` made `job` what it is now."""
+        """Keeps that a job started, and tells every listener that `event` made `job` what it is now."""
+        if isinstance(event, Started) and self._is_ours:
+            running = Running(job)
+            self._running.setdefault(job.id, []).append(running)
+            self._kept(lambda store: store.put(running))
         for listener in tuple(self._listeners):
             listener(job, event)
 
     def ended(self, record: JobRecord) -> None:
         """Keeps a finished job."""
-        self._records.append(record)
-        self._held += _bytes_of(record)
-        while self._held > self._budget and len(self._records) > 1:
-            self._held -= _bytes_of(self._records.popleft())
+        if self._is_ours:
+            others = self._running.pop(record.id, [])
+            running = others.pop(0) if others else Running(record.job)  # it may have been cancelled before its start
+            if others:
+                self._running[record.id] = others
+            running.record = record
+            self._kept(lambda store: store.put(running))
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener(job, event)` from now on; the returned function ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def records(self, query: Query = EVERY_JOB) -> Iterator[JobRecord]:
+        """The jobs that a query asks for: oldest first, or in its own order."""
+        return self._store.records(query)
+
+    def lines(self, query: Query = EVERY_JOB) -> list[JobLine]:
+        """The same jobs without their bodies."""
+        return self._store.lines(query)
+
+    def tally(self, query: Query = EVERY_JOB) -> dict[str, int]:
+        """How many jobs of a query ended how."""
+        return self._store.tally(query)
+
     def of(self, handler: str, version: int | None = None) -> tuple[JobRecord, ...]:
-        """The jobs of one handler, oldest first; with `version`, those of that registration only."""
-        return tuple(
-            record
-            for record in self._records
-            if record.job.handler == handler and version in (None, record.job.version)
-        )
+        """This kernel's jobs of one handler, oldest first; with `version`, those of that registration only."""
+        return tuple(self.records(Query(handler=handler, version=version, here=True)))
 
-    def __iter__(self) -> Iterator[JobRecord]:
-        return iter(tuple(self._records))
+    def set_golden(self, row: int, *, golden: bool, tolerance: float | None = None) -> None:
+        """Marks a job as golden (kept for good, and as a test), or as golden no more; `tolerance` is relative."""
+        self._kept(lambda store: store.set_golden(row, golden=golden, tolerance=tolerance))
 
-    def __len__(self) -> int:
-        return len(self._records)
+    def flush(self) -> None:
+        """Puts on the disk whatever is not there yet."""
+        if self._opened is not None and self._is_ours:
+            self._kept(Store.flush)
 
+    def close(self) -> None:
+        """Closes the file; it is opened again when it is needed."""
+        self.flush()
+        if self._opened is not None and self._opened.path is not None and self._is_ours:
+            self._opened.close()
+            self._opened = None
 
-def _bytes_of(record: JobRecord) -> int:
-    return sum(len(post.body) for post in record.posts) + record.sizes.request
+    @property
+    def _is_ours(self) -> bool:
+        # A forked process has a copy of the connection, and must not use it.
+        return self._process == os.getpid()
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
+
+    def _open(self) -> Store:
+        troubles = []
+        for place in self._places():
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                (place.parent / ".gitignore").write_text("*\n")  # what jobs were given is nobody else's business
+                return Store(place, self._budget)
+            except (sqlite3.Error, OSError) as error:  # noqa: PERF203 (one of two places at most)
+                troubles.append(f"{place}: {error}")
+        if troubles:
+            self._warn(f"no history can be written ({'; '.join(troubles)}): jobs run, and are kept in memory only")
+        return Store(None, self._budget)
+
+    def _kept(self, write: Callable[[Store], Result]) -> Result:
+        store = self._store
+        try:
+            return write(store)
+        except sqlite3.Error as error:
+            if store.path is None:
+                raise
+            self._warn(f"the history {store.path} can no longer be written ({error}): jobs run, and are kept in memory")
+            self._opened = store.in_memory()
+            return write(self._opened)

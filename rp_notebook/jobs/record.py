@@ -11,7 +11,10 @@ from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.gauge import Gauge
 from rp_notebook.jobs.job import Job, Status
 from rp_notebook.jobs.judgement import findings_of
+from rp_notebook.jobs.payload import RUN_LIMIT
 from rp_notebook.jobs.posts import Post
+
+KERNEL_DIED = "the kernel died while the job ran"
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class JobRecord:
 
     `posts` are the bodies a worker would send, in order; `dropped` says why a stream item or a progress update was
     not sent; `printed` is what the handler wrote to stdout and stderr and `gauge` what it took of the machine,
-    where a notebook's worker ran it; `noted` is what was seen while it ran.
+    where a notebook's worker ran it; `noted` is what was seen while it ran; `masked` are the paths in the request of
+    a job from the history whose secrets were not kept; `tolerance` is how far a golden job's numbers may be off.
     """
 
     job: Job
@@ -38,6 +42,8 @@ class JobRecord:
     printed: str = ""
     gauge: Gauge | None = None
     noted: tuple[Finding, ...] = ()
+    masked: tuple[str, ...] = ()
+    tolerance: float | None = None
 
     @property
     def id(self) -> str:
@@ -53,6 +59,21 @@ class JobRecord:
     def lost(self) -> str | None:
         """Why no final body would be posted; None when one would."""
         return self.job.lost
+
+    @property
+    def outcome(self) -> str:
+        """How it ended in the word that matters: the platform's status, or what that hides.
+
+        LOST (the client waits in vain), TOO LARGE (for /run: the client gets no output), INTERRUPTED (the kernel
+        died), RUNNING (it has not ended).
+        """
+        if self.lost == KERNEL_DIED:
+            return "INTERRUPTED"
+        if self.job.ended_at is None:
+            return "RUNNING"
+        if self.lost and self.status is Status.IN_PROGRESS:
+            return "LOST"
+        return "TOO LARGE" if (self.sizes.result or 0) > RUN_LIMIT else str(self.status)
 
     @cached_property
     def sizes(self) -> Sizes:
@@ -102,6 +123,17 @@ class JobRecord:
     def items(self) -> list[Any]:
         """What a streaming client would have received, decoded."""
         return [post.value.get("output") for post in self.posts if post.kind == "stream"]
+
+    @property
+    def note(self) -> str:
+        """The first thing to say about it, in a line: what production would make of it, or its error."""
+        if self.lost == KERNEL_DIED:
+            return KERNEL_DIED
+        if self.findings:
+            return self.findings[0].message
+        told = self.exception["error_traceback"] if self.exception else self.error
+        lines = [line for line in told.splitlines() if line.strip()] if isinstance(told, str) else []
+        return lines[-1 if self.exception else 0] if lines else ""
 
     @property
     def execution_ms(self) -> float | None:

@@ -15,6 +15,11 @@ LEAK_JOBS = 8  # ... when at least so many jobs tell of it
 SLOW_FIRST = 3.0  # the first job is worth a word when it takes so many times the median of the rest
 
 
+def percentile(ordered: Sequence[float], share: int) -> float:
+    """The value that `share` percent of sorted values do not exceed (nearest rank)."""
+    return ordered[max(-(-len(ordered) * share // 100) - 1, 0)]
+
+
 @dataclass(frozen=True)
 class Series:
     """Records of one job, in the order in which they ran. Times are in ms, memory in bytes."""
@@ -44,7 +49,7 @@ class Series:
     @property
     def p95_ms(self) -> float:
         """The 95th percentile of the rest: 19 of 20 took no longer (nearest rank)."""
-        return self.rest_ms[max(-(-len(self.rest_ms) * 95 // 100) - 1, 0)]
+        return percentile(self.rest_ms, 95)
 
     @property
     def growth(self) -> float | None:

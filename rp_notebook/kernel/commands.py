@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from rp_notebook.errors import BadInput, ExportRefused
 from rp_notebook.jobs.declaration import FlagParser
 from rp_notebook.jobs.handler import Handler
+from rp_notebook.jobs.query import Query
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.card import StatusCard
 from rp_notebook.panel.report import Report
-from rp_notebook.panel.table import JobTable
 
 if TYPE_CHECKING:
     from rp_notebook.export.exporting import ExportResult
+
+JOBS_SHOWN = 5
 
 
 def split(line: str) -> list[str]:
@@ -29,19 +31,9 @@ def split(line: str) -> list[str]:
 
 def card(session: Session) -> StatusCard:
     """The status card."""
-    return StatusCard(session.handlers, session.history)
-
-
-def jobs_flags() -> FlagParser:
-    """The flags of `%runpod jobs`."""
-    parser = FlagParser(prog="%runpod jobs", add_help=False, description="The jobs so far.")
-    parser.add_argument("-n", "--name", metavar="NAME", help="of this handler only")
-    return parser
-
-
-def jobs(session: Session, flags: Namespace) -> JobTable:
-    """The table of jobs."""
-    return JobTable(session.history if flags.name is None else session.history.of(flags.name))
+    kept = session.history.path
+    where = "jobs are kept in memory only" if kept is None else f"jobs are kept in {kept}"
+    return StatusCard(session.handlers, session.history.lines(Query(last=JOBS_SHOWN)), where)
 
 
 def export_flags() -> FlagParser:

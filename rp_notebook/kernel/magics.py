@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class
 from rp_notebook.errors import RpNotebookError
 from rp_notebook.jobs.declaration import HANDLER_MAGIC, FlagParser, handler_flags
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.kernel import commands
+from rp_notebook.kernel import commands, job_history
 from rp_notebook.kernel.checking import checked
 from rp_notebook.kernel.inputs import job_flags
 from rp_notebook.kernel.session import Session
@@ -26,7 +26,8 @@ from rp_notebook.panel.result import text
 # A command is its flags and what it does with them.
 COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], Any]]] = MappingProxyType(
     {
-        "jobs": (commands.jobs_flags, commands.jobs),
+        "jobs": (job_history.jobs_flags, job_history.jobs),
+        "golden": (job_history.golden_flags, job_history.golden),
         "export": (commands.export_flags, commands.export),
         "prove": (commands.prove_flags, commands.prove),
     }
@@ -51,7 +52,8 @@ class RunpodMagics(Magics):
 
         %runpod                       handlers, last jobs, what to type next
         %runpod job [-n NAME] INPUT   run a job; INPUT is JSON, a variable, an expression, or @file.json
-        %runpod jobs                  the jobs so far
+        %runpod jobs                  the jobs so far: filtered, sorted, as CSV, drawn
+        %runpod golden [ID...]        keep jobs for good, as tests of the export
         %runpod check [NAME]          what would go wrong later, without exporting
         %runpod export DIR            write the worker repository
         %runpod prove DIR             replay the jobs through it under the real SDK

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from rp_notebook.errors import BadDeclaration
+from rp_notebook.jobs.ambient import notebook
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.handlers import Handlers
@@ -18,6 +21,7 @@ from rp_notebook.jobs.schema import Schema, checked_schema, refuse_unfit
 from rp_notebook.jobs.worker import Worker
 from rp_notebook.kernel.declaring import Declaring
 from rp_notebook.kernel.inputs import input_of, job_line
+from rp_notebook.kernel.places import history_places
 from rp_notebook.kernel.recorder import Recorder, succeeded
 from rp_notebook.kernel.watching import shown_live
 from rp_notebook.panel.report import Report
@@ -29,7 +33,7 @@ class Session:
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.handlers = Handlers()
-        self.history = History()
+        self.history = History(lambda: history_places(self.namespace, os.environ), warn=_warn)
         self.worker = Worker(self.history)
         self.declaring = Declaring(self.handlers)
         self.recorder = Recorder(shell)
@@ -86,8 +90,13 @@ class Session:
         events = self.shell.events
         events.register("pre_run_cell", self._before)
         events.register("post_run_cell", self._after)
+        atexit.register(self.history.close)
+        notebook.history, notebook.handlers = self.history, self.handlers
 
         def stop() -> None:
+            notebook.history = notebook.handlers = None
+            atexit.unregister(self.history.close)
+            self.history.close()
             events.unregister("pre_run_cell", self._before)
             events.unregister("post_run_cell", self._after)
 
@@ -106,6 +115,7 @@ class Session:
 
     def _after(self, result: Any) -> None:
         self.recorder.after(result)
+        self.history.flush()  # what a cell ran is on the disk when the cell is over
         if result.info is None:
             return
         self._forget_start()
@@ -117,3 +127,7 @@ class Session:
             return
         for line in lines:
             print(line)  # noqa: T201 (below the cell that declares the handler)
+
+
+def _warn(said: str) -> None:
+    print(f"Warning: {said}", file=sys.stderr)  # noqa: T201 (below the cell whose job meets it)

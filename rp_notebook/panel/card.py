@@ -6,20 +6,18 @@ from collections.abc import Iterable
 from html import escape
 
 from rp_notebook.jobs.handler import Handler
-from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.query import JobLine
 from rp_notebook.panel import style
 from rp_notebook.panel.preview import duration
-from rp_notebook.panel.result import verdict
-
-JOBS_SHOWN = 5
 
 
 class StatusCard:
-    """The state of a notebook in a few lines."""
+    """The state of a notebook in a few lines: `jobs` are the latest, `history` says where they are kept."""
 
-    def __init__(self, handlers: Iterable[Handler], records: Iterable[JobRecord]) -> None:
+    def __init__(self, handlers: Iterable[Handler], jobs: Iterable[JobLine], history: str) -> None:
         self._handlers = tuple(handlers)
-        self._records = tuple(records)
+        self._jobs = tuple(jobs)
+        self._history = history
 
     def __repr__(self) -> str:
         return "\n".join((*self._known(), *self._last(), *self._next()))
@@ -40,14 +38,14 @@ class StatusCard:
         ]
 
     def _last(self) -> list[str]:
-        jobs = self._records[-JOBS_SHOWN:]
-        return [
-            f"job {job.id[:13]} of {job.job.handler}: {verdict(job).badge} in {duration(job.execution_ms or 0)}"
-            for job in jobs
+        jobs = [
+            f"job {job.id[:13]} of {job.handler}: {job.outcome}" + ("" if job.ms is None else f" in {duration(job.ms)}")
+            for job in self._jobs
         ]
+        return [*jobs, self._history] if jobs else []
 
     def _next(self) -> list[str]:
         if not self._handlers:
             return []
         steps = ['%runpod job {"...": "..."}', "%runpod jobs", "%runpod export DIR", "%runpod prove DIR"]
-        return [f"  {step}" for step in (steps if self._records else steps[:1])]
+        return [f"  {step}" for step in (steps if self._jobs else steps[:1])]

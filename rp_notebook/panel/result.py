@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from types import MappingProxyType
 from typing import Literal
 
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.gauge import Gauge
 from rp_notebook.jobs.payload import MB, RUN_LIMIT, RUNSYNC_LIMIT
-from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.record import KERNEL_DIED, JobRecord
 from rp_notebook.panel import style
 from rp_notebook.panel.preview import duration, preview, size
 
 Tone = Literal["good", "bad", "dim"]
 
+TONES: Mapping[str, Tone] = MappingProxyType(
+    {
+        **dict.fromkeys(("LOST", "TOO LARGE", "INTERRUPTED", "FAILED", "TIMED_OUT"), "bad"),
+        "COMPLETED": "good",
+        "CANCELLED": "dim",
+        "RUNNING": "dim",
+    }
+)
 ITEMS_SHOWN = 8
 BAR_CELLS = 20
 
@@ -29,16 +39,15 @@ class Verdict:
 
 
 def verdict(record: JobRecord) -> Verdict:
-    """How the job ended, in the words that matter: LOST and TOO LARGE before the platform's status."""
-    status = str(record.status)
-    if record.lost and status == "IN_PROGRESS":
-        return Verdict("LOST", "bad", "the client would see IN_PROGRESS until the job times out")
-    if (record.sizes.result or 0) > RUN_LIMIT:
-        fits = (record.sizes.result or 0) <= RUNSYNC_LIMIT
-        route = "through /run " if fits else ""
-        return Verdict("TOO LARGE", "bad", f"{route}the client would see COMPLETED without an output")
-    tones: dict[str, Tone] = {"COMPLETED": "good", "CANCELLED": "dim"}
-    return Verdict(status, tones.get(status, "bad"))
+    """How the job ended, in the words that matter."""
+    result = record.sizes.result or 0
+    route = "through /run " if result <= RUNSYNC_LIMIT else ""
+    clients = {
+        "LOST": "the client would see IN_PROGRESS until the job times out",
+        "INTERRUPTED": f"{KERNEL_DIED}: what a worker would have answered is not known",
+        "TOO LARGE": f"{route}the client would see COMPLETED without an output",
+    }
+    return Verdict(record.outcome, TONES[record.outcome], clients.get(record.outcome, ""))
 
 
 def text(record: JobRecord) -> str:

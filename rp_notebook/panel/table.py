@@ -2,70 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from rp_notebook.jobs.payload import RUN_LIMIT
-from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.query import JobLine
 from rp_notebook.panel import style
 from rp_notebook.panel.preview import duration, size
-from rp_notebook.panel.result import verdict
+from rp_notebook.panel.result import TONES
 
-COLUMNS = ("job", "handler", "status", "took", "in", "out", "of /run", "note")
+COLUMNS = ("job", "handler", "status", "took", "in", "out", "of /run", "RAM peak", "GPU peak", "note")
 NOTE = 80  # characters
+GOLDEN = "★"
 
 
 class JobTable:
-    """Shows records, oldest first, as the platform would list them. Empty: says what to type."""
+    """Shows `lines` of jobs, as the platform would list them. `tally` says how all that were asked for ended."""
 
-    def __init__(self, records: Iterable[JobRecord]) -> None:
-        self.records = tuple(records)
+    def __init__(self, lines: Sequence[JobLine], tally: Mapping[str, int]) -> None:
+        self.lines = tuple(lines)
+        self.tally = tally
 
     def __repr__(self) -> str:
-        if not self.records:
-            return "No job has run yet: %runpod job {...}"
-        rows = [COLUMNS, *(_row(record) for record in self.records)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
+        if not self.lines:
+            return self._headline()
+        rows = [self._columns(COLUMNS), *(self._columns(_row(line)) for line in self.lines)]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        table = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+        return "\n".join((*table, self._headline()))
 
     def _repr_html_(self) -> str:
-        if not self.records:
-            return f'{style.SHEET}<div class="rpn">{escape(repr(self))}</div>'
-        head = "".join(f"<th>{name}</th>" for name in COLUMNS)
-        body = "".join(f"<tr>{_cells(record)}</tr>" for record in self.records)
-        return f'{style.SHEET}<div class="rpn"><table><tr>{head}</tr>{body}</table></div>'
+        headline = f'<div class="rpn-dim">{escape(self._headline())}</div>'
+        if not self.lines:
+            return f'{style.SHEET}<div class="rpn">{headline}</div>'
+        head = "".join(f"<th>{name}</th>" for name in self._columns(COLUMNS))
+        body = "".join(f"<tr>{self._cells(line)}</tr>" for line in self.lines)
+        return f'{style.SHEET}<div class="rpn"><table><tr>{head}</tr>{body}</table>{headline}</div>'
+
+    def _headline(self) -> str:
+        total = sum(self.tally.values())
+        if not total:
+            return "No such job: %runpod job {...} runs one"
+        ends = ", ".join(f"{count} {outcome}" for outcome, count in self.tally.items())
+        shown = f"; {len(self.lines)} shown (--last N, --all)" if len(self.lines) < total else ""
+        return f"{total} job{'s' * (total != 1)}: {ends}{shown}"
+
+    def _columns(self, row: Sequence[str]) -> Sequence[str]:
+        """Without the GPU where there was none."""
+        has_gpu = any(line.gpu_peak is not None for line in self.lines)
+        return [cell for name, cell in zip(COLUMNS, row, strict=True) if has_gpu or name != "GPU peak"]
+
+    def _cells(self, line: JobLine) -> str:
+        job, handler, _, *numbers, note = self._columns(_row(line))
+        badge = f'<span class="rpn-badge rpn-{TONES[line.outcome]}">{escape(line.outcome)}</span>'
+        status = badge if line.outcome == line.status else f"{badge} {escape(line.status)}"
+        right = "".join(f'<td class="rpn-num">{escape(number)}</td>' for number in numbers)
+        return (
+            f'<td title="{escape(line.id)}"><code>{escape(job)}</code></td><td>{escape(handler)}</td>'
+            f"<td>{status}</td>{right}<td>{escape(note)}</td>"
+        )
 
 
-def _row(record: JobRecord) -> tuple[str, ...]:
-    took = "" if record.execution_ms is None else duration(record.execution_ms)
-    result = record.sizes.result
-    out, share = ("-", "-") if result is None else (size(result), f"{result / RUN_LIMIT:.0%}")
+def _row(line: JobLine) -> tuple[str, ...]:
+    result = line.result_size
     return (
-        record.id[:13],
-        record.job.handler,
-        verdict(record).badge,
-        took,
-        size(record.sizes.request),
-        out,
-        share,
-        _note(record),
+        f"{GOLDEN * line.golden}{line.id[:13]}",
+        f"{line.handler} v{line.version}",
+        line.outcome if line.outcome == line.status else f"{line.outcome} ({line.status})",
+        "" if line.ms is None else duration(line.ms),
+        size(line.request_size),
+        "-" if result is None else size(result),
+        "-" if result is None else f"{result / RUN_LIMIT:.0%}",
+        "-" if line.rss_peak is None else size(line.rss_peak),
+        "-" if line.gpu_peak is None else size(line.gpu_peak),
+        line.note[:NOTE],
     )
-
-
-def _cells(record: JobRecord) -> str:
-    job, handler, status, *numbers, note = _row(record)
-    badge = f'<span class="rpn-badge rpn-{verdict(record).tone}">{escape(status)}</span>'
-    right = "".join(f'<td class="rpn-num">{escape(number)}</td>' for number in numbers)
-    return (
-        f"<td><code>{escape(job)}</code></td><td>{escape(handler)}</td><td>{badge}</td>{right}<td>{escape(note)}</td>"
-    )
-
-
-def _note(record: JobRecord) -> str:
-    if record.findings:
-        return record.findings[0].message[:NOTE]
-    told = record.exception["error_traceback"] if record.exception else record.error
-    lines = [line for line in told.splitlines() if line.strip()] if isinstance(told, str) else []
-    return (lines[-1 if record.exception else 0] if lines else "")[:NOTE]

@@ -15,6 +15,7 @@ DOUBLE = "%%runpod_handler\ndef double(job):\n    return job['input']['x'] * 2"
 @pytest.fixture
 def cell(tmp_path, monkeypatch) -> Iterator[Cell]:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     shell = InteractiveShell.instance()
     run = lambda text: shell.run_cell(text, store_history=True)  # noqa: E731
     run("%load_ext rp_notebook")

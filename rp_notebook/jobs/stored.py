@@ -1,0 +1,163 @@
+"""A finished job as it is kept on disk, without its secrets, and back again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.gauge import Gauge, GpuGauge
+from rp_notebook.jobs.job import Job, Status
+from rp_notebook.jobs.masking import masked, may_hold_secrets, scrubbed, secrets_in
+from rp_notebook.jobs.posts import WIRE, Post
+from rp_notebook.jobs.record import KERNEL_DIED, JobRecord
+from rp_notebook.jobs.request import Request
+
+SMALL = 4096  # bytes: a body up to this stands in its job's row, a larger one is kept once, by its hash
+NOTE = 300  # characters
+RECORD = (
+    "id, handler, version, status, started_at, ended_at, lost, error, request, request_sha, facts, small, outcome,"
+    " tolerance, id_at"
+)
+
+Fetch = Callable[[str], bytes | None]
+
+
+@dataclass(frozen=True)
+class Body:
+    """A large body and the sha256 of its bytes."""
+
+    sha256: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What goes into the columns of a job that ended: `facts` is JSON, `small` the small bodies one after another."""
+
+    facts: str
+    small: bytes
+    large: tuple[Body, ...]
+    note: str
+    lost: str | None
+
+
+def body_of(content: bytes) -> Body:
+    """The body, named by its hash."""
+    return Body(hashlib.sha256(content).hexdigest(), content)
+
+
+def request_kept(request: Request) -> tuple[str, tuple[str, ...], frozenset[str]]:
+    """The request's body without its secrets, where in it they were, and the secrets themselves."""
+    if not may_hold_secrets(request.body):
+        return request.body, (), frozenset()
+    whole = request.decoded()
+    without, paths = masked(whole)
+    if not paths:
+        return request.body, (), frozenset()
+    return WIRE.encode(without), paths, frozenset(text for _, text in secrets_in(whole))
+
+
+def without_id(id_: str, body: str) -> tuple[int | None, str]:
+    """A request without its job's id, and where that stood: what is sent again and again differs in nothing else."""
+    written = WIRE.encode(id_)
+    before, found, after = body.partition(written)
+    return (len(before), before + after) if found else (None, body)
+
+
+def packed(record: JobRecord) -> Packed:
+    """A job that ended, as it is kept: what was posted, and what was seen, without the secrets of its request."""
+    _, masked_at, secrets = request_kept(record.job.request)
+    small: list[bytes] = []
+    large: list[Body] = []
+    posts: list[tuple[Any, ...]] = []
+    for post in record.posts:
+        body = _kept(post.body, secrets)
+        sha = None
+        if len(body) <= SMALL:
+            small.append(body)
+        else:
+            large.append(body_of(body))
+            sha = large[-1].sha256
+        posts.append((post.kind, post.is_stream, post.valid_json, len(body), sha))
+    facts: dict[str, Any] = {"posts": posts}
+    if record.dropped:
+        facts["dropped"] = record.dropped
+    if record.printed:
+        facts["printed"] = scrubbed(record.printed, secrets)
+    if record.gauge is not None:
+        facts["gauge"] = asdict(record.gauge)
+    if record.noted:
+        facts["noted"] = [asdict(finding) for finding in record.noted]
+    if masked_at:
+        facts["masked"] = masked_at
+    note = record.note
+    return Packed(
+        json.dumps(facts),
+        b"".join(small),
+        tuple(large),
+        scrubbed(note[:NOTE], secrets) if note else "",
+        scrubbed(record.lost, secrets) if record.lost else None,
+    )
+
+
+def unpacked(columns: Sequence[Any], fetch: Fetch) -> JobRecord:
+    """The record of a row's `RECORD` columns; `fetch` gives a large body by its hash.
+
+    A body that cannot be had is not in the record.
+    """
+    id_, handler, version, status, started_at, ended_at, lost, error, *bodies, outcome, tolerance, at = columns
+    request, sha, facts, small = bodies
+    if sha is not None and (content := fetch(sha)) is not None:
+        request = content.decode()
+        request = request if at is None else f"{request[:at]}{WIRE.encode(id_)}{request[at:]}"
+    job = Job(
+        id=id_,
+        handler=handler,
+        request=Request(id_, request or WIRE.encode({"id": id_, "input": None})),
+        status=Status(status),
+        started_at=started_at,
+        ended_at=ended_at,
+        lost=KERNEL_DIED if outcome == "INTERRUPTED" else lost,
+        error=error,
+        version=version,
+    )
+    told: dict[str, Any] = json.loads(facts or "{}")
+    return JobRecord(
+        job,
+        tuple(_posts(told.get("posts", ()), small or b"", fetch)),
+        tuple(told.get("dropped", ())),
+        told.get("printed", ""),
+        _gauge(told.get("gauge")),
+        tuple(Finding(**finding) for finding in told.get("noted", ())),
+        tuple(told.get("masked", ())),
+        tolerance,
+    )
+
+
+def _kept(body: bytes, secrets: frozenset[str]) -> bytes:
+    text = body.decode()
+    without = scrubbed(text, secrets)
+    return body if without == text else without.encode()
+
+
+def _posts(listed: Sequence[Sequence[Any]], small: bytes, fetch: Fetch) -> Iterator[Post]:
+    at = 0
+    for kind, is_stream, valid_json, size, sha in listed:
+        if sha is None:
+            body: bytes | None = small[at : at + size]
+            at += size
+        else:
+            body = fetch(sha)
+        if body is not None:
+            yield Post(kind, body, is_stream, valid_json)
+
+
+def _gauge(told: dict[str, Any] | None) -> Gauge | None:
+    if told is None:
+        return None
+    gpu = told["gpu"]
+    return Gauge(**{**told, "gpu": None if gpu is None else GpuGauge(**gpu)})
