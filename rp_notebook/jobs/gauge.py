@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ class GpuGauge:
     """GPU memory in bytes, as torch's allocator counts it, summed over devices.
 
     `kept` is what stayed allocated after the job; `device_used` and `device_total` are of the device as a whole.
+    `devices` counts those that torch holds memory on, and `beside` is what is in use on them, after the job, that
+    torch's allocator does not hold: the CUDA context, other libraries, other processes. `busy` is the percentage of
+    its last moments (NVML samples 1/6 s to 1 s) in which the busiest of them computed; None where NVML is not there.
     """
 
     peak_allocated: int
@@ -25,6 +28,9 @@ class GpuGauge:
     kept: int
     device_used: int
     device_total: int
+    devices: int
+    beside: int
+    busy: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,23 +78,42 @@ def resident() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def _gauging_gpu(cuda: Any) -> Callable[[], GpuGauge]:
+def _gauging_gpu(cuda: Any) -> Callable[[], GpuGauge | None]:
     devices = range(cuda.device_count())
     before = sum(cuda.memory_allocated(device) for device in devices)
     for device in devices:
         cuda.reset_peak_memory_stats(device)
 
-    def end() -> GpuGauge:
-        free_and_total = [cuda.mem_get_info(device) for device in devices]
+    def end() -> GpuGauge | None:
+        try:
+            free_and_total = [cuda.mem_get_info(device) for device in devices]
+        except RuntimeError:  # an assertion that failed on the device leaves a context that answers nothing any more
+            return None
+        used = [total - free for free, total in free_and_total]
+        held = [device for device in devices if cuda.max_memory_reserved(device)]
         return GpuGauge(
             peak_allocated=sum(cuda.max_memory_allocated(device) for device in devices),
             peak_reserved=sum(cuda.max_memory_reserved(device) for device in devices),
             kept=sum(cuda.memory_allocated(device) for device in devices) - before,
-            device_used=sum(total - free for free, total in free_and_total),
+            device_used=sum(used),
             device_total=sum(total for _, total in free_and_total),
+            devices=len(held),
+            beside=sum(max(used[device] - cuda.memory_reserved(device), 0) for device in held),
+            busy=_busy(cuda, held),
         )
 
     return end
+
+
+def _busy(cuda: Any, devices: Sequence[int]) -> int | None:
+    try:
+        import pynvml  # the user's own where it is there; torch asks NVML through it
+    except ImportError:
+        return None
+    try:
+        return max((cuda.utilization(device) for device in devices), default=None)
+    except (ImportError, RuntimeError, pynvml.NVMLError):  # a slice of a card (MIG), another maker's, a hidden driver
+        return None
 
 
 def _reset_peak() -> None:
