@@ -15,7 +15,7 @@ class RpNotebookError(Exception):
 
 
 class BadInput(RpNotebookError):
-    """A job's input is not JSON, or does not parse."""
+    """A job's input, or a file that was named, is not JSON, does not parse, or is not of the shape it needs."""
 
 
 class BadDeclaration(RpNotebookError):
