@@ -27,7 +27,7 @@ def load(shell: Any) -> None:
     # First of all transforms, so that IPython sees no cell magic where there is an ordinary cell.
     shell.input_transformers_cleanup.insert(0, handler_lines)
     shell.input_transformers_post.append(awaited_jobs)
-    magics.undo = (session.watch(), _show_records(shell))
+    magics.undo = (session.watch(), _show_records(shell, session))
 
 
 def unload(shell: Any) -> None:
@@ -44,11 +44,11 @@ def unload(shell: Any) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
 
 
-def _show_records(shell: Any) -> Callable[[], None]:
+def _show_records(shell: Any, session: Session) -> Callable[[], None]:
     html = shell.display_formatter.formatters["text/html"]
     plain = shell.display_formatter.formatters["text/plain"]
-    html.for_type(JobRecord, result.html)
-    plain.for_type(JobRecord, lambda record, printer, _cycle: printer.text(result.text(record)))
+    html.for_type(JobRecord, lambda record: result.html(record, session.prices))
+    plain.for_type(JobRecord, lambda record, printer, _cycle: printer.text(result.text(record, session.prices)))
 
     def undo() -> None:
         html.pop(JobRecord, None)

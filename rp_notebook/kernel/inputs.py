@@ -12,8 +12,9 @@ from typing import Any
 
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.pools import PriceTable, table_of
 
-FLAGS = ("-n", "--name", "-o", "--output", "--mode", "--timeout", "--repeat", "--concurrency")
+FLAGS = ("-n", "--name", "-o", "--output", "--mode", "--timeout", "--repeat", "--concurrency", "--prices")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class JobLine:
     timeout_s: float | None
     repeat: int
     concurrency: int
+    prices: PriceTable | None
     text: str
 
 
@@ -38,6 +40,7 @@ def job_flags() -> FlagParser:
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds the job may take")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run it N times; show times and memory")
     parser.add_argument("--concurrency", type=int, default=1, metavar="N", help="run N jobs at once; find races")
+    parser.add_argument("--prices", metavar="FILE", help="GPU pools and prices from this JSON file, from now on")
     return parser
 
 
@@ -57,6 +60,7 @@ def job_line(line: str, body: str | None = None) -> JobLine:
         given.timeout,
         given.repeat,
         given.concurrency,
+        None if given.prices is None else price_table(given.prices),
         body if body and not text else text,
     )
 
@@ -75,6 +79,11 @@ def input_of(text: str, namespace: Mapping[str, Any]) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         return _evaluated(text, namespace, error)
+
+
+def price_table(path: str) -> PriceTable:
+    """The pools and prices in a user's file, of the shape of the one that ships. Raises `BadInput`."""
+    return table_of(_from_file(Path(path).expanduser()), path)
 
 
 def _evaluated(text: str, namespace: Mapping[str, Any], as_json: json.JSONDecodeError) -> Any:

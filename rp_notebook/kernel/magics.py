@@ -18,6 +18,7 @@ from rp_notebook.jobs.declaration import HANDLER_MAGIC, FlagParser, handler_flag
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.kernel import commands, job_history
 from rp_notebook.kernel.checking import checked
+from rp_notebook.kernel.gpus import gpus, gpus_flags
 from rp_notebook.kernel.inputs import job_flags
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.report import Report
@@ -30,6 +31,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], 
         "golden": (job_history.golden_flags, job_history.golden),
         "export": (commands.export_flags, commands.export),
         "prove": (commands.prove_flags, commands.prove),
+        "gpus": (gpus_flags, gpus),
     }
 )
 AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType({"job": job_flags, "check": commands.check_flags})
@@ -54,6 +56,7 @@ class RunpodMagics(Magics):
         %runpod job [-n NAME] INPUT   run a job; INPUT is JSON, a variable, an expression, or @file.json
         %runpod jobs                  the jobs so far: filtered, sorted, as CSV, drawn
         %runpod golden [ID...]        keep jobs for good, as tests of the export
+        %runpod gpus                  which GPU pools hold the jobs so far, and their prices
         %runpod check [NAME]          what would go wrong later, without exporting
         %runpod export DIR            write the worker repository
         %runpod prove DIR             replay the jobs through it under the real SDK
@@ -118,7 +121,7 @@ class RunpodMagics(Magics):
             "error": record.error,
             "lost": record.lost,
             "findings": [asdict(finding) for finding in record.findings],
-            "text": text(record),
+            "text": text(record, self.session.prices),
         }
         Path(path).write_text(json.dumps(told))
 

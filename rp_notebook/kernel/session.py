@@ -15,6 +15,7 @@ from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.handlers import Handlers
 from rp_notebook.jobs.history import History
 from rp_notebook.jobs.marking import mark_of
+from rp_notebook.jobs.pools import PriceTable
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import refuse_oversized, request_of, whole_job
 from rp_notebook.jobs.schema import Schema, checked_schema, refuse_unfit
@@ -37,6 +38,7 @@ class Session:
         self.worker = Worker(self.history)
         self.declaring = Declaring(self.handlers)
         self.recorder = Recorder(shell)
+        self.prices: PriceTable | None = None  # the last that --prices named; where there is none, those that ship
 
     @property
     def namespace(self) -> dict[str, Any]:
@@ -47,6 +49,7 @@ class Session:
     async def run(self, line: str, body: str | None) -> JobRecord | Report:
         """Runs the job, or the jobs, of a `%runpod job` line. Raises `BadInput` or `UnknownHandler`."""
         asked = job_line(line, body)
+        self.prices = asked.prices or self.prices
         handler = self.handlers.chosen(asked.handler, self.namespace)
         job = input_of(asked.text, self.namespace)
         schema = self.schema_of(handler)

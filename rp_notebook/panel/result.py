@@ -9,10 +9,12 @@ from types import MappingProxyType
 from typing import Literal
 
 from rp_notebook.jobs.finding import Finding
-from rp_notebook.jobs.gauge import Gauge
+from rp_notebook.jobs.gauge import Gauge, GpuGauge
 from rp_notebook.jobs.payload import MB, RUN_LIMIT, RUNSYNC_LIMIT
+from rp_notebook.jobs.pools import PriceTable
 from rp_notebook.jobs.record import KERNEL_DIED, JobRecord
 from rp_notebook.panel import style
+from rp_notebook.panel.fit import fit_line
 from rp_notebook.panel.preview import duration, preview, size
 
 Tone = Literal["good", "bad", "dim"]
@@ -50,17 +52,17 @@ def verdict(record: JobRecord) -> Verdict:
     return Verdict(record.outcome, TONES[record.outcome], clients.get(record.outcome, ""))
 
 
-def text(record: JobRecord) -> str:
-    """The whole result in plain text."""
+def text(record: JobRecord, prices: PriceTable | None = None) -> str:
+    """The whole result in plain text; `prices` are those that ship where none are given."""
     seen = verdict(record)
     head = f"{seen.badge}  {record.job.handler}  {_took(record)}  {record.id}"
-    blocks = [head, *([seen.client] if seen.client else []), _bar(record), *_bodies(record)]
+    blocks = [head, *([seen.client] if seen.client else []), _bar(record), fit_line(record, prices), *_bodies(record)]
     blocks += [f"{sign(finding)} {finding}" for finding in record.findings]
     return "\n".join(block for block in blocks if block)
 
 
-def html(record: JobRecord) -> str:
-    """The whole result in HTML that needs no script and no widget."""
+def html(record: JobRecord, prices: PriceTable | None = None) -> str:
+    """The same in HTML that needs no script and no widget."""
     seen = verdict(record)
     client = f'<div class="rpn-client">{escape(seen.client)}</div>' if seen.client else ""
     head = (
@@ -68,9 +70,10 @@ def html(record: JobRecord) -> str:
         f"<b>{escape(record.job.handler)}</b><span>{escape(_took(record))}</span>"
         f'<span class="rpn-dim">{escape(record.id)}</span></div>'
     )
+    fit = f'<div class="rpn-dim">{escape(said)}</div>' if (said := fit_line(record, prices)) else ""
     bodies = "".join(f"<pre>{escape(body)}</pre>" for body in _bodies(record))
     findings = "".join(finding_html(finding) for finding in record.findings)
-    return f'{style.SHEET}<div class="rpn">{head}{client}{_meter(record)}{bodies}{findings}</div>'
+    return f'{style.SHEET}<div class="rpn">{head}{client}{_meter(record)}{fit}{bodies}{findings}</div>'
 
 
 def _took(record: JobRecord) -> str:
@@ -85,8 +88,14 @@ def gauged(gauge: Gauge) -> str:
         f"RAM peak {size(gauge.rss_peak)}{_change(gauge.rss_after - gauge.rss_before)}",
     ]
     if gauge.gpu is not None:
-        words.append(f"GPU peak {size(gauge.gpu.peak_allocated)}{_change(gauge.gpu.kept)}")
+        words += _gpu_words(gauge.gpu)
     return ", ".join(words)
+
+
+def _gpu_words(gpu: GpuGauge) -> list[str]:
+    over = f" on {gpu.devices} GPUs" if gpu.devices > 1 else ""
+    words = [f"GPU peak {size(gpu.peak_allocated)}{_change(gpu.kept)}{over}", f"reserved {size(gpu.peak_reserved)}"]
+    return words if gpu.busy is None else [*words, f"busy {gpu.busy} %"]
 
 
 def _change(count: int) -> str:

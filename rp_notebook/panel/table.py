@@ -27,9 +27,7 @@ class JobTable:
         if not self.lines:
             return self._headline()
         rows = [self._columns(COLUMNS), *(self._columns(_row(line)) for line in self.lines)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        table = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-        return "\n".join((*table, self._headline()))
+        return "\n".join((*aligned(rows), self._headline()))
 
     def _repr_html_(self) -> str:
         headline = f'<div class="rpn-dim">{escape(self._headline())}</div>'
@@ -61,6 +59,12 @@ class JobTable:
             f'<td title="{escape(line.id)}"><code>{escape(job)}</code></td><td>{escape(handler)}</td>'
             f"<td>{status}</td>{right}<td>{escape(note)}</td>"
         )
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of as many cells each as lines whose columns stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _row(line: JobLine) -> tuple[str, ...]:
