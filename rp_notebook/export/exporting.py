@@ -24,8 +24,6 @@ from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.record import JobRecord
 
-JOBS_KEPT = 20  # the latest jobs become tests of the export
-
 
 @dataclass(frozen=True)
 class ExportResult:
@@ -79,19 +77,18 @@ def export_cells(
     local = local_code(module.imports, locate=locate)
     pinned, doubts = pins(local.imports, locate=locate)
     findings = (*slice_.findings, *local.findings, *doubts)
-    latest = tuple(records)[-JOBS_KEPT:]
     repo = worker_repo(
         module=module.text,
         lines=module.lines,
         declaration=declaration,
-        records=latest,
+        records=records,
         pins=pinned,
         python=python or ".".join(platform.python_version_tuple()[:2]),
         base=base,
         notebook=notebook,
         findings=findings,
         local_files=local.files,
-        jobs_jsonl=dump_jobs(recorded(record) for record in latest),
+        jobs_jsonl=dump_jobs(recorded(record) for record in records),
     )
     return ExportResult(declaration.name, module.text, slice_.kept, slice_.dropped, findings, repo)
 

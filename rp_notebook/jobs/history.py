@@ -13,13 +13,13 @@ from rp_notebook.jobs.events import Event, Started
 from rp_notebook.jobs.job import Job
 from rp_notebook.jobs.query import JobLine, Query
 from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.running import Listener
 from rp_notebook.jobs.store import Running, Store
 
 BUDGET = 500_000_000  # bytes of bodies that are kept; the oldest jobs go first
 
 EVERY_JOB = Query()
 
-Listener = Callable[[Job, Event], None]
 Result = TypeVar("Result")
 
 

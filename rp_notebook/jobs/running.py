@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from rp_notebook.jobs.ambient import notebook
 from rp_notebook.jobs.driving import drive
 from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, TimedOut, Yielded
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler, as_handler
-from rp_notebook.jobs.history import Listener
 from rp_notebook.jobs.interrupts import Stop, stoppable
 from rp_notebook.jobs.job import Job, advance
 from rp_notebook.jobs.judgement import renamed, told_late
@@ -20,6 +20,8 @@ from rp_notebook.jobs.progress import progress_told, progressed
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request, request_of
 from rp_notebook.jobs.runner import Clock, run
+
+Listener = Callable[[Job, Event], None]
 
 LATE_S = 0.1  # an update this close to the end may overtake it: each is posted by a thread of its own
 
@@ -42,11 +44,12 @@ def run_job(
     `NeedsAwait` for an async handler inside a running loop (a notebook cell): await `arun_job` there. Whatever the
     handler raises is in the record; Ctrl-C ends the job and is raised again.
     """
-    chosen = as_handler(handler, aggregate=aggregate, refresh=refresh)
+    chosen = notebook.known(as_handler(handler, aggregate=aggregate, refresh=refresh))
     request = request_of(job)
     stop = Stop()
     with stoppable((stop,)):
-        record = drive(_recorded(chosen, request, clock, stop), chosen, stop)
+        record = drive(_recorded(chosen, request, clock, stop, notebook.happened), chosen, stop)
+    notebook.ended(record)
     if stop.reason:
         raise KeyboardInterrupt
     return record
@@ -61,8 +64,10 @@ async def arun_job(
     clock: Clock = time.time,
 ) -> JobRecord:
     """`run_job` for a running event loop, such as that of a notebook cell: `record = await arun_job(...)`."""
-    chosen = as_handler(handler, aggregate=aggregate, refresh=refresh)
-    return await attempt(chosen, request_of(job), clock, Stop())
+    chosen = notebook.known(as_handler(handler, aggregate=aggregate, refresh=refresh))
+    record = await attempt(chosen, request_of(job), clock, Stop(), notebook.happened)
+    notebook.ended(record)
+    return record
 
 
 async def attempt(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rp_notebook.export.exporting import ExportResult
 
 JOBS_SHOWN = 5
+JOBS_KEPT = 20  # the latest jobs become tests of the export, where none is golden
 
 
 def split(line: str) -> list[str]:
@@ -64,15 +65,20 @@ def export(session: Session, flags: Namespace) -> Report:
 
 
 def exported(session: Session, handler: Handler, *, python: str | None = None, base: str | None = None) -> ExportResult:
-    """The export of a handler, in memory. Raises `ExportRefused`."""
+    """The export of a handler, in memory; its golden jobs, else those of this version, become its tests.
+
+    Raises `ExportRefused`.
+    """
     from rp_notebook.export.exporting import export_cells
     from rp_notebook.export.live import Live
 
+    golden = tuple(session.history.records(Query(handler=handler.name, golden=True)))
+    latest = Query(handler=handler.name, version=handler.version, here=True, last=JOBS_KEPT)
     return export_cells(
         session.recorder.cells,
         session.declaration(handler),
         live=Live(session.namespace, session.namespace.get("Out", {})),
-        records=session.history.of(handler.name, handler.version),
+        records=golden or tuple(session.history.records(latest)),
         python=python,
         base=base,
         folder=Path.cwd(),

@@ -20,7 +20,9 @@ from rp_notebook.kernel import commands, job_history
 from rp_notebook.kernel.checking import checked
 from rp_notebook.kernel.gpus import gpus, gpus_flags
 from rp_notebook.kernel.inputs import job_flags
+from rp_notebook.kernel.replaying import replay_flags, replayed
 from rp_notebook.kernel.session import Session
+from rp_notebook.kernel.transforms import AWAITED_COMMANDS
 from rp_notebook.panel.report import Report
 from rp_notebook.panel.result import text
 
@@ -34,7 +36,9 @@ COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], 
         "gpus": (gpus_flags, gpus),
     }
 )
-AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType({"job": job_flags, "check": commands.check_flags})
+AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType(
+    dict(zip(AWAITED_COMMANDS, (job_flags, commands.check_flags, replay_flags), strict=True))
+)
 
 
 @magics_class
@@ -56,6 +60,7 @@ class RunpodMagics(Magics):
         %runpod job [-n NAME] INPUT   run a job; INPUT is JSON, a variable, an expression, or @file.json
         %runpod jobs                  the jobs so far: filtered, sorted, as CSV, drawn
         %runpod golden [ID...]        keep jobs for good, as tests of the export
+        %runpod replay                earlier jobs again on the edited handler, side by side
         %runpod gpus                  which GPU pools hold the jobs so far, and their prices
         %runpod check [NAME]          what would go wrong later, without exporting
         %runpod export DIR            write the worker repository
@@ -100,7 +105,7 @@ class RunpodMagics(Magics):
         self.session.shell.run_cell(f"{HANDLER_MAGIC} {line}\n{cell}", store_history=False)
 
     async def awaited(self, line: str, cell: str | None = None) -> JobRecord | Report | None:
-        """What `%runpod job` and `check` become in a cell: an awaited call on the kernel's own loop."""
+        """What `%runpod job`, `check` and `replay` become in a cell: an awaited call on the kernel's own loop."""
         name, _, rest = line.partition(" ")
         if _asks_for_help(rest):
             print(AWAITED[name]().format_help())  # noqa: T201
@@ -108,7 +113,8 @@ class RunpodMagics(Magics):
         with said_in_one_line():
             if name == "job":
                 return await self.session.run(rest.strip(), cell)
-            return await checked(self.session, commands.check_flags().parse_args(commands.split(rest)).name)
+            flags = AWAITED[name]().parse_args(commands.split(rest))
+            return await (checked(self.session, flags.name) if name == "check" else replayed(self.session, flags))
 
     async def reported(self, line: str, path: str) -> None:
         """Runs the job of a line like `%runpod job`'s and writes what came of it to a file, as JSON."""

@@ -94,10 +94,10 @@ class Session:
         events.register("pre_run_cell", self._before)
         events.register("post_run_cell", self._after)
         atexit.register(self.history.close)
-        notebook.history, notebook.handlers = self.history, self.handlers
+        notebook.opened(self.history, self.handlers)
 
         def stop() -> None:
-            notebook.history = notebook.handlers = None
+            notebook.closed()
             atexit.unregister(self.history.close)
             self.history.close()
             events.unregister("pre_run_cell", self._before)

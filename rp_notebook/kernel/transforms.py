@@ -7,8 +7,8 @@ import ast
 from rp_notebook.jobs.declaration import HANDLER_MAGIC
 
 JOB_MAGIC = "%%runpod"
+AWAITED_COMMANDS = ("job", "check", "replay")
 # What `%runpod ...` has become once IPython's own transformers have run.
-AWAITED_COMMANDS = (["job"], ["check"])
 LINE_MAGIC = "get_ipython().run_line_magic('runpod', "
 AWAITED = "await get_ipython().magics_manager.registry['RunpodMagics'].awaited("
 
@@ -33,7 +33,7 @@ def handler_lines(lines: list[str]) -> list[str]:
 
 
 def awaited_jobs(lines: list[str]) -> list[str]:
-    """Puts `await` before each `%runpod job` and `check` of the cell, but inside functions, where it may not stand."""
+    """Puts `await` before each awaited command of the cell, but inside functions, where it may not stand."""
     text = "".join(lines)
     if LINE_MAGIC not in text:
         return lines
@@ -64,4 +64,5 @@ def _runs_a_job(call: ast.Call) -> bool:
     if len(call.args) != 2 or not ast.unparse(call).startswith(LINE_MAGIC):
         return False
     line = call.args[1]
-    return isinstance(line, ast.Constant) and str(line.value).split()[:1] in AWAITED_COMMANDS
+    words = str(line.value).split(maxsplit=1) if isinstance(line, ast.Constant) else []
+    return bool(words) and words[0] in AWAITED_COMMANDS

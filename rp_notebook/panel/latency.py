@@ -42,7 +42,7 @@ class Latency:
         figure = Figure(figsize=INCHES, layout="constrained")
         over_time, spread = figure.subplots(1, 2, width_ratios=(2, 1))
         for name, cold, marker in (("warm", False, "."), ("cold", True, "x")):
-            numbered = [(at, line.ms) for at, line in enumerate(self._timed, start=1) if line.cold is cold]
+            numbered = [(at, line.ms) for at, line in enumerate(self._timed, start=1) if line.cold == cold]
             if numbered:
                 over_time.plot(*zip(*numbered, strict=True), marker, label=f"{name} ({len(numbered)})")
         over_time.set(xlabel="job", ylabel="ms", ylim=(0, None))
@@ -80,4 +80,4 @@ class Latency:
         return f"{handler} v{version}  {len(mine)} jobs  {'  '.join(parts)}"
 
     def _times(self, *, cold: bool) -> list[float]:
-        return sorted(line.ms for line in self._timed if line.cold is cold and line.ms is not None)
+        return sorted(line.ms for line in self._timed if line.cold == cold and line.ms is not None)

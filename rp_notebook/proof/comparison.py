@@ -7,10 +7,11 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rp_notebook.export.recorded import TOLERANCE, RecordedJob, RecordedPost, error_parts
 from rp_notebook.jobs.posts import Post
+from rp_notebook.proof.media import compare_media
 
 Likeness = Literal["same", "close", "different"]
 
@@ -26,6 +27,16 @@ class Comparison:
     detail: str = ""
 
 
+class Difference(NamedTuple):
+    """Where one value is not what another is, and how: `output.score`, `: 0.9 became 0.7`."""
+
+    path: str
+    said: str
+
+    def __str__(self) -> str:
+        return (self.path or "the body") + self.said
+
+
 SAME = Comparison("same")
 
 
@@ -33,8 +44,8 @@ def compare_bodies(expected: bytes, posted: bytes, tolerance: float = TOLERANCE)
     """One body against another: exact bytes first, else value by value.
 
     Text, whole numbers, booleans and null must be equal, other numbers within `tolerance` (relative, or 1e-9 near
-    zero), lists and dicts of the same shape. Of the SDK's error texts the type and the message count: traceback,
-    host, worker and SDK version differ by nature.
+    zero), images and sounds alike once decoded, lists and dicts of the same shape. Of the SDK's error texts the
+    type and the message count: traceback, host, worker and SDK version differ by nature.
     """
     if expected == posted:
         return SAME
@@ -47,9 +58,9 @@ def compare_bodies(expected: bytes, posted: bytes, tolerance: float = TOLERANCE)
 
 def compare_values(before: Any, after: Any, path: str, tolerance: float = TOLERANCE) -> Comparison:
     """One decoded value against another, from `path` on."""
-    first = next(_differences(before, after, path, tolerance), None)
+    first = next(differences(before, after, path, tolerance), None)
     if first is not None:
-        return Comparison("different", first)
+        return Comparison("different", str(first))
     worst = max(_distances(before, after), default=0.0)
     if worst > 0:
         return Comparison("close", f"numbers differ by up to {worst:.1g} of their size")
@@ -140,21 +151,28 @@ def _errors_apart(body: Any) -> Any:
     return body if parts is None else {**body, "error": {"type": parts[0], "message": parts[1]}}
 
 
-def _differences(before: Any, after: Any, path: str, tolerance: float) -> Iterator[str]:
+def differences(before: Any, after: Any, path: str, tolerance: float = TOLERANCE) -> Iterator[Difference]:
+    """Each place where one decoded value is not what the other is."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in before:
             if key in after:
-                yield from _differences(before[key], after[key], _member(path, key), tolerance)
+                yield from differences(before[key], after[key], _member(path, key), tolerance)
             else:
-                yield f"{_member(path, key)} is gone"
-        yield from (f"{_member(path, key)} is new: {_shown(after[key])}" for key in after if key not in before)
+                yield Difference(_member(path, key), " is gone")
+        for key in after:
+            if key not in before:
+                yield Difference(_member(path, key), f" is new: {_shown(after[key])}")
     elif isinstance(before, list) and isinstance(after, list):
         for index, (old, new) in enumerate(zip(before, after, strict=False)):
-            yield from _differences(old, new, f"{path}[{index}]", tolerance)
+            yield from differences(old, new, f"{path}[{index}]", tolerance)
         if len(before) != len(after):
-            yield f"{path or 'the body'}: {len(before)} items became {len(after)}"
+            yield Difference(path, f": {len(before)} items became {len(after)}")
     elif not _alike(before, after, tolerance):
-        yield f"{path or 'the body'}: {_shown(before)} became {_shown(after)}"
+        media = compare_media(before, after) if isinstance(before, str) and isinstance(after, str) else None
+        if media is None:
+            yield Difference(path, f": {_shown(before)} became {_shown(after)}")
+        elif not media.close:
+            yield Difference(path, f": {media.detail}")
 
 
 def _alike(before: Any, after: Any, tolerance: float) -> bool:
@@ -177,6 +195,9 @@ def _distances(before: Any, after: Any) -> Iterator[float]:
     elif isinstance(before, list):
         for old, new in zip(before, after, strict=True):
             yield from _distances(old, new)
+    elif isinstance(before, str) and before != after:
+        media = compare_media(before, after)
+        yield media.distance if media is not None else 0.0
     elif _numbers(before, after) and before != after and math.isfinite(before):
         yield abs(before - after) / max(abs(before), abs(after))
 
