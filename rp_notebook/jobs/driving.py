@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Coroutine
+import types
+from collections.abc import Awaitable, Coroutine, Generator
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from rp_notebook.errors import NeedsAwait
@@ -26,7 +28,8 @@ _kept = _Kept()
 def drive(recording: Coroutine[Any, Any, Result], handler: Handler, stop: Stop) -> Result:
     """Runs `recording` to its end. While the handler runs, `asyncio.get_running_loop()` succeeds, as in a worker.
 
-    Raises `NeedsAwait` inside a running loop, for a handler whose answer must be awaited.
+    What the handler sets in a context variable (a decimal precision, numpy's error state) ends with the job, as with
+    a worker's task. Raises `NeedsAwait` inside a running loop, for a handler whose answer must be awaited.
     """
     if asyncio._get_running_loop() is not None:  # noqa: SLF001 (get_running_loop, without the cost of its exception)
         return _inside_loop(recording, handler)
@@ -34,22 +37,28 @@ def drive(recording: Coroutine[Any, Any, Result], handler: Handler, stop: Stop) 
     if handler.kind is Kind.ASYNC_GENERATOR:
         stop.task = loop.create_task(recording)
         return loop.run_until_complete(stop.task)
+    context = copy_context()
     step, value = recording.send, None
     while True:
         # No task for a plain handler: making one costs more than a small job.
-        asyncio._set_running_loop(loop)  # noqa: SLF001 (exported by asyncio.events for whoever runs a loop)
+        _mark_running(loop, loop)
         try:
-            answer = step(value)
+            answer = context.run(step, value)
         except StopIteration as done:
             result: Result = done.value
             return result
         finally:
-            asyncio._set_running_loop(None)  # noqa: SLF001
-        stop.task = loop.create_task(awaited(answer))
+            _mark_running(loop, None)
+        stop.task = context.run(loop.create_task, awaited(answer))
         try:
             step, value = recording.send, loop.run_until_complete(stop.task)
         except BaseException as error:  # noqa: BLE001 (it belongs to the job, which knows what it means)
             step, value = recording.throw, error
+
+
+def _mark_running(loop: Any, running: asyncio.AbstractEventLoop | None) -> None:
+    asyncio._set_running_loop(running)  # noqa: SLF001 (exported by asyncio.events for whoever runs a loop)
+    loop._thread_id = threading.get_ident() if running else None  # noqa: SLF001 (what `is_running()` looks at)
 
 
 async def awaited(answer: Awaitable[Any]) -> Any:
@@ -57,10 +66,27 @@ async def awaited(answer: Awaitable[Any]) -> Any:
     return await answer
 
 
+@types.coroutine
+def in_own_context(recording: Coroutine[Any, Any, Result]) -> Generator[Any, Any, Result]:
+    """Awaits `recording` within the running task, and keeps what it sets in context variables from that task."""
+    context = copy_context()
+    step, value = recording.send, None
+    while True:
+        try:
+            waited_for = context.run(step, value)
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+        try:
+            step, value = recording.send, (yield waited_for)
+        except BaseException as error:  # noqa: BLE001 (a cancellation: it belongs to the job)
+            step, value = recording.throw, error
+
+
 def _inside_loop(recording: Coroutine[Any, Any, Result], handler: Handler) -> Result:
     if not handler.awaits:
         try:
-            recording.send(None)
+            copy_context().run(recording.send, None)
         except StopIteration as done:
             result: Result = done.value
             return result

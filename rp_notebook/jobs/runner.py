@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import sys
 import traceback
 import types
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
@@ -25,8 +26,10 @@ from rp_notebook.jobs.posts import Post, post_of
 Clock = Callable[[], float]
 
 UNKNOWN_SDK = "1.12.0"  # what error records name where the SDK is not installed: the release we are held to
+SDK_DEBUGGER = "runpod.serverless.utils.rp_debugger"
 RENDER_ITEMS = 1000  # how many values of a level are searched for objects whose __repr__ might fail
 RENDER_DEPTH = 100  # nested deeper than this, rendering might exceed the recursion limit
+CALLERS = frozenset({"rp_notebook.jobs.runner", "rp_notebook.jobs.driving"})  # what stands where the SDK does
 LEAVES = frozenset({str, int, float, bool, type(None)})
 
 
@@ -134,6 +137,8 @@ def _without_empty(result: dict[str, Any]) -> dict[str, Any]:
 def _ending(result: dict[str, Any], handler: Handler, clock: Clock) -> Event:
     if handler.refresh:
         result["stopPod"] = True
+    if debugger := sys.modules.get(SDK_DEBUGGER):
+        debugger.clear_debugger_output()  # else a FunctionTimer would raise in the second job
     try:
         post = post_of("done", result, is_stream=handler.streams)
     except (TypeError, ValueError, RecursionError) as error:
@@ -180,9 +185,14 @@ def sdk_version() -> str:
 
 
 def _traceback(error: BaseException) -> str:
-    frames = error.__traceback__
-    own = frames.tb_next if frames else None  # the first frame is this file's
-    return "".join(traceback.format_exception(type(error), error, own or frames))
+    frames = last = error.__traceback__
+    while frames is not None:
+        if frames.tb_frame.f_globals.get("__name__") in CALLERS:
+            last = frames
+        frames = frames.tb_next
+    # Below the last of ours is the user's code; without any, our last frame stands for the SDK's.
+    shown = last.tb_next or last if last else None
+    return "".join(traceback.format_exception(type(error), error, shown))
 
 
 def _text(error: BaseException) -> str:

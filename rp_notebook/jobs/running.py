@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rp_notebook.jobs.ambient import notebook
-from rp_notebook.jobs.driving import drive
+from rp_notebook.jobs.driving import drive, in_own_context
 from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, TimedOut, Yielded
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler, as_handler
@@ -78,7 +78,7 @@ async def attempt(
     An async handler runs in a task of its own, as in a worker, so that it alone can be cancelled.
     """
     if not handler.awaits:
-        return await _recorded(handler, request, clock, stop, tell)
+        return await in_own_context(_recorded(handler, request, clock, stop, tell))
     stop.task = task = asyncio.ensure_future(_recorded(handler, request, clock, stop, tell))
     try:
         await asyncio.wait({task})

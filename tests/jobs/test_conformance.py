@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextvars
 import datetime
 import decimal
 import enum
@@ -14,8 +15,9 @@ import types
 
 import numpy as np
 import pytest
+from runpod.serverless.utils.rp_debugger import FunctionTimer
 
-from rp_notebook import JobRecord, run_job
+from rp_notebook import JobRecord, arun_job, run_job
 
 JOB = {"id": "job-1", "input": {"n": 3}}
 
@@ -138,6 +140,25 @@ def test_an_exception_is_posted_as_six_keys_in_text() -> None:
     assert "in handler" in error["error_traceback"]
     assert "runner.py" not in error["error_traceback"]
     assert record.status == "FAILED"
+
+
+async def _failing(job):
+    await asyncio.sleep(0)
+    raise ValueError("boom")
+
+
+def _failing_later(job):
+    return _failing(job)
+
+
+@pytest.mark.parametrize("handler", [_failing, _failing_later], ids=["async", "returns a coroutine"])
+def test_a_traceback_begins_in_the_handlers_own_code(handler) -> None:
+    lines = run_job(handler, JOB).exception["error_traceback"].splitlines()
+    assert [line.rsplit(", in ")[-1] for line in lines if line.startswith("  File")] == ["_failing"]
+
+
+def test_an_error_outside_the_handlers_code_is_told_with_the_place_that_calls_it() -> None:
+    assert run_job(lambda: 1, JOB).exception["error_traceback"].count("  File") == 1
 
 
 def test_an_exception_without_a_message_is_still_an_error() -> None:
@@ -334,6 +355,67 @@ def test_a_loop_runs_while_a_sync_handler_does_and_none_after() -> None:
     assert record.output is False
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+def test_a_sync_handler_sees_its_loop_running() -> None:
+    def handler(job):
+        work = asyncio.sleep(0)
+        try:
+            asyncio.get_event_loop().run_until_complete(work)
+        finally:
+            work.close()
+
+    assert run_job(lambda job: asyncio.get_event_loop().is_running(), JOB).output is True
+    assert run_job(handler, JOB).exception["error_message"] == "This event loop is already running"
+
+
+PRECISION = contextvars.ContextVar("precision", default=0)
+
+
+def _precise(job):
+    PRECISION.set(PRECISION.get() + 1)
+    return PRECISION.get()
+
+
+async def _precise_async(job):
+    await asyncio.sleep(0)
+    return _precise(job)
+
+
+def _precise_stream(job):
+    yield _precise(job)
+
+
+async def _precise_async_stream(job):
+    yield _precise(job)
+
+
+async def _both_ways(handler) -> list[JobRecord]:
+    here = [run_job(handler, JOB)] if handler in (_precise, _precise_stream) else []
+    return [*here, *[await arun_job(handler, JOB) for _ in range(2)]]
+
+
+@pytest.mark.parametrize("handler", [_precise, _precise_async, _precise_stream, _precise_async_stream])
+def test_what_a_handler_sets_in_a_context_variable_ends_with_its_job(handler) -> None:
+    records = [run_job(handler, JOB) for _ in range(2)] + asyncio.run(_both_ways(handler))
+    assert {(record.items or [record.output])[0] for record in records} == {1}
+    assert PRECISION.get() == 0
+
+
+def test_a_sync_handlers_awaitable_sees_what_it_set_before() -> None:
+    async def reads():
+        return PRECISION.get()
+
+    def handler(job):
+        PRECISION.set(5)
+        return reads()
+
+    assert (run_job(handler, JOB).output, asyncio.run(arun_job(handler, JOB)).output) == (5, 5)
+
+
+def test_a_function_timer_times_every_job() -> None:
+    timed = FunctionTimer(_precise)
+    assert [run_job(timed, JOB).output for _ in range(2)] == [1, 1]
 
 
 def test_what_a_handler_binds_to_its_loop_still_works_in_the_next_job() -> None:
