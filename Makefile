@@ -1,16 +1,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
+# The oldest SDK that pyproject.toml allows, for the tests; its dependencies are those of the installed one.
+OLDEST := 1.10.1
+OLDEST_SDK := .venv/sdk-$(OLDEST)
 
 .PHONY: setup demo test lint bench lab clean
 
-setup: $(STAMP)
+setup: $(STAMP) $(OLDEST_SDK)
 
 # Rebuilt only when what is to be installed changes, so that a second `make setup` does nothing.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
+
+$(OLDEST_SDK): | $(STAMP)
+	$(BIN)/python -m pip install -qq --no-deps --target $@ runpod==$(OLDEST)
 
 demo: setup
 	$(BIN)/rp-notebook demo

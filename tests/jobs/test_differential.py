@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import signal
+from typing import TypeVar
+
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.jobs.real_worker import differences
+from tests.jobs.conftest import LATEST, OLDEST
+from tests.jobs.real_worker import Batch, recorded
+
+T = TypeVar("T")
 
 PRELUDE = """
 import asyncio, collections, dataclasses, datetime, decimal, enum, fractions, functools, pathlib, types, uuid
@@ -50,6 +57,7 @@ def deep(n):
     for _ in range(n): found = [found]
     return found
 def numbers(): yield 1
+SHARED = {"error": "bad", "refresh_worker": 1, "x": 1}
 def error(kind, *args): raise kind(*args)
 """
 
@@ -80,6 +88,14 @@ RAISED = [
     ),
 ]
 
+DICTS = [  # what the SDK reads of a dict
+    *("{}", "{'error': 'bad'}", "{'error': 'bad', 'refresh_worker': True, 'x': 2}", "{'refresh_worker': True}"),
+    *("{'refresh_worker': 'no', 'x': 1}", "{'refresh_worker': [], 'x': 1}", "{'refresh_worker': None}"),
+    *("{'errors': ['e']}", "{'status': 'FAILED'}", "{'stopPod': True}", "{'output': {'a': 1}}", "{1: 'a', None: 'b'}"),
+    *("collections.OrderedDict(error='bad')", "Table(error='bad', x=1)", "NoPop(a=1)", "{'a': deep(50)}", "SHARED"),
+    *("SHARED", "{'error': deep(5000)}", "deep(5000)", "deep(300)", "{'error': {'code': 1}, 'x': {1, 2}}"),
+]
+
 leaves = st.sampled_from(LEAVES)
 values = st.recursive(
     leaves,
@@ -92,15 +108,6 @@ values = st.recursive(
     ),
     max_leaves=6,
 )
-MANY = 250
-once = settings(
-    max_examples=2,  # the first is always the least one; each costs a worker
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-
 RETURNING = {
     "sync": "def handler(job):\n    return CASES[job['input']]()\n",
     "async": "async def handler(job):\n    await asyncio.sleep(0)\n    return CASES[job['input']]()\n",
@@ -114,56 +121,199 @@ YIELDING = {
         "        yield make()\n"
     ),
 }
+OPTIONS = [
+    {"return_aggregate_stream": aggregate, "refresh_worker": refresh}
+    for aggregate in (False, True)
+    for refresh in (False, True)
+]
+MANY = 150
 
 
-def returned(cases: list[str], body: str) -> str:
-    return f"{PRELUDE}\nCASES = [{', '.join(f'lambda: {case}' for case in cases)}]\n\n{body}"
+def drawn(strategy: st.SearchStrategy[T], count: int) -> list[T]:
+    """As many random examples, always the same ones: a worker runs them all at once."""
+    found: list[T] = []
+
+    @settings(max_examples=count, derandomize=True, database=None, phases=[Phase.generate])
+    @given(strategy)
+    def collect(example: T) -> None:
+        found.append(example)
+
+    collect()
+    return found
 
 
-def yielded(cases: list[list[str]], body: str) -> str:
-    rows = (f"[{', '.join(f'lambda: {item}' for item in case)}]" for case in cases)
-    return f"{PRELUDE}\nCASES = [{', '.join(rows)}]\n\n{body}"
+def batches_of(count: int) -> list[Batch]:
+    """A worker for each combination of options; it ends after its jobs when it is told to refresh."""
+    return [
+        Batch("handler", range(count), options, exit_code=0 if options["refresh_worker"] else -signal.SIGKILL)
+        for options in OPTIONS
+    ]
+
+
+def error(raised: str) -> str:
+    return f"error({raised.replace('(', ', ', 1)}"
 
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("kind", RETURNING)
-def test_every_kind_of_value_and_exception_ends_as_in_a_worker(kind: str, tmp_path) -> None:
-    raised = [f"error({error.replace('(', ', ', 1)}" for error in RAISED if error != "StopIteration(3)"]
-    cases = [*LEAVES, *(f"{{'error': {leaf}, 'x': 1}}" for leaf in LEAVES), *raised, "NoPop(a=1)", "{'a': deep(50)}"]
-    assert not differences(returned(cases, RETURNING[kind]), range(len(cases)), tmp_path)
+def test_every_value_and_exception_ends_as_in_a_worker(kind: str, differ) -> None:
+    raised = [error(each) for each in RAISED if each != "StopIteration(3)"]
+    cases = [*LEAVES, *(f"{{'error': {leaf}, 'x': 1}}" for leaf in LEAVES), *DICTS, *raised, *drawn(values, MANY)]
+    source = f"{PRELUDE}\nCASES = [{', '.join(f'lambda: {case}' for case in cases)}]\n\n{RETURNING[kind]}"
+    batches = batches_of(len(cases))
+    assert differ(source, batches) == {LATEST: {}, OLDEST: {}}
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("aggregate", [False, True], ids=["plain", "aggregate"])
 @pytest.mark.parametrize("kind", YIELDING)
-def test_every_kind_of_item_streams_as_in_a_worker(kind: str, aggregate: bool, tmp_path) -> None:
-    errors = [f"error({error.replace('(', ', ', 1)}" for error in RAISED]
-    items = [*LEAVES, *(f"{{'error': {leaf}}}" for leaf in LEAVES), *errors]
+def test_every_item_streams_as_in_a_worker(kind: str, differ) -> None:
+    items = [*LEAVES, *(f"{{'error': {leaf}}}" for leaf in LEAVES), *DICTS, *map(error, RAISED)]
     cases = [[], *([item] for item in items), *(["1", item, "2"] for item in items)]
-    source = yielded(cases, YIELDING[kind])
-    assert not differences(source, range(len(cases)), tmp_path, return_aggregate_stream=aggregate)
+    cases += drawn(st.lists(values, max_size=4), MANY)
+    rows = (f"[{', '.join(f'lambda: {item}' for item in case)}]" for case in cases)
+    source = f"{PRELUDE}\nCASES = [{', '.join(rows)}]\n\n{YIELDING[kind]}"
+    batches = batches_of(len(cases))
+    assert differ(source, batches) == {LATEST: {}, OLDEST: {}}
+
+
+# Handlers whose kind is not what it seems, or that do more than answer (facts/runpod-contract.md 2.2, 10.1-10.4).
+ODD = (
+    PRELUDE
+    + """
+import sys, time
+from runpod.serverless import progress_update
+from runpod.serverless.utils.rp_debugger import FunctionTimer
+
+class Service:
+    def plain(self, job): return job["input"]
+    def bound(self, job): yield job["input"]
+    async def abound(self, job): yield job["input"]
+    def __call__(self, job): yield 1
+class AsyncCall:
+    async def __call__(self, job): return job["input"]
+class AsyncYield:
+    async def __call__(self, job): yield 1
+class Taker(dict):
+    def __init__(self, job): super().__init__(error="taken", **job)
+class Awaitable:
+    def __init__(self, job): self.job = job
+    def __await__(self):
+        yield from asyncio.sleep(0.01).__await__()
+        return self.job["input"]
+async def coroutine(job):
+    await asyncio.sleep(0)
+    return job["input"]
+def given(extra, job): return [extra, job]
+def giving(extra, job): yield [extra, job]
+def wraps(call): return functools.wraps(call)(lambda job: call(job))
+def runs(job):
+    work = asyncio.sleep(0)
+    try: return asyncio.run(work)
+    finally: work.close()
+def loops(job): return asyncio.get_event_loop().is_running()
+def drives(job):
+    work = asyncio.sleep(0)
+    try: return asyncio.get_event_loop().run_until_complete(work)
+    finally: work.close()
+def sets(job):
+    decimal.setcontext(decimal.Context(prec=decimal.getcontext().prec + 1))
+    return decimal.getcontext().prec
+async def sets_async(job):
+    decimal.setcontext(decimal.Context(prec=decimal.getcontext().prec + 1))
+    return decimal.getcontext().prec
+def sets_yielding(job):
+    decimal.setcontext(decimal.Context(prec=decimal.getcontext().prec + 1))
+    yield decimal.getcontext().prec
+@FunctionTimer
+def timed(job): return job["input"]
+def nests(job):
+    try: raise KeyError("first")
+    except KeyError as first: raise ValueError("second") from (first if job["input"] else None)
+def tells(job):
+    progress_update(job, "1/2"); time.sleep(0.3)
+    progress_update(job, {1, 2}); progress_update(job, job["input"]); time.sleep(0.3)
+    return "told"
+async def streams(job):
+    for at in range(2):
+        progress_update(job, at); await asyncio.sleep(0.3)
+        yield at
+def big(job): return "x" * 25_000_000
+def closes(job):
+    try: yield 1; yield {"error": "stop"}; yield 2
+    finally: yield 3
+def echoes(job): return job
+def takes(): return 1
+async def overlap(job):
+    await asyncio.sleep((2 - job["input"]) / 50)
+    return job["input"]
+async def renames(job):
+    if job["input"] == "exit":
+        await asyncio.sleep(0.5)
+        sys.exit(4)
+    job["id"] = "other"
+    return 1
+def plain(job): return 1
+EXITS = [SystemExit(3), SystemExit(), SystemExit("words"), KeyboardInterrupt()]
+def sync_exit(job): raise EXITS[job["input"]]
+async def async_exit(job): raise EXITS[job["input"]]
+def generator_exit(job): yield 1; raise EXITS[job["input"]]
+async def async_generator_exit(job): yield 1; raise EXITS[job["input"]]
+"""
+)
+INPUTS = [None, 0, "hé", [1], {}, {"error": "given", "refresh_worker": True, "x": 1}, {"output": {}}]
+ODD_HANDLERS = [
+    *("Service().plain", "Service().bound", "Service().abound", "Service()", "AsyncCall()", "AsyncYield()", "Taker"),
+    *("Awaitable", "coroutine", "lambda job: coroutine(job)", "functools.partial(given, 3)", "echoes", "takes"),
+    *(
+        "functools.partial(giving, 3)",
+        "wraps(Service().bound)",
+        "timed",
+        "FunctionTimer(Service().__call__)",
+        "runs",
+        "loops",
+        "nests",
+    ),
+    *(
+        "sets",
+        "sets_async",
+        "sets_yielding",
+        "tells",
+        "streams",
+        "closes",
+        "wraps(coroutine)",
+        "functools.partial(coroutine)",
+        "lambda job: Service()(job)",
+    ),
+]
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("kind", RETURNING)
-def test_random_nested_values_end_as_in_a_worker(kind: str, tmp_path_factory) -> None:
-    @once
-    @given(st.lists(values, min_size=MANY, max_size=MANY))
-    def check(cases: list[str]) -> None:
-        scratch = tmp_path_factory.mktemp("worker")
-        assert not differences(returned(cases, RETURNING[kind]), range(len(cases)), scratch)
-
-    check()
+def test_odd_handlers_end_as_in_a_worker(differ) -> None:
+    batches = [Batch(handler, INPUTS) for handler in ODD_HANDLERS]
+    batches += [Batch(handler, [0, 1]) for handler in ("tells", "streams", "overlap")] + [Batch("big", [1])]
+    assert differ(ODD, batches) == {LATEST: {}, OLDEST: {}}
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("kind", YIELDING)
-def test_random_streams_end_as_in_a_worker(kind: str, tmp_path_factory) -> None:
-    @once
-    @given(st.lists(st.lists(values, max_size=4), min_size=MANY, max_size=MANY), st.booleans())
-    def check(cases: list[list[str]], aggregate: bool) -> None:
-        source = yielded(cases, YIELDING[kind])
-        scratch = tmp_path_factory.mktemp("worker")
-        assert not differences(source, range(len(cases)), scratch, return_aggregate_stream=aggregate)
+def test_what_ends_the_process_of_a_worker_loses_the_job(differ) -> None:
+    handlers = ("sync_exit", "async_exit", "generator_exit", "async_generator_exit")
+    batches = [Batch(name, [0], exit_code=3) for name in handlers]
+    batches += [Batch("sync_exit", [1], exit_code=0), Batch("sync_exit", [2], exit_code=1)]
+    batches += [Batch(name, [3], exit_code=-signal.SIGINT) for name in handlers]
+    assert differ(ODD, batches) == {LATEST: {}, OLDEST: {}}
 
-    check()
+
+@pytest.mark.kernel
+def test_workers_refresh_lose_track_and_name_their_sdk_as_we_say(start_workers, tmp_path) -> None:
+    renaming, failing = Batch("renames", [1, "exit"], exit_code=4), Batch("takes", [1])
+    refreshing = Batch("plain", [1, 2], {"refresh_worker": True}, concurrency=1, exit_code=0)
+    started = start_workers(ODD, [renaming, failing, refreshing])
+    (renamed, _), (failed,) = recorded(ODD, [renaming, failing], tmp_path)
+    assert [finding.code for finding in renamed.findings] == ["RPJ112"]
+    for sdk, future in started.items():
+        theirs = future.result()
+        assert theirs[0].strays == (("other", renamed.posts[0]),)
+        error = theirs[1].entries[0].posts[0].value["error"]
+        assert json.loads(error)["runpod_version"] == sdk
+        assert [entry.job.status for entry in theirs[2].entries] == ["COMPLETED", "IN_QUEUE"]
+    assert failed.exception["runpod_version"] == LATEST
