@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rp_notebook.jobs.record import JobRecord, Sizes
 
 LOSING_ITEMS_SHOWN = 3
+NOT_UPLOADED = re.compile(rb'["/]((?:simulated_uploaded|local_upload)/[^"/]+)"')
 PREFIX = 100_000  # bytes of an answer that are searched for what an exception says
 
 
@@ -25,6 +27,7 @@ def findings_of(record: JobRecord) -> tuple[Finding, ...]:
         *_oversized(record.sizes),
         *(_dropped(why) for why in record.dropped[:LOSING_ITEMS_SHOWN]),
         *_misread(record),
+        *_not_uploaded(record),
         *record.noted,
     )
 
@@ -49,6 +52,19 @@ def told_late(seconds: float) -> Finding:
     """A progress update was sent just before the end."""
     message = f"the last progress update came {seconds * 1000:.0f} ms before the end: it may arrive after the answer"
     return Finding("RPJ113", "note", message, "the client then sees IN_PROGRESS again; leave the last update out")
+
+
+def _not_uploaded(record: JobRecord) -> Iterator[Finding]:
+    """`rp_upload` without a bucket (SDK: `_save_to_local_fallback`)."""
+    for post in record.posts:
+        if b"_upload" in post.body and (found := NOT_UPLOADED.search(post.body)):
+            message = (
+                f"{found[1].decode()!r} is on this machine's disk: rp_upload has no bucket here, and a worker without "
+                "one answers with such a path too, which no client can read"
+            )
+            fix = "set BUCKET_ENDPOINT_URL, BUCKET_ACCESS_KEY_ID and BUCKET_SECRET_ACCESS_KEY, on the endpoint as well"
+            yield Finding("RPJ160", "warning", message, fix)
+            return
 
 
 def _lost(job: Job) -> Iterator[Finding]:
