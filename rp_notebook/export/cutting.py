@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from rp_notebook.export.magics import is_harmless, magic_of
-from rp_notebook.export.tables import TRANSPARENT_LINES
+from rp_notebook.jobs.flat_body import TRANSPARENT_LINES
 
 COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.With, ast.AsyncWith, ast.Match)
 DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

@@ -9,7 +9,8 @@ from rp_notebook.errors import BadDeclaration
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.magics import peeled
 from rp_notebook.export.tables import OUR_MODULE
-from rp_notebook.jobs.declaration import Declaration, declared, dotted, handler_cell, imported_names, start_calls
+from rp_notebook.jobs.declaration import Declaration, declared, dotted, imported_names, start_calls
+from rp_notebook.jobs.handler_cell import handler_cell
 
 MARK = f"{OUR_MODULE}.handler"
 OPTIONS = ("aggregate", "refresh", "concurrency", "timeout")
@@ -33,18 +34,18 @@ def declarations(cells: Sequence[CellRun]) -> dict[str, Declaration]:
 
 def _in_cell(cell: CellRun, imports: list[str]) -> Iterator[Declaration]:
     """The declarations of one cell; its imports are added to those of earlier cells."""
-    flags_and_body = handler_cell(cell.text)
+    handler = handler_cell(cell.text)
     magic, body = peeled(cell.text)
     try:
-        source = python_of(flags_and_body[1] if flags_and_body else body) if magic is None else ""
+        source = python_of(handler.body if handler else body) if magic is None else ""
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return
     earlier = list(imports)
     imports += [ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
-    if flags_and_body is not None:
-        declaration = _declared(flags_and_body[0], source, earlier)
-        if declaration is not None:
+    if handler is not None:
+        declaration = _declared(handler.flags, source, earlier, handler.line)
+        if declaration is not None and (cell.ok or declaration.flat is None):  # a flat cell is one function, or none
             yield declaration
         return
     names = _paths(imports)
@@ -57,10 +58,10 @@ def _in_cell(cell: CellRun, imports: list[str]) -> Iterator[Declaration]:
             yield declaration
 
 
-def _declared(flags: str, source: str, earlier: list[str]) -> Declaration | None:
+def _declared(flags: str, source: str, earlier: list[str], line: int = 1) -> Declaration | None:
     # What earlier cells imported tells how `start` may be called here.
     try:
-        return declared(flags, "\n".join([*earlier, source]))
+        return declared(flags, source, earlier=earlier, line=line)
     except (BadDeclaration, SyntaxError):
         return None
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rp_notebook.jobs.flat import indented
 
 DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Line = tuple[str, tuple[int, int] | None]
@@ -74,22 +74,11 @@ def _run_once(group: Sequence[Block]) -> list[Block]:
         {n.id for b in group for n in ast.walk(b.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     )
     head = [f"async def {name}() -> None:", *([f"    global {', '.join(bound)}"] if bound else [])]
-    body = [line for block in group for line in _indented(block.text)]
+    body = [line for block in group for line in indented(block.text)]
     numbers = tuple(n for block in group for n in block.numbers)
     first = numbers[0] if numbers else 0
     text = "\n".join([*head, *body])
     return [Block(text, group[0].cell, (*([first] * len(head)), *numbers)), Block(f"asyncio.run({name}())")]
-
-
-def _indented(text: str) -> list[str]:
-    """The lines one level deeper; lines inside a string stay as they are."""
-    inside: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(text + "\n").readline):
-        if token.type == tokenize.STRING or tokenize.tok_name[token.type].startswith("FSTRING"):
-            inside |= set(range(token.start[0] + 1, token.end[0] + 1))
-    return [
-        line if number in inside or not line else f"    {line}" for number, line in enumerate(text.split("\n"), start=1)
-    ]
 
 
 def _awaiting(node: ast.AST) -> list[bool]:

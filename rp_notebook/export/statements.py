@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.cutting import COMPOUND, cut, first_line, parsed_text, unmarked, without_commands
 from rp_notebook.export.magics import magic_of, peeled
-from rp_notebook.export.tables import OUR_MODULE, TRANSPARENT_LINES
+from rp_notebook.export.tables import OUR_MODULE
 from rp_notebook.jobs.declaration import start_calls
+from rp_notebook.jobs.flat_body import TRANSPARENT_LINES
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,6 @@ AUTOMAGICS = frozenset(
 TRANSPARENT_CELLS = frozenset(
     {"time", "capture", "prun", "memit", "runpod_handler", "mprun", "lprun", "snakeviz", "heat", "scalene", "debug"}
 )
-# Line magics whose argument is a statement of the cell.
-TRANSPARENT_LINES = frozenset({"time", "prun", "memit", "mprun", "lprun", "snakeviz"})
 # Cell magics that define no Python name.
 HARMLESS_CELLS = frozenset(
     {"bash", "sh", "script", "cmd", "html", "HTML", "javascript", "js", "latex", "markdown", "svg", "SVG", "timeit"}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import ast
-import shlex
-from dataclasses import dataclass
+import keyword
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from rp_notebook.errors import BadDeclaration
+from rp_notebook.jobs.flat import FlatFunction, flat_function
+from rp_notebook.jobs.flat_inputs import inputs_of, words_of
+from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 
-HANDLER_MAGIC = "%%runpod_handler"
-# Cell magics that run their body as an ordinary cell, so that a handler may be declared inside them.
-TRANSPARENT_MAGICS = ("%%time", "%%capture", "%%prun", "%%memit")
 START = "runpod.serverless.start"
 
 
@@ -22,7 +23,7 @@ class Declaration:
 
     `name` is what jobs call it by, `function` the expression that gives the callable. `config` is the source text of
     the dict that a pasted `runpod.serverless.start(...)` was given, None when flags said it all. `timeout_s` is in
-    seconds; `schema` names a variable.
+    seconds; `schema` names a variable; `flat` is the function that a flat cell stands for.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Declaration:
     timeout_s: float | None = None
     schema: str | None = None
     config: str | None = None
+    flat: FlatFunction | None = field(default=None, repr=False)
 
     @property
     def start_config(self) -> str:
@@ -60,6 +62,14 @@ def handler_flags() -> FlagParser:
     """The flags that may follow `%%runpod_handler` on its line."""
     parser = FlagParser(prog=HANDLER_MAGIC, add_help=False, description="Register this cell's handler.")
     parser.add_argument("name", nargs="?", help="what jobs call it by (default: the function's own name)")
+    parser.add_argument(
+        *("-i", "--input"),
+        dest="inputs",
+        action="append",
+        default=[],
+        metavar="NAME[=DEFAULT]",
+        help="a variable that each job gives; the cell's last expression is then the answer",
+    )
     parser.add_argument("--aggregate", action="store_true", help="collect what a generator yields into the answer")
     parser.add_argument("--concurrency", type=int, metavar="N", help="jobs at a time (async handlers only overlap)")
     parser.add_argument("--refresh", action="store_true", help="restart the worker after every job")
@@ -68,33 +78,19 @@ def handler_flags() -> FlagParser:
     return parser
 
 
-def handler_cell(text: str) -> tuple[str, str] | None:
-    """`(flags, body)` of a cell that declares a handler, also under `%%time` and the like; else None.
-
-    The body keeps its line numbers: the magic's own lines are empty in it.
-    """
-    lines = text.split("\n")
-    for number, line in enumerate(lines):
-        words = line.split(maxsplit=1)
-        if not words or words[0] in TRANSPARENT_MAGICS:
-            continue
-        if words[0] != HANDLER_MAGIC:
-            return None
-        return (words[1] if len(words) > 1 else ""), "\n".join([""] * (number + 1) + lines[number + 1 :])
-    return None
-
-
-def declared(flags: str, source: str) -> Declaration:
+def declared(flags: str, source: str, *, earlier: Sequence[str] = (), line: int = 1) -> Declaration:
     """The declaration that `%%runpod_handler FLAGS` makes over a cell whose Python source is `source`.
 
-    Raises `BadDeclaration` when the flags are wrong or the cell does not say which function is meant. A cell that
-    does not parse raises its `SyntaxError`.
+    `earlier` are imports of other cells, which say what `start` is; `line` is the magic's. Raises `BadDeclaration` when
+    the flags are wrong or the cell does not say which function is meant. A cell that does not parse raises its
+    `SyntaxError`.
     """
     try:
-        given = handler_flags().parse_args(shlex.split(flags))
+        given = handler_flags().parse_args(words_of(flags))
     except ValueError as error:
         raise BadDeclaration(f"{HANDLER_MAGIC} {flags}: {error}") from None
-    tree = ast.parse(source)
+    whole = "\n".join([*earlier, source])
+    tree = ast.parse(whole)
     options = {
         "aggregate": given.aggregate,
         "refresh": given.refresh,
@@ -103,8 +99,13 @@ def declared(flags: str, source: str) -> Declaration:
         "schema": given.schema,
     }
     start = next(iter(start_calls(tree)), None)
+    if given.inputs:
+        if start is not None:
+            raise BadDeclaration(f"a cell with -i is the handler itself: take {START}(...) out, or -i")
+        flat = flat_function(_function_name(given.name), inputs_of(given.inputs), source, line)
+        return Declaration(name=given.name or flat.name, function=flat.name, flat=flat, **options)
     if start is not None:
-        return _from_start(start, source, given.name, options)
+        return _from_start(start, whole, given.name, options)
     function = _function_meant(tree, given.name)
     return Declaration(name=given.name or function, function=function, **options)
 
@@ -186,7 +187,13 @@ def _function_meant(tree: ast.Module, name: str | None) -> str:
         raise BadDeclaration(f"the cell defines {names}: call one of them 'handler', or write {HANDLER_MAGIC} NAME")
     if len(assigned) == 1:
         return assigned[0]
-    raise BadDeclaration(f"the cell defines no function: write def handler(job): ... below {HANDLER_MAGIC}")
+    raise BadDeclaration(
+        f"the cell defines no function: write def handler(job): ... below {HANDLER_MAGIC}, or name its inputs with -i"
+    )
+
+
+def _function_name(name: str | None) -> str:
+    return name if name is not None and name.isidentifier() and not keyword.iskeyword(name) else "handler"
 
 
 def imported_names(tree: ast.AST) -> dict[str, str]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from rp_notebook.errors import BadDeclaration
-from rp_notebook.jobs.declaration import HANDLER_MAGIC, Declaration, StartReplaced, declared, handler_cell
+from rp_notebook.jobs.declaration import Declaration, StartReplaced, declared
 from rp_notebook.jobs.handler import Handler, as_handler
+from rp_notebook.jobs.handler_cell import HANDLER_MAGIC, HandlerCell, handler_cell
 from rp_notebook.jobs.handlers import Handlers, configured
 from rp_notebook.jobs.marking import Mark, mark_of
+from rp_notebook.kernel.flat_cells import Ran, lacking, made
 
 # What a pasted `runpod.serverless.start(...)` calls instead.
 STARTED = ast.parse("get_ipython().magics_manager.registry['RunpodMagics'].started", mode="eval").body
@@ -40,27 +42,27 @@ class Declaring:
         """The cell called `runpod.serverless.start(config)`: nothing starts, the config declares the handler."""
         self._config = config
 
-    def closed(
-        self, raw_cell: str, namespace: Mapping[str, Any], to_python: Callable[[str], str], *, ok: bool
-    ) -> list[str]:
+    def closed(self, ran: Ran, namespace: dict[str, Any]) -> list[str]:
         """A cell has run: registers what it declares and returns a line for each, to be shown.
 
-        `to_python` takes IPython's syntax out of a cell. A cell that failed registers nothing. Raises
-        `BadDeclaration` when a handler cell does not say which function is meant.
+        A cell that failed registers nothing; a flat one is told what it may lack. Raises `BadDeclaration` when a
+        handler cell does not say which function is meant.
         """
         self._start = None
-        if not ok:
-            return []
-        cell = handler_cell(raw_cell) if HANDLER_MAGIC in raw_cell else None
-        lines = [self._declared(cell[0], to_python(cell[1]), namespace)] if cell is not None else []
-        if "@" in raw_cell or "handler" in raw_cell:  # looking through the namespace has its price
+        cell = handler_cell(ran.text) if HANDLER_MAGIC in ran.raw else None
+        if ran.error is not None:
+            return lacking(ran, cell) if cell is not None else []
+        lines = [self._declared(cell, ran, namespace)] if cell is not None else []
+        if "@" in ran.raw or "handler" in ran.raw:  # looking through the namespace has its price
             lines += self._marked(namespace)
         return lines
 
-    def _declared(self, flags: str, source: str, namespace: Mapping[str, Any]) -> str:
-        declaration = declared(flags, source)
+    def _declared(self, cell: HandlerCell, ran: Ran, namespace: dict[str, Any]) -> str:
+        declaration = declared(cell.flags, ran.python(cell), line=cell.line)
         ignored: Iterable[str] = ()
-        if self._config is not None:
+        if declaration.flat is not None:
+            found = as_handler(made(declaration.flat, cell, ran, namespace), name=declaration.name)
+        elif self._config is not None:
             found, ignored = configured(self._config, declaration.name)
         else:
             found = as_handler(_value_of(declaration.function, namespace), name=declaration.name)

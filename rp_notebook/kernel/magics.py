@@ -14,7 +14,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
 
 from rp_notebook.errors import RpNotebookError
-from rp_notebook.jobs.declaration import HANDLER_MAGIC, FlagParser, handler_flags
+from rp_notebook.jobs.declaration import FlagParser, handler_flags
+from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.kernel import commands, job_history
 from rp_notebook.kernel.checking import checked
@@ -97,6 +98,11 @@ class RunpodMagics(Magics):
         generator) with what it needs around it, or a whole handler.py, whose runpod.serverless.start({...}) is read
         as the declaration and starts nothing. Flags: --aggregate, --concurrency N, --refresh, --timeout S,
         --schema VAR. It must be the first line of the cell.
+
+        Or it is the handler itself, with its inputs named: %%runpod_handler -i prompt -i steps=20. Each job gives
+        these variables, or the default (a Python expression), and the cell's last expression is the answer. What the
+        cell assigns stays inside the job. An input that the cell assigns before it reads it (prompt = "a cat") has
+        that value only where the cell itself runs.
         """
         if _asks_for_help(line):
             print(handler_flags().format_help())  # noqa: T201

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import atexit
 import os
 import sys
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from rp_notebook.errors import BadDeclaration
@@ -21,9 +23,10 @@ from rp_notebook.jobs.request import refuse_oversized, request_of, whole_job
 from rp_notebook.jobs.schema import Schema, checked_schema, refuse_unfit
 from rp_notebook.jobs.worker import Worker
 from rp_notebook.kernel.declaring import Declaring
+from rp_notebook.kernel.flat_cells import Ran
 from rp_notebook.kernel.inputs import input_of, job_line
 from rp_notebook.kernel.places import history_places
-from rp_notebook.kernel.recorder import Recorder, succeeded
+from rp_notebook.kernel.recorder import Recorder
 from rp_notebook.kernel.watching import shown_live
 from rp_notebook.panel.report import Report
 
@@ -122,14 +125,24 @@ class Session:
         if result.info is None:
             return
         self._forget_start()
-        raw, ok = result.info.raw_cell, succeeded(result)
         try:
-            lines = self.declaring.closed(raw, self.namespace, self.shell.transform_cell, ok=ok)
+            lines = self.declaring.closed(self._ran(result), self.namespace)
         except BadDeclaration as error:
             print(f"UsageError: {error}", file=sys.stderr)  # noqa: T201 (as IPython shows a user's mistake)
             return
         for line in lines:
             print(line)  # noqa: T201 (below the cell that declares the handler)
+
+    def _ran(self, result: Any) -> Ran:
+        raw: str = result.info.raw_cell
+        number = result.execution_count or self.shell.execution_count
+
+        def compiled(source: str, tree: ast.Module) -> CodeType:
+            # The shell's own compiler: it knows the cell by this name, and the __future__ of earlier cells.
+            code: CodeType = self.shell.compile(tree, self.shell.compile.cache(source, number, raw_code=raw), "exec")
+            return code
+
+        return Ran(raw, result.error_before_exec or result.error_in_exec, self.shell.transform_cell, compiled)
 
 
 def _warn(said: str) -> None:

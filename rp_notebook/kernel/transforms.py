@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from rp_notebook.jobs.declaration import HANDLER_MAGIC
+from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 
 JOB_MAGIC = "%%runpod"
 AWAITED_COMMANDS = ("job", "check", "replay")

@@ -1,0 +1,80 @@
+"""Makes the function of a flat handler cell out of the cell that has just run."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+from rp_notebook.errors import BadDeclaration
+from rp_notebook.jobs.declaration import declared
+from rp_notebook.jobs.flat import FlatFunction
+from rp_notebook.jobs.flat_body import defaults_of
+from rp_notebook.jobs.handler_cell import HandlerCell
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A cell that has run: its text, how it ended, and what its shell does with text.
+
+    `to_python` takes IPython's syntax out of a cell; `compiled(source, tree)` makes code of a tree whose lines are
+    those of `source`.
+    """
+
+    raw: str
+    error: BaseException | None
+    to_python: Callable[[str], str]
+    compiled: Callable[[str, ast.Module], CodeType]
+
+    @property
+    def text(self) -> str:
+        """The cell from its first line that is not empty: there IPython begins to count."""
+        lines = self.raw.split("\n")
+        return "\n".join(lines[next((n for n, line in enumerate(lines) if line.strip()), 0) :])
+
+    def python(self, cell: HandlerCell) -> str:
+        """The handler cell's body as Python, line for line."""
+        empty = next((n for n, line in enumerate(cell.body.split("\n")) if line.strip()), 0)  # IPython takes them off
+        return "\n" * empty + self.to_python(cell.body)
+
+
+def made(flat: FlatFunction, cell: HandlerCell, ran: Ran, namespace: dict[str, Any]) -> Any:
+    """The function itself. It looks its globals up in `namespace` and is not put there."""
+    known = namespace.keys() | vars(builtins).keys() | {each.name for each in flat.inputs}
+    for each in flat.inputs:
+        for name in sorted(set().union(*map(_free_names, defaults_of([each]))) - known):
+            raise BadDeclaration(
+                f'-i {each.name}={each.default}: there is no variable {name}; write text as -i {each.name}="..."'
+            )
+    # What the inputs raise is shown at the magic's own line.
+    above = [f"# {line}" for line in ran.text.split("\n")[: cell.line]]
+    source = "\n".join([*above, *ran.python(cell).split("\n")[cell.line :]])
+    made: dict[str, Any] = {}
+    exec(ran.compiled(source, flat.tree), namespace, made)
+    return made[flat.name]
+
+
+def lacking(ran: Ran, cell: HandlerCell) -> list[str]:
+    """What to say below a handler cell that failed: a flat one may have an input that the notebook has no value for.
+
+    Raises `BadDeclaration` when it could not have been a handler anyway.
+    """
+    if "-i" not in cell.flags:
+        return []
+    try:
+        flat = declared(cell.flags, ran.python(cell), line=cell.line).flat
+    except SyntaxError:  # IPython has shown it
+        return []
+    name = ran.error.name if isinstance(ran.error, NameError) else None
+    if flat is None or name not in {each.name for each in flat.inputs}:
+        return []
+    return [f"`{name}` is an input; to try the cell it needs a value too: write {name} = ... at its top (jobs skip it)"]
+
+
+def _free_names(node: ast.expr) -> set[str]:
+    names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
+    bound = {arg.arg for arg in ast.walk(node) if isinstance(arg, ast.arg)}
+    return {n.id for n in names} - {n.id for n in names if isinstance(n.ctx, ast.Store)} - bound
