@@ -51,6 +51,7 @@ def names_of(node: ast.stmt, *, future: bool = False) -> Names:
     stores: set[str] = set()
     for child in table.get_children():
         _read(child, now, later, bound, stores, deferred=False)
+    later |= _counted(node)
     now |= _class_reads(node)
     exposed = _exposed([node], set())
     now = now - (bound - exposed) | (bound & exposed)
@@ -102,6 +103,14 @@ def _read(
     if table.get_type() in ("function", "class"):
         for child in table.get_children():
             _read(child, now, later, bound, stores, deferred=inside)
+
+
+def _counted(node: ast.AST) -> set[str]:
+    """Globals that a function adds to: the compiler's table calls `count += 1` no read."""
+    names = {name for n in ast.walk(node) if isinstance(n, ast.Global) for name in n.names}
+    return names & {
+        n.target.id for n in ast.walk(node) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
+    }
 
 
 def _class_reads(node: ast.AST) -> set[str]:

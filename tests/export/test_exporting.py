@@ -136,3 +136,15 @@ def test_a_models_eval_is_not_the_built_in() -> None:
     result = export_cells(runs, Declaration("handler", "handler"))
     assert "RPS124" not in [finding.code for finding in result.findings]
     assert "model.eval()" in result.module
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("count = 1", "def handler(job):\n    global count\n    count += 1\n    return 1"),
+        ("count = 1", "def bump():\n    global count\n    count += 1", "def handler(job):\n    bump()\n    return 1"),
+    ],
+    ids=["in the handler", "in a helper"],
+)
+def test_what_is_only_counted_up_begins_where_the_notebook_began(cells: tuple[str, ...]) -> None:
+    assert answer(module(*cells), 0) == 1
