@@ -19,7 +19,9 @@ class CellRun:
 
     `number` is the execution count (static export: 1, 2, 3... over the code cells of the document). With `ok` False
     the cell raised: `failed_line` is the line in it, from 1, of the top-level statement that raised, None when
-    nothing ran (a syntax error). `cwd` is the working directory, `seconds` what the cell took.
+    nothing ran (a syntax error). `cwd` is the working directory, `seconds` what the cell took. `lines` are the lines of
+    the cell that those of `text` stand for, where we wrote the text. A flat handler cell `tries` its function: these
+    are the notebook's variables that it rebinds.
     """
 
     number: int
@@ -29,6 +31,8 @@ class CellRun:
     failed_line: int | None = None
     cwd: str = ""
     seconds: float = 0.0
+    lines: tuple[int, ...] = ()
+    tries: frozenset[str] | None = None
 
 
 def notebook_cells(path: Path) -> tuple[CellRun, ...]:

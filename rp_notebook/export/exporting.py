@@ -11,6 +11,7 @@ from pathlib import Path
 from rp_notebook.errors import UnknownHandler
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.declarations import declarations
+from rp_notebook.export.flat_cells import unfolded
 from rp_notebook.export.installed import located
 from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import local_code
@@ -70,6 +71,7 @@ def export_cells(
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
     the notebook is, for modules beside it. Raises `ExportRefused` when the worker would be wrong.
     """
+    cells, declaration = unfolded(cells, declaration)
     slice_ = slice_cells(cells, declaration, live)
     module = module_of(slice_, declaration)
     # Modules beside the notebook go along, with what they import in turn.

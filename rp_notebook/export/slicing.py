@@ -11,6 +11,7 @@ from rp_notebook.export.cells import CellRun
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.diagnoses import problems, remarks
+from rp_notebook.export.flat_cells import without_tryouts
 from rp_notebook.export.live import Live, displayed, sourceless
 from rp_notebook.export.names import names_in
 from rp_notebook.export.narrowing import narrowed
@@ -74,7 +75,7 @@ def slice_cells(cells: Sequence[CellRun], declaration: Declaration, live: Live |
     """
     history, told = without_history(history_of(cells))
     program = summarised(history.statements, _handlers(cells, declaration))
-    facts = displayed(facts_of(history.statements, program, loaded=live is not None), live)
+    facts = without_tryouts(displayed(facts_of(history.statements, program, loaded=live is not None), live))
     demand = Demand(Timeline(facts, program))
     _ask(demand, declaration, history)
     _work(demand, program)

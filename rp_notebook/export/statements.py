@@ -88,7 +88,9 @@ def history_of(cells: Sequence[CellRun]) -> History:
             continue
         imports += [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
         for piece in _pieces(cell, tree, source, _spots(imports, tree)):
-            found.append(replace(piece, position=len(found), unit=len(found) if piece.unit < 0 else piece.unit))
+            numbers = tuple(cell.lines[number - 1] for number in piece.numbers) if cell.lines else piece.numbers
+            unit = len(found) if piece.unit < 0 else piece.unit
+            found.append(replace(piece, position=len(found), unit=unit, numbers=numbers))
             _number_aliases(found)
     return History(tuple(found), tuple(unread))
 

@@ -101,3 +101,20 @@ def test_ctrl_c_ends_all_jobs_that_run_at_once(kernel, blocking: str) -> None:
     )
     assert "CANCELLED" in interrupted(manager, cell, "%runpod job --concurrency 3 {}")
     assert cell("model") == "'warm'"
+
+
+@pytest.mark.kernel
+def test_a_flat_cell_is_tried_and_then_takes_jobs(kernel) -> None:
+    _, cell = kernel
+    cell("import asyncio\nqueue = asyncio.Queue()\nseen = 0")
+    shown = cell(
+        "%%runpod_handler say -i word -i times=2\nword, times = 'try', 1\n"
+        "await queue.put(word)\nseen += 1\n[model, await queue.get(), *[word] * times]"
+    )
+    assert "['warm', 'try', 'try']" in shown
+    assert "Handler say v1 (async)" in shown
+    assert '"job",\n  "job",\n  "job"' in cell("%runpod job -n say {'word': 'job'}")
+    assert cell("word, times, seen") == "('try', 1, 2)"
+    failed = cell("%runpod job -n say {'word': 'job', 'times': 'x'}")
+    assert "line 5, in say" in failed
+    assert "missing input: word" in cell("%runpod job -n say {}")
