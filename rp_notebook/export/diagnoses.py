@@ -105,7 +105,7 @@ def _bound_in(unread: Unread) -> Iterator[str]:
 def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[Finding]:
     """Warnings and notes about a slice that can be exported."""
     facts = [demand.timeline.facts[place] for place in sorted(demand.kept)]
-    found = [*_repeated(facts), *_secrets(demand), *_loads(demand, declaration)]
+    found = [*_repeated(facts), *_secrets(demand), *_loads(demand, declaration), *_unseen(demand, declaration)]
     for fact in facts:
         node = fact.statement.node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -155,14 +155,7 @@ def _secrets(demand: Demand) -> Iterator[Finding]:
 
 def _loads(demand: Demand, declaration: Declaration) -> Iterator[Finding]:
     """Models that are loaded while a job runs, unless it is done once behind a test for None or a cache."""
-    names, seen = [declaration.function], set()
-    by_name = {n: f for p in sorted(demand.kept) for f in [demand.timeline.facts[p]] for n in f.names.defs if f.is_code}
-    while names:
-        fact = by_name.get(names.pop())
-        if fact is None or fact.position in seen:
-            continue
-        seen.add(fact.position)
-        names += sorted(fact.names.deferred)
+    for fact in _reached(demand, declaration.function):
         node = fact.statement.node
         if getattr(node, "decorator_list", ()) and "cache" in " ".join(ast.unparse(d) for d in node.decorator_list):  # type: ignore[attr-defined] # a definition
             continue
@@ -172,6 +165,30 @@ def _loads(demand: Demand, declaration: Declaration) -> Iterator[Finding]:
                 message = f"{ast.unparse(call.func)}() loads a model in every job"
                 fix = "load it in a cell of its own"
                 yield Finding("RPS130", "warning", message, fix, fact.statement.cell.number, line)
+
+
+def _reached(demand: Demand, function: str) -> Iterator[Fact]:
+    """The definition of a function, and those of the kept functions and classes that it comes to."""
+    names, seen = [function], set()
+    by_name = {n: f for p in sorted(demand.kept) for f in [demand.timeline.facts[p]] for n in f.names.defs if f.is_code}
+    while names:
+        fact = by_name.get(names.pop())
+        if fact is not None and fact.position not in seen:
+            seen.add(fact.position)
+            names += sorted(fact.names.deferred)
+            yield fact
+
+
+def _unseen(demand: Demand, declaration: Declaration) -> Iterator[Finding]:
+    """Functions that read from the module what the function of a flat cell binds for each job."""
+    if declaration.flat is None:
+        return
+    _, *others = _reached(demand, declaration.function)
+    for fact in others:
+        for name in sorted(fact.names.deferred & declaration.flat.own):
+            what = ", ".join(sorted(fact.names.defs))
+            message = f"each job has its own `{name}`, but {what} reads the notebook's"
+            yield _at(fact, "RPS134", "warning", message, f"give {name} to {what} as an argument")
 
 
 def _unguarded(node: ast.AST, *, once: bool) -> Iterator[ast.Call]:

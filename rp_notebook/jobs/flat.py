@@ -53,8 +53,17 @@ class FlatFunction:
     @property
     def globals(self) -> frozenset[str]:
         """Names that it looks up in the notebook, or binds there."""
-        body = getattr(self.tree.body[0], "body", ())
-        return frozenset(set().union(*map(identifiers, body)) - (Flow(body).bound - self.shared))
+        return frozenset(set().union(*map(identifiers, self._body)) - self.own)
+
+    @property
+    def own(self) -> frozenset[str]:
+        """Names that it binds anew for each job; no other function sees them."""
+        return frozenset(Flow(self._body).bound - self.shared)
+
+    @property
+    def _body(self) -> list[ast.stmt]:
+        body: list[ast.stmt] = getattr(self.tree.body[0], "body", [])
+        return body
 
 
 def flat_function(name: str, inputs: Sequence[Input], source: str, line: int = 1) -> FlatFunction:

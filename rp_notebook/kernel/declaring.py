@@ -13,7 +13,7 @@ from rp_notebook.jobs.handler import Handler, as_handler
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC, HandlerCell, handler_cell
 from rp_notebook.jobs.handlers import Handlers, configured
 from rp_notebook.jobs.marking import Mark, mark_of
-from rp_notebook.kernel.flat_cells import Ran, lacking, made
+from rp_notebook.kernel.flat_cells import Ran, lacking, made, unseen
 
 # What a pasted `runpod.serverless.start(...)` calls instead.
 STARTED = ast.parse("get_ipython().magics_manager.registry['RunpodMagics'].started", mode="eval").body
@@ -73,7 +73,8 @@ class Declaring:
             concurrency=declaration.concurrency or found.concurrency,
             timeout_s=declaration.timeout_s,
         )
-        return self._registered(handler, declaration, ignored)
+        told = self._registered(handler, declaration, ignored)
+        return "\n".join([told, *(unseen(declaration.flat, namespace) if declaration.flat is not None else [])])
 
     def _marked(self, namespace: Mapping[str, Any]) -> list[str]:
         known = {id(handler.call) for handler in self.handlers}

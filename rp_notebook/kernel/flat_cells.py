@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dis
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 from rp_notebook.errors import BadDeclaration
@@ -55,6 +56,29 @@ def made(flat: FlatFunction, cell: HandlerCell, ran: Ran, namespace: dict[str, A
     made: dict[str, Any] = {}
     exec(ran.compiled(source, flat.tree), namespace, made)
     return made[flat.name]
+
+
+def unseen(flat: FlatFunction, namespace: dict[str, Any]) -> list[str]:
+    """A line for each function of the notebook that would not see what a job binds: it reads the notebook's."""
+    lines: list[str] = []
+    names, seen = sorted(flat.globals), set()
+    for name in names:
+        function = namespace.get(name)
+        if name in seen or not isinstance(function, FunctionType) or function.__globals__ is not namespace:
+            continue
+        seen.add(name)
+        read = _globals_of(function.__code__)
+        names += sorted(read)  # the loop goes on with what it calls
+        lines += [
+            f"Each job has its own `{own}`, but {name}() reads the notebook's: give it to {name}() as an argument"
+            for own in sorted(read & flat.own)
+        ]
+    return lines
+
+
+def _globals_of(code: CodeType) -> set[str]:
+    found = {str(item.argval) for item in dis.get_instructions(code) if item.opname == "LOAD_GLOBAL"}
+    return found.union(*(_globals_of(part) for part in code.co_consts if isinstance(part, CodeType)))
 
 
 def lacking(ran: Ran, cell: HandlerCell) -> list[str]:

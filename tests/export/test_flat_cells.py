@@ -141,6 +141,15 @@ def test_what_no_worker_has_is_refused_at_the_line_of_the_cell(cell: str, code: 
     assert [(found.code, found.cell, found.line) for found in refusal.value.findings] == [(code, 1, line)]
 
 
+def test_a_helper_that_would_not_see_the_jobs_value_is_found() -> None:
+    cells = ("def deep():\n    return n\ndef helper():\n    return deep()", FLAT + "n = 1\nhelper() + n")
+    runs = tuple(CellRun(number, text) for number, text in enumerate(cells, start=1))
+    unfolded_cells, declaration = unfolded(runs, declarations(runs)["caption"])
+    (found,) = slice_cells(unfolded_cells, declaration).findings
+    assert (found.code, found.cell, found.line) == ("RPS134", 1, 1)
+    assert "deep reads the notebook's" in found.message
+
+
 def test_a_notebook_file_with_a_flat_cell_is_exported_without_running_it(tmp_path: Path) -> None:
     cells = [nbformat.v4.new_code_cell(text) for text in (MODEL, CAPTION)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")

@@ -98,3 +98,27 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_registered(cell: Cell,
     assert sum(told in line for line in (said.out + said.err).splitlines()) == 1
     cell("%runpod job {}")
     assert "none is registered" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("function", "body", "told"),
+    [
+        ("def shout():\n    return prompt.upper()", "shout()", ["prompt"]),
+        ("def deep():\n    return size\ndef shout():\n    return deep()", "size = len(prompt)\nshout()", ["size"]),
+        ("def shout():\n    return [prompt for _ in 'a']", "shout()", ["prompt"]),
+        ("def shout(prompt):\n    return prompt.prompt", "shout(prompt)", []),
+        ("def shout():\n    return count", "count += prompt\nshout()", []),
+    ],
+    ids=["input", "through another", "comprehension", "argument", "shared"],
+)
+def test_a_function_that_would_not_see_the_jobs_value_is_named(
+    cell: Cell, capsys, function: str, body: str, told: list[str]
+) -> None:
+    class Text(str):
+        prompt = 1
+
+    InteractiveShell.instance().user_ns.update(prompt=Text("a"), count=Text(), size=0)
+    cell(function)
+    cell(f"%%runpod_handler -i prompt\n{body}")
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Each job has its own")]
+    assert [line.split("`")[1] for line in said] == told
