@@ -14,6 +14,7 @@ from rp_notebook.export.magics import peeled
 from rp_notebook.export.timeline import Fact
 from rp_notebook.jobs.declaration import Declaration, declared
 from rp_notebook.jobs.flat import FlatFunction, flat_function
+from rp_notebook.jobs.flat_inputs import is_flat
 from rp_notebook.jobs.handler_cell import HandlerCell, handler_cell
 from rp_notebook.jobs.scope import Flow, identifiers
 
@@ -30,7 +31,7 @@ def unfolded(cells: Sequence[CellRun], declaration: Declaration) -> tuple[tuple[
     latest: tuple[int, CellRun, HandlerCell] | None = None
     for cell in cells:
         handler = handler_cell(cell.text)
-        if handler is None or "-i" not in handler.flags:
+        if handler is None or not is_flat(handler.flags):
             found.append(cell)
             continue
         flat = _flat(handler)

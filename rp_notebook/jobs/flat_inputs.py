@@ -45,6 +45,14 @@ def words_of(line: str) -> list[str]:
     return words
 
 
+def is_flat(line: str) -> bool:
+    """Whether a magic's line names inputs, so that its cell is meant as a flat one."""
+    try:
+        return any(word.startswith(FLAGS) for word in words_of(line))
+    except ValueError:
+        return False
+
+
 def inputs_of(texts: Sequence[str]) -> tuple[Input, ...]:
     """The inputs that the words behind `-i` name. Raises `BadDeclaration` for what is none."""
     found: dict[str, Input] = {}

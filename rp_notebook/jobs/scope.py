@@ -17,11 +17,12 @@ class Flow:
     """
 
     def __init__(
-        self, statements: Sequence[ast.AST] = (), bound: Iterable[str] = (), looped: Iterable[str] = ()
+        self, statements: Sequence[ast.AST] = (), bound: Iterable[str] = (), maybe: Iterable[str] = ()
     ) -> None:
         self.bound = set(bound)
         self.early: set[str] = set()
-        self._looped = frozenset(looped)  # what an earlier round of a loop may have bound
+        self._maybe = frozenset(maybe)  # what an earlier round of a loop may have bound
+        self._looped: frozenset[str] = frozenset()
         for statement in statements:
             self.visit(statement)
 
@@ -33,7 +34,7 @@ class Flow:
             case ast.Name(id=name, ctx=ast.Store()):
                 self.bound.add(name)
             case ast.Name(id=name):
-                self.early |= {name} - self.bound
+                self.early |= {name} - self.bound - self._maybe
             case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
                 self.bound |= {(alias.asname or alias.name).split(".")[0] for alias in aliases}
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
@@ -87,7 +88,7 @@ class Flow:
 
     def _assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr) -> None:
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-            self.early |= {node.target.id} - self.bound
+            self.early |= {node.target.id} - self.bound - self._maybe
         self.visit(node.value)
         if isinstance(node, ast.Assign):
             self._all(node.targets)
@@ -102,16 +103,16 @@ class Flow:
 
     def _apart(self, nodes: Iterable[ast.AST]) -> None:
         # A class body and a comprehension bind names of their own.
-        inner = Flow((), self.bound, self._looped)
+        inner = Flow((), self.bound, self._maybe)
         inner._all(nodes)
         self.early |= inner.early
 
     def _either(self, branches: Iterable[Sequence[ast.AST]]) -> None:
         # A branch need not be taken in the first round of a loop around it.
-        ends = [Flow(branch, self.bound | self._looped, self._looped) for branch in branches]
+        ends = [Flow(branch, self.bound, self._maybe | self._looped) for branch in branches]
         for end in ends:
             self.early |= end.early
-            self.bound |= end.bound - self._looped
+            self.bound |= end.bound
 
     def _all(self, nodes: Iterable[ast.AST]) -> None:
         for node in nodes:

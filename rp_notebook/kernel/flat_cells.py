@@ -14,6 +14,7 @@ from rp_notebook.errors import BadDeclaration
 from rp_notebook.jobs.declaration import declared
 from rp_notebook.jobs.flat import FlatFunction
 from rp_notebook.jobs.flat_body import defaults_of
+from rp_notebook.jobs.flat_inputs import is_flat
 from rp_notebook.jobs.handler_cell import HandlerCell
 
 
@@ -86,7 +87,7 @@ def lacking(ran: Ran, cell: HandlerCell) -> list[str]:
 
     Raises `BadDeclaration` when it could not have been a handler anyway.
     """
-    if "-i" not in cell.flags:
+    if not is_flat(cell.flags):
         return []
     try:
         flat = declared(cell.flags, ran.python(cell), line=cell.line).flat

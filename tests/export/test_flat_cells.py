@@ -141,6 +141,11 @@ def test_what_no_worker_has_is_refused_at_the_line_of_the_cell(cell: str, code: 
     assert [(found.code, found.cell, found.line) for found in refusal.value.findings] == [(code, 1, line)]
 
 
+def test_a_handler_cell_whose_name_looks_like_a_flag_is_no_flat_cell() -> None:
+    text = module("log = []", "%%runpod_handler my-idea\nlog.append(1)\ndef f(job): return log", name="my-idea")
+    assert answer(text, {}) == [1]
+
+
 def test_a_helper_that_would_not_see_the_jobs_value_is_found() -> None:
     cells = ("def deep():\n    return n\ndef helper():\n    return deep()", FLAT + "n = 1\nhelper() + n")
     runs = tuple(CellRun(number, text) for number, text in enumerate(cells, start=1))
