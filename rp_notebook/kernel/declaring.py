@@ -13,7 +13,7 @@ from rp_notebook.jobs.handler import Handler, as_handler
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC, HandlerCell, handler_cell
 from rp_notebook.jobs.handlers import Handlers, configured
 from rp_notebook.jobs.marking import Mark, mark_of
-from rp_notebook.kernel.flat_cells import Ran, lacking, made, unseen
+from rp_notebook.kernel.flat_cells import Ran, given_defaults, lacking, made, unseen
 
 # What a pasted `runpod.serverless.start(...)` calls instead.
 STARTED = ast.parse("get_ipython().magics_manager.registry['RunpodMagics'].started", mode="eval").body
@@ -27,16 +27,19 @@ class Declaring:
         self.declarations: dict[str, Declaration] = {}
         self._start: StartReplaced | None = None
         self._config: Any = None
+        self._given: dict[str, Any] = {}
 
     def visit(self, tree: ast.AST) -> ast.AST:
         """What IPython calls with each cell's tree: only in a handler cell does `start` become ours."""
         return self._start.visit(tree) if self._start is not None else tree
 
-    def opened(self, raw_cell: str) -> bool:
+    def opened(self, raw_cell: str, namespace: dict[str, Any]) -> bool:
         """A cell is about to run; whether it declares a handler, so that its tree must be visited."""
         self._config = None
-        self._start = StartReplaced(STARTED) if HANDLER_MAGIC in raw_cell and handler_cell(raw_cell) else None
-        return self._start is not None
+        cell = handler_cell(raw_cell) if HANDLER_MAGIC in raw_cell else None
+        self._start = StartReplaced(STARTED) if cell is not None else None
+        self._given = given_defaults(cell, namespace) if cell is not None else {}
+        return cell is not None
 
     def started(self, config: Any) -> None:
         """The cell called `runpod.serverless.start(config)`: nothing starts, the config declares the handler."""
@@ -49,6 +52,10 @@ class Declaring:
         handler cell does not say which function is meant.
         """
         self._start = None
+        for name, value in self._given.items():
+            if namespace.get(name) is value:  # it was there for this cell only
+                del namespace[name]
+        self._given = {}
         cell = handler_cell(ran.text) if HANDLER_MAGIC in ran.raw else None
         if ran.error is not None:
             return lacking(ran, cell) if cell is not None else []

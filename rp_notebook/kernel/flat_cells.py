@@ -6,15 +6,16 @@ import ast
 import builtins
 import dis
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
 from rp_notebook.errors import BadDeclaration
-from rp_notebook.jobs.declaration import declared
+from rp_notebook.jobs.declaration import declared, handler_flags
 from rp_notebook.jobs.flat import FlatFunction
 from rp_notebook.jobs.flat_body import defaults_of
-from rp_notebook.jobs.flat_inputs import is_flat
+from rp_notebook.jobs.flat_inputs import inputs_of, is_flat, words_of
 from rp_notebook.jobs.handler_cell import HandlerCell
 
 
@@ -41,6 +42,24 @@ class Ran:
         """The handler cell's body as Python, line for line."""
         empty = next((n for n, line in enumerate(cell.body.split("\n")) if line.strip()), 0)  # IPython takes them off
         return "\n" * empty + self.to_python(cell.body)
+
+
+def given_defaults(cell: HandlerCell, namespace: dict[str, Any]) -> dict[str, Any]:
+    """Gives inputs that the notebook has no value for their defaults there, so that the cell can run; returns them.
+
+    What is wrong with the magic's line, or with a default, is said when the cell has run.
+    """
+    given: dict[str, Any] = {}
+    try:
+        inputs = inputs_of(handler_flags().parse_args(words_of(cell.flags)).inputs)
+    except (BadDeclaration, ValueError):
+        return given
+    for each in inputs:
+        if each.default is not None and each.name not in namespace:
+            with suppress(Exception):  # the user's expression: the first job would raise it, and says so
+                given[each.name] = eval(each.default, dict(namespace))
+    namespace.update(given)
+    return given
 
 
 def made(flat: FlatFunction, cell: HandlerCell, ran: Ran, namespace: dict[str, Any]) -> Any:

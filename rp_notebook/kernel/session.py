@@ -112,7 +112,7 @@ class Session:
         self.recorder.before(info)
         self._forget_start()
         # Only then: with any transformer in its list, IPython walks the tree of every cell once more.
-        if self.declaring.opened(info.raw_cell):
+        if self.declaring.opened(info.raw_cell, self.namespace):
             self.shell.ast_transformers.append(self.declaring)
 
     def _forget_start(self) -> None:

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-Cell = Callable[[str], Any]
+from tests.kernel.conftest import Cell
+
 DOUBLE = "%%runpod_handler\ndef double(job):\n    return job['input']['x'] * 2"
-
-
-@pytest.fixture
-def cell(tmp_path, monkeypatch) -> Iterator[Cell]:
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    shell = InteractiveShell.instance()
-    run = lambda text: shell.run_cell(text, store_history=True)  # noqa: E731
-    run("%load_ext rp_notebook")
-    yield run
-    shell.run_line_magic("unload_ext", "rp_notebook")
-    InteractiveShell.clear_instance()
 
 
 @pytest.mark.parametrize(

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-Cell = Callable[[str], Any]
+from tests.kernel.conftest import Cell
+
 CAPTION = (
     "%%runpod_handler caption -i prompt -i steps=20\nprompt = 'a cat'\n\nwords = prompt.split()\n{'n': words * steps}"
 )
-
-
-@pytest.fixture
-def cell(tmp_path, monkeypatch) -> Iterator[Cell]:
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
-    shell = InteractiveShell.instance()
-    run = lambda text: shell.run_cell(text, store_history=True)  # noqa: E731
-    run("%load_ext rp_notebook")
-    yield run
-    shell.run_line_magic("unload_ext", "rp_notebook")
-    InteractiveShell.clear_instance()
 
 
 def test_the_cell_runs_as_written_and_jobs_leave_its_variables_alone(cell: Cell) -> None:
@@ -32,6 +19,15 @@ def test_the_cell_runs_as_written_and_jobs_leave_its_variables_alone(cell: Cell)
     assert cell("%runpod job {'prompt': 'b'}").result.output == {"n": ["b"] * 20}
     assert cell("prompt, steps, words").result == ("a cat", 2, ["a", "cat"])
     assert "caption" not in InteractiveShell.instance().user_ns
+
+
+def test_a_default_is_the_value_that_the_cell_is_tried_with(cell: Cell) -> None:
+    assert cell("%%runpod_handler -i n=20 -i m=[1]\nm.append(n)\nm").result == [1, 20]
+    assert cell("'n' in globals() or 'm' in globals()").result is False
+    assert cell("n = 3").success
+    assert cell("%%runpod_handler -i n=20\nn + 1").result == 4
+    assert cell("n").result == 3
+    assert cell("%runpod job {}").result.output == 21
 
 
 def test_a_semicolon_hides_the_value_and_not_the_answer(cell: Cell) -> None:
@@ -83,7 +79,7 @@ def test_the_cell_can_be_run_again(cell: Cell, capsys) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (CAPTION, "`steps` is an input; to try the cell it needs a value too"),
+        ("%%runpod_handler -i n\nn + 1", "`n` is an input; to try the cell it needs a value too"),
         ("%%runpod_handler -i n\nreturn n", "`return` outside a function: end the cell with the expression"),
         ("%%runpod_handler -i n\nn = 1\nm = n", "end the cell with the expression that is the answer"),
         ("%%runpod_handler -i n=fast\nn = 1\nn", 'there is no variable fast; write text as -i n="..."'),

@@ -11,7 +11,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from tests.jobs.test_gauge import TwoDevices
-from tests.kernel.test_extension import DOUBLE, Cell, cell  # noqa: F401 (the fixture)
+from tests.kernel.conftest import Cell
+from tests.kernel.test_extension import DOUBLE
 
 JOB = '%runpod job {"x": 1}'
 
@@ -32,7 +33,7 @@ def prices_file(folder) -> str:
     return str(folder / "prices.json")
 
 
-def test_a_job_on_a_gpu_says_which_pools_fit_and_the_table_agrees(cell: Cell, on_gpus: None) -> None:  # noqa: F811
+def test_a_job_on_a_gpu_says_which_pools_fit_and_the_table_agrees(cell: Cell, on_gpus: None) -> None:
     cell(DOUBLE)
     said = shown(cell(JOB).result)
     assert "fits AMPERE_80 (80 GB) and larger" in said["text/plain"]
@@ -41,13 +42,13 @@ def test_a_job_on_a_gpu_says_which_pools_fit_and_the_table_agrees(cell: Cell, on
     assert table.startswith("FITS  double: needs 50.71 GB of one card with head-room, the sum over 2 GPUs: 5 of 11")
 
 
-def test_without_a_gpu_the_pools_are_not_guessed(cell: Cell) -> None:  # noqa: F811
+def test_without_a_gpu_the_pools_are_not_guessed(cell: Cell) -> None:
     cell(DOUBLE)
     cell(JOB)
     assert cell("%runpod gpus -n double").result.badge == "NOT MEASURED"
 
 
-def test_jobs_of_an_earlier_version_do_not_count(cell: Cell, on_gpus: None) -> None:  # noqa: F811
+def test_jobs_of_an_earlier_version_do_not_count(cell: Cell, on_gpus: None) -> None:
     cell(DOUBLE)
     cell(JOB)
     cell(DOUBLE.replace("* 2", "* 3"))
@@ -55,7 +56,7 @@ def test_jobs_of_an_earlier_version_do_not_count(cell: Cell, on_gpus: None) -> N
 
 
 @pytest.mark.parametrize("line", ["%runpod gpus --prices {}", JOB + " --prices {}"], ids=["gpus", "job"])
-def test_prices_of_a_file_hold_from_then_on(cell: Cell, on_gpus: None, tmp_path, line: str) -> None:  # noqa: F811
+def test_prices_of_a_file_hold_from_then_on(cell: Cell, on_gpus: None, tmp_path, line: str) -> None:
     cell(DOUBLE)
     cell(line.replace("{}", prices_file(tmp_path)))
     assert "fits MINE (100 GB)" in shown(cell(JOB).result)["text/plain"]
@@ -73,7 +74,7 @@ def test_prices_of_a_file_hold_from_then_on(cell: Cell, on_gpus: None, tmp_path,
     ],
     ids=["gpus", "job", "shape", "text", "handler"],
 )
-def test_a_users_mistake_is_one_line(cell: Cell, capsys, tmp_path, line: str, told: str) -> None:  # noqa: F811
+def test_a_users_mistake_is_one_line(cell: Cell, capsys, tmp_path, line: str, told: str) -> None:
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "text.json").write_text("pools: none")
     cell(DOUBLE)

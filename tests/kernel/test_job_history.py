@@ -8,11 +8,12 @@ import json
 import pandas
 import pytest
 
-from tests.kernel.test_extension import DOUBLE, Cell, cell  # noqa: F401 (the fixture)
+from tests.kernel.conftest import Cell
+from tests.kernel.test_extension import DOUBLE
 
 
 @pytest.fixture
-def jobs(cell: Cell):  # noqa: F811 (the fixture)
+def jobs(cell: Cell):
     cell(DOUBLE)
     for x in range(4):
         cell(f'%runpod job {{"id": "job-{x}", "input": {{"x": {x}}}}}')

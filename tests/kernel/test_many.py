@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.test_extension import Cell, cell  # noqa: F401 (the fixture)
+from tests.kernel.conftest import Cell
 
 
 @pytest.fixture
-def codes(cell: Cell):  # noqa: F811 (the fixture)
+def codes(cell: Cell):
     def run(handler: str, line: str) -> list[str]:
         cell(f"%%runpod_handler\n{handler}")
         return [finding.code for finding in cell(line).result.findings]
@@ -16,7 +16,7 @@ def codes(cell: Cell):  # noqa: F811 (the fixture)
     return run
 
 
-def test_repeating_tells_times_and_finds_nothing_in_a_sound_handler(cell: Cell) -> None:  # noqa: F811
+def test_repeating_tells_times_and_finds_nothing_in_a_sound_handler(cell: Cell) -> None:
     cell("%%runpod_handler\ndef sound(job):\n    return 1")
     report = cell("%runpod job --repeat 12 {}").result
     assert "median" in repr(report)
@@ -35,7 +35,7 @@ def test_a_slow_first_job_is_told(codes) -> None:
     assert "RPJ121" in codes(lazy, "%runpod job --repeat 5 {}")
 
 
-def test_async_jobs_overlap(cell: Cell) -> None:  # noqa: F811
+def test_async_jobs_overlap(cell: Cell) -> None:
     cell(
         "%%runpod_handler\nimport asyncio\nasync def waits(job):\n    await asyncio.sleep(0.1)\n    return job['input']"
     )

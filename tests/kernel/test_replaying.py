@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.test_extension import Cell, cell  # noqa: F401 (the fixture)
+from tests.kernel.conftest import Cell
 
 SCORE = "%%runpod_handler\ndef score(job):\n    return {'score': job['input']['x'] * 1.0, 'label': 'cat'}"
 
 
 @pytest.fixture
-def scored(cell: Cell):  # noqa: F811 (the fixture)
+def scored(cell: Cell):
     cell(SCORE)
     for x in range(1, 4):
         cell(f"%runpod job {{'x': {x}}}")
     return cell
 
 
-def replayed(cell: Cell, handler: str, line: str = "%runpod replay"):  # noqa: F811 (the fixture)
+def replayed(cell: Cell, handler: str, line: str = "%runpod replay"):
     cell(handler)
     return cell(line).result
 
@@ -63,7 +63,7 @@ def test_the_same_input_is_replayed_once(scored: Cell) -> None:
     assert "3 of 3" in replayed(scored, SCORE).headline
 
 
-def test_what_differs_each_time_is_no_change(cell: Cell) -> None:  # noqa: F811 (the fixture)
+def test_what_differs_each_time_is_no_change(cell: Cell) -> None:
     random = "%%runpod_handler\nimport random\ndef draws(job):\n    return {'n': random.random(), 'fixed': 1}"
     cell(random)
     cell("%runpod job {}")
@@ -74,14 +74,14 @@ def test_what_differs_each_time_is_no_change(cell: Cell) -> None:  # noqa: F811 
     assert "output.fixed: 1 became 2" in repr(replayed(cell, random.replace("'fixed': 1", "'fixed': 2")))
 
 
-def test_a_stream_is_compared_item_by_item(cell: Cell) -> None:  # noqa: F811 (the fixture)
+def test_a_stream_is_compared_item_by_item(cell: Cell) -> None:
     stream = "%%runpod_handler\ndef stream(job):\n    yield 'a'\n    yield 'b'"
     cell(stream)
     cell("%runpod job {}")
     assert 'stream[1]: "b" became "c"' in repr(replayed(cell, stream.replace("'b'", "'c'")))
 
 
-def test_nothing_to_replay_says_what_to_type(cell: Cell, capsys) -> None:  # noqa: F811 (the fixture)
+def test_nothing_to_replay_says_what_to_type(cell: Cell, capsys) -> None:
     cell(SCORE)
     cell("%runpod replay")
     assert "no job of score has ended yet: %runpod job {...}" in capsys.readouterr().err
