@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # `signal` looks each function up among its enums: 8 us a job
 import asyncio
 import signal
 import threading
@@ -61,7 +62,7 @@ def stoppable(stops: Sequence[Stop], timeout_s: float | None = None) -> Iterator
     if threading.current_thread() is not main:
         yield
         return
-    previous = signal.signal(signal.SIGINT, lambda _number, frame: end(stops, "cancelled", frame))
+    previous = _signal.signal(signal.SIGINT, lambda _number, frame: end(stops, "cancelled", frame))
     timer = None
     if timeout_s is not None:
 
@@ -78,7 +79,7 @@ def stoppable(stops: Sequence[Stop], timeout_s: float | None = None) -> Iterator
     finally:
         if timer is not None:
             timer.cancel()
-        signal.signal(signal.SIGINT, signal.default_int_handler if previous is None else previous)
+        _signal.signal(signal.SIGINT, signal.default_int_handler if previous is None else previous)
 
 
 def _inside_handler(frame: FrameType | None) -> bool:
