@@ -11,7 +11,7 @@ import json
 import sys
 import traceback
 import types
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing
 from itertools import islice
 from typing import Any
@@ -34,26 +34,22 @@ LEAVES = frozenset({str, int, float, bool, type(None)})
 
 
 async def run(
-    handler: Handler, job: dict[str, Any], clock: Clock, note: Callable[[Finding], None] = lambda _: None
-) -> AsyncIterator[Event]:
-    """The events of one job, `Started` first. The handler gets `job` itself and may change it; `note` hears of what
-    no event tells.
+    handler: Handler, job: dict[str, Any], clock: Clock, tell: Callable[[Event], None], note: Callable[[Finding], None]
+) -> Event:
+    """How one job ends. The handler gets `job` itself and may change it; `tell` hears of every event before the
+    returned one, `Started` first, and `note` of what no event tells.
 
     Nothing the handler raises escapes, but `asyncio.CancelledError` and `KeyboardInterrupt`: whoever stops a job
     knows why, and says so.
     """
-    yield Started(clock())
+    tell(Started(clock()))
+    ending = _streamed(handler, job, clock, tell) if handler.streams else _plain(handler, job, clock, note)
     try:
-        if handler.streams:
-            async with aclosing(_streamed(handler, job, clock)) as steps:
-                async for event in steps:
-                    yield event
-        else:
-            yield await _plain(handler, job, clock, note)
+        return await ending
     except SystemExit as exit_:
-        yield Lost(clock(), f"the handler called sys.exit({exit_.code!r}): the worker process ends and posts nothing")
+        return Lost(clock(), f"the handler called sys.exit({exit_.code!r}): the worker process ends and posts nothing")
     except Exception as escaped:  # noqa: BLE001 (it escapes the SDK's handle_job too: logged there, and nothing is posted)
-        yield Lost(clock(), f"{type(escaped).__name__} while the answer was prepared: {_text(escaped)}")
+        return Lost(clock(), f"{type(escaped).__name__} while the answer was prepared: {_text(escaped)}")
 
 
 async def _plain(handler: Handler, job: dict[str, Any], clock: Clock, note: Callable[[Finding], None]) -> Event:
@@ -74,7 +70,7 @@ async def _plain(handler: Handler, job: dict[str, Any], clock: Clock, note: Call
     return _ending(result, handler, clock)
 
 
-async def _streamed(handler: Handler, job: dict[str, Any], clock: Clock) -> AsyncGenerator[Event, None]:
+async def _streamed(handler: Handler, job: dict[str, Any], clock: Clock, tell: Callable[[Event], None]) -> Event:
     result: dict[str, Any] = {"output": []}
     async with aclosing(_chunks(handler, job)) as chunks:
         async for chunk in chunks:
@@ -87,8 +83,8 @@ async def _streamed(handler: Handler, job: dict[str, Any], clock: Clock) -> Asyn
                 break
             if handler.aggregate:
                 result["output"].append(chunk["output"])
-            yield _streaming(chunk, clock)
-    yield _ending(result, handler, clock)
+            tell(_streaming(chunk, clock))
+    return _ending(result, handler, clock)
 
 
 async def _chunks(handler: Handler, job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:

@@ -122,10 +122,10 @@ async def _recorded(
 
     try:
         with progress_told(request.id, lambda progress: happened(progressed(progress, clock()))):
-            async for event in run(handler, given, clock, noted.append):
-                happened(event)
+            ending = await run(handler, given, clock, happened, noted.append)
     except BaseException as end:  # noqa: BLE001 (what is no Exception ends a worker's task, and the job with it)
-        happened(_ended_by(end, stop, clock()))
+        ending = _ended_by(end, stop, clock())
+    happened(ending)
     if last_told is not None and job.ended_at is not None and job.ended_at - last_told < LATE_S:
         noted.append(told_late(job.ended_at - last_told))
     if given.get("id") != request.id:
