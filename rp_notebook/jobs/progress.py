@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from rp_notebook.jobs.events import Progressed
@@ -16,30 +15,6 @@ SDK_MODULE = "runpod.serverless.modules.rp_progress"
 Told = Callable[[Any], None]
 
 
-@contextmanager
-def progress_told(job_id: str, told: Told) -> Iterator[None]:
-    """While the block runs, calls `told(progress)` for each update of that job, when the SDK is loaded.
-
-    The SDK's function would start a thread that posts to a platform which is not there. Whoever imported the function
-    holds that very function, so what it looks up is replaced: the `threading` of its module.
-    """
-    module: Any = sys.modules.get(SDK_MODULE)
-    if module is None:
-        yield
-        return
-    listening = module.threading = _Listening(job_id, told, module.threading)
-    try:
-        yield
-    finally:
-        if module.threading is listening:
-            module.threading = listening.before
-        else:  # a job that started later is still running
-            later = module.threading
-            while later.before is not listening:
-                later = later.before
-            later.before = listening.before
-
-
 def progressed(progress: Any, at: float) -> Progressed:
     """The event of an update: its post as the SDK's thread would send it, or why it would be dropped."""
     try:
@@ -48,13 +23,34 @@ def progressed(progress: Any, at: float) -> Progressed:
         return Progressed(at, None, unencodable(progress, "progress") or f"the progress is not JSON: {error}")
 
 
-class _Listening:
-    """Stands for the module `threading`; only threads of this job's updates are kept from starting."""
+class Listening:
+    """While a block runs under it, calls `told(progress)` for each update of that job, when the SDK is loaded.
 
-    def __init__(self, job_id: str, told: Told, before: Any) -> None:
+    The SDK's function would start a thread that posts to a platform which is not there. Whoever imported the function
+    holds that very function, so what it looks up is replaced: this stands for the `threading` of its module, and keeps
+    only the threads of this job's updates from starting.
+    """
+
+    def __init__(self, job_id: str, told: Told) -> None:
         self._job_id = job_id
         self._told = told
-        self.before = before
+        self._module: Any = sys.modules.get(SDK_MODULE)
+        self.before: Any = None
+
+    def __enter__(self) -> None:
+        if self._module is not None:
+            self.before, self._module.threading = self._module.threading, self
+
+    def __exit__(self, *_: object) -> None:
+        if self._module is None:
+            return
+        if self._module.threading is self:
+            self._module.threading = self.before
+        else:  # a job that started later is still running
+            later = self._module.threading
+            while later.before is not self:
+                later = later.before
+            later.before = self.before
 
     def Thread(self, target: Any, args: tuple[Any, ...], **options: Any) -> Any:  # noqa: N802 (the name it stands for)
         job, progress = args

@@ -16,7 +16,7 @@ from rp_notebook.jobs.interrupts import Stop, stoppable
 from rp_notebook.jobs.job import Job, advance
 from rp_notebook.jobs.judgement import renamed, told_late
 from rp_notebook.jobs.posts import Post
-from rp_notebook.jobs.progress import progress_told, progressed
+from rp_notebook.jobs.progress import Listening, progressed
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request, request_of
 from rp_notebook.jobs.runner import Clock, run
@@ -121,7 +121,7 @@ async def _recorded(
             tell(job, event)
 
     try:
-        with progress_told(request.id, lambda progress: happened(progressed(progress, clock()))):
+        with Listening(request.id, lambda progress: happened(progressed(progress, clock()))):
             ending = await run(handler, given, clock, happened, noted.append)
     except BaseException as end:  # noqa: BLE001 (what is no Exception ends a worker's task, and the job with it)
         ending = _ended_by(end, stop, clock())
