@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from rp_notebook.errors import InvalidTransition
 from rp_notebook.jobs.events import (
@@ -37,8 +36,8 @@ class Status(str, Enum):
 EXECUTION_TIMEOUT = "executionTimeout exceeded"  # what clients see (facts/runpod-contract.md 5.5)
 
 
-@dataclass(frozen=True)
-class Job:
+# Unlike its neighbours a tuple: three are made for each job, and a frozen dataclass sets its fields one by one.
+class Job(NamedTuple):
     """One request to a handler. Times are in seconds since the epoch, None until they have come.
 
     `version` is the registration of the handler that ran it (an edited handler is the next version); `lost` says why

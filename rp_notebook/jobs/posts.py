@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rp_notebook.jobs.payload import shortened
 
@@ -14,8 +13,8 @@ STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 PostKind = Literal["stream", "progress", "done"]
 
 
-@dataclass(frozen=True)
-class Post:
+# A tuple for its speed, like `Job`: one is made for each streamed item.
+class Post(NamedTuple):
     """One request of a worker to the platform.
 
     `kind` says which URL gets it (progress goes to the same as done), `body` is UTF-8 JSON as sent, and `is_stream`
