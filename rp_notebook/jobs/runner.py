@@ -73,8 +73,8 @@ async def _plain(handler: Handler, job: dict[str, Any], clock: Clock, note: Call
 async def _streamed(handler: Handler, job: dict[str, Any], clock: Clock, tell: Callable[[Event], None]) -> Event:
     result: dict[str, Any] = {"output": []}
     async with aclosing(_chunks(handler, job)) as chunks:
-        async for chunk in chunks:
-            if _is_foreign(chunk.get("output")):
+        async for chunk, foreign in chunks:
+            if foreign:
                 repr(chunk)  # logged by the SDK outside the generator's try: a failing __repr__ loses the job
             if isinstance(chunk.get("output"), dict) and chunk["output"].get("error"):
                 chunk = {"error": str(chunk["output"]["error"])}
@@ -87,7 +87,7 @@ async def _streamed(handler: Handler, job: dict[str, Any], clock: Clock, tell: C
     return _ending(result, handler, clock)
 
 
-async def _chunks(handler: Handler, job: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+async def _chunks(handler: Handler, job: dict[str, Any]) -> AsyncGenerator[tuple[dict[str, Any], bool], None]:
     try:
         if handler.kind is Kind.ASYNC_GENERATOR:
             async for item in handler.call(job):
@@ -96,13 +96,13 @@ async def _chunks(handler: Handler, job: dict[str, Any]) -> AsyncGenerator[dict[
             for item in handler.call(job):
                 yield _chunk(item)
     except Exception as error:  # noqa: BLE001 (the user's code failed: that is data)
-        yield {"error": f"handler: {error!s} \ntraceback: {_traceback(error)}"}
+        yield {"error": f"handler: {error!s} \ntraceback: {_traceback(error)}"}, False
 
 
-def _chunk(item: Any) -> dict[str, Any]:
-    if _is_foreign(item):
+def _chunk(item: Any) -> tuple[dict[str, Any], bool]:
+    if foreign := _is_foreign(item):
         f"{item}"
-    return {"output": item}
+    return {"output": item}, foreign
 
 
 @types.coroutine
@@ -213,7 +213,7 @@ def _is_foreign(value: Any) -> bool:
                 below += item[:RENDER_ITEMS]
             else:
                 return True
-        if not below:
-            return False
         level = below[:RENDER_ITEMS]
+        if LEAVES.issuperset(map(type, level)):
+            return False
     return True
