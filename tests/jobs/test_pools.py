@@ -35,7 +35,7 @@ def gpu(reserved: int, beside: int = 0, devices: int = 1) -> GpuGauge:
 def record(taken: GpuGauge | None, took_ms: float = 1000, handler: Callable[[Any], Any] = lambda job: 1) -> JobRecord:
     """A job that really ran, with a GPU's numbers and its time put in."""
     ran = run_job(handler, {"input": {}})
-    job = replace(ran.job, started_at=100.0, ended_at=100.0 + took_ms / 1000)
+    job = ran.job._replace(started_at=100.0, ended_at=100.0 + took_ms / 1000)
     return replace(ran, job=job, gauge=Gauge(1.0, 1, 1, 1, taken))
 
 
