@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+ITERABLES = (
+    *("map", "filter", "zip", "range", "enumerate", "reversed", "dict_", "list_", "tuple_", "str_", "odict_"),
+    *("itertools.", "collections.deque", "set_"),
+)
 # The start of a type's full name, and what to write instead. The first that fits is taken.
 ADVICE = (
     ("numpy.ndarray", "return it with .tolist(), or as base64 of its bytes"),
@@ -22,6 +26,8 @@ ADVICE = (
     ("bytes", "return base64.b64encode(...).decode()"),
     ("bytearray", "return base64.b64encode(...).decode()"),
     ("memoryview", "return base64.b64encode(...).decode()"),
+    ("mappingproxy", "write dict(...) around it"),
+    *((kind, "write list(...) around it") for kind in ITERABLES),
     ("set", "write sorted(...) or list(...) around it"),
     ("frozenset", "write sorted(...) or list(...) around it"),
     ("complex", "return its .real and .imag"),
@@ -37,6 +43,8 @@ def advice_for(trouble: str) -> str:
     """What to write instead, for a line of `payload.unencodable`."""
     if "contains itself" in trouble or "nested more than" in trouble:
         return "return only the part that the client needs"
+    if "'id'" in trouble:
+        return "leave job['id'] as it is"
     if "surrogate" in trouble:
         return 'clean the text with .encode("utf-8", "replace").decode()'
     if "keys must be text" in trouble:

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -65,13 +64,6 @@ def kind_of(call: Callable[[Any], Any]) -> Kind:
     if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(getattr(call, "__call__", None)):  # noqa: B004 (its kind, not whether it is callable)
         return Kind.ASYNC
     return Kind.SYNC
-
-
-def names_of(value: object, call: Callable[[Any], Any]) -> tuple[str, ...]:
-    """The names that the module of a handler's code has for this very object."""
-    function = inspect.unwrap(call.func if isinstance(call, partial) else call)
-    function = getattr(function, "__func__", function if hasattr(function, "__globals__") else type(function).__call__)
-    return tuple(name for name, held in getattr(function, "__globals__", {}).items() if held is value)
 
 
 def as_handler(

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from rp_notebook.jobs.record import JobRecord, Sizes
 
 LOSING_ITEMS_SHOWN = 3
+# What asyncio says of each.
+OWN_LOOP = re.compile(
+    rb"(asyncio\.run\(\) cannot be called from a running event loop)"
+    rb"|(Runner\.run\(\) cannot be called from a running event loop)"
+    rb"|(This event loop is already running|Cannot run the event loop while another loop is running)"
+)
+OWN_LOOP_CALLS = ("", "asyncio.run()", "asyncio.Runner().run()", "loop.run_until_complete()")
 NOT_UPLOADED = re.compile(rb'["/]((?:simulated_uploaded|local_upload)/[^"/]+)"')
 PREFIX = 100_000  # bytes of an answer that are searched for what an exception says
 
@@ -33,18 +40,17 @@ def findings_of(record: JobRecord) -> tuple[Finding, ...]:
 
 
 def taken_from(name: str) -> Finding:
-    """A module-level dict was returned, and the SDK took keys out of it."""
+    """A dict that outlives the job was returned, and the SDK took keys out of it."""
     message = (
-        f"the SDK takes `error` and `refresh_worker` out of the module-level dict `{name}`: next time they are gone"
+        f"the SDK takes `error` and `refresh_worker` out of `{name}`, which outlives the job: next time they are gone"
     )
     return Finding("RPJ111", "error", message, f"return a copy: dict({name})")
 
 
 def renamed(was: str, now: object) -> Finding:
     """The handler changed the id in its job."""
-    message = (
-        f"the handler changes job['id']: its answer goes to {now!r}, {was} never ends, and the worker takes no more"
-    )
+    goes = f"its answer goes to {now!r}" if isinstance(now, str) else "nothing can be posted"
+    message = f"the handler changes job['id']: {goes}, {was} never ends, and the worker takes no more"
     return Finding("RPJ112", "error", message, "leave job['id'] as it is")
 
 
@@ -117,8 +123,9 @@ def _misread(record: JobRecord) -> Iterator[Finding]:
 
 
 def _own_loop(final: Post) -> Iterator[Finding]:
-    if b"asyncio.run() cannot be called from a running event loop" in final.body[:PREFIX]:
-        message = "asyncio.run() in a handler fails in every worker: the SDK's loop is running"
+    if found := OWN_LOOP.search(final.body[:PREFIX]):
+        what = OWN_LOOP_CALLS[found.lastindex or 0]
+        message = f"{what} in a handler fails in every worker: the SDK's loop is running"
         yield Finding("RPJ114", "error", message, "write `async def` and await, as `await work()`")
 
 

@@ -18,9 +18,10 @@ from typing import Any
 
 from rp_notebook.jobs.events import Completed, Event, Failed, Lost, Started, Yielded
 from rp_notebook.jobs.finding import Finding
-from rp_notebook.jobs.handler import Handler, Kind, names_of
+from rp_notebook.jobs.handler import Handler, Kind
 from rp_notebook.jobs.judgement import taken_from
-from rp_notebook.jobs.payload import first_unencodable
+from rp_notebook.jobs.keeping import kept_as
+from rp_notebook.jobs.payload import first_unencodable, type_name
 from rp_notebook.jobs.posts import Post, post_of
 
 Clock = Callable[[], float]
@@ -61,13 +62,13 @@ async def _plain(handler: Handler, job: dict[str, Any], clock: Clock, note: Call
             f"{answer}"
         result = _result(answer)
         if isinstance(answer, dict) and ("error" in result or "stopPod" in result):
-            for name in names_of(answer, handler.call):
+            for name in kept_as(answer, handler.call):
                 note(taken_from(name))
     except Exception as error:  # noqa: BLE001 (the user's code failed: that is data)
         result, foreign = {"error": error_text(error)}, False
     if foreign:
         repr(result)  # logged by the SDK outside its try: a failing __repr__ loses the job
-    return _ending(result, handler, clock)
+    return _ending(result, handler, job, clock)
 
 
 async def _streamed(handler: Handler, job: dict[str, Any], clock: Clock, tell: Callable[[Event], None]) -> Event:
@@ -83,8 +84,8 @@ async def _streamed(handler: Handler, job: dict[str, Any], clock: Clock, tell: C
                 break
             if handler.aggregate:
                 result["output"].append(chunk["output"])
-            tell(_streaming(chunk, clock))
-    return _ending(result, handler, clock)
+            tell(_streaming(chunk, job, clock))
+    return _ending(result, handler, job, clock)
 
 
 async def _chunks(handler: Handler, job: dict[str, Any]) -> AsyncGenerator[tuple[dict[str, Any], bool], None]:
@@ -130,11 +131,13 @@ def _without_empty(result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _ending(result: dict[str, Any], handler: Handler, clock: Clock) -> Event:
+def _ending(result: dict[str, Any], handler: Handler, job: dict[str, Any], clock: Clock) -> Event:
     if handler.refresh:
         result["stopPod"] = True
     if debugger := sys.modules.get(SDK_DEBUGGER):
         debugger.clear_debugger_output()  # else a FunctionTimer would raise in the second job
+    if misaddressed := _misaddressed(job):
+        return Lost(clock(), misaddressed)
     try:
         post = post_of("done", result, is_stream=handler.streams)
     except (TypeError, ValueError, RecursionError) as error:
@@ -143,14 +146,22 @@ def _ending(result: dict[str, Any], handler: Handler, clock: Clock) -> Event:
     return (Failed if isinstance(result.get("error"), str) else Completed)(clock(), post)
 
 
-def _streaming(chunk: dict[str, Any], clock: Clock) -> Yielded:
+def _streaming(chunk: dict[str, Any], job: dict[str, Any], clock: Clock) -> Yielded:
     post: Post | None = None
-    lost = None
+    lost = _misaddressed(job)
+    if lost:
+        return Yielded(clock(), None, lost)
     try:
         post = post_of("stream", chunk)
     except (TypeError, RecursionError) as error:
         lost = _why(chunk, error)
     return Yielded(clock(), post, lost)
+
+
+def _misaddressed(job: dict[str, Any]) -> str | None:
+    """Why nothing can be posted for a job that lost its id: the SDK logs and addresses everything with it."""
+    id_ = job["id"]  # when it is gone, KeyError ends the job in the SDK too
+    return None if isinstance(id_, str) else f"job['id'] is {type_name(id_)} now: the answer has no address"
 
 
 def _why(result: dict[str, Any], error: Exception) -> str:

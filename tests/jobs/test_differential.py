@@ -253,6 +253,29 @@ async def renames(job):
     job["id"] = "other"
     return 1
 def plain(job): return 1
+def spoil(job):
+    match job["input"]:
+        case "delete": del job["id"]
+        case "clear": job.clear()
+        case "number": job["id"] = 5
+        case "none": job["id"] = None
+async def ends(job):
+    if job["input"] == "exit":
+        await asyncio.sleep(0.5)
+        sys.exit(4)
+async def spoils(job):
+    await ends(job)
+    spoil(job)
+    return 1
+async def spoils_streaming(job):
+    yield 1
+    await ends(job)
+    spoil(job)
+    yield 2
+async def spoils_at_the_end(job):
+    await ends(job)
+    yield 1
+    spoil(job)
 EXITS = [SystemExit(3), SystemExit(), SystemExit("words"), KeyboardInterrupt()]
 def sync_exit(job): raise EXITS[job["input"]]
 async def async_exit(job): raise EXITS[job["input"]]
@@ -298,6 +321,8 @@ def test_odd_handlers_end_as_in_a_worker(differ) -> None:
 def test_what_ends_the_process_of_a_worker_loses_the_job(differ) -> None:
     handlers = ("sync_exit", "async_exit", "generator_exit", "async_generator_exit")
     batches = [Batch(name, [0], exit_code=3) for name in handlers]
+    spoiled = ["delete", "clear", "number", "none", "exit"]  # the last, since a worker never is idle after these
+    batches += [Batch(name, spoiled, exit_code=4) for name in ("spoils", "spoils_streaming", "spoils_at_the_end")]
     batches += [Batch("sync_exit", [1], exit_code=0), Batch("sync_exit", [2], exit_code=1)]
     batches += [Batch(name, [3], exit_code=-signal.SIGINT) for name in handlers]
     assert differ(ODD, batches) == {LATEST: {}, OLDEST: {}}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import collections
+import functools
+import sys
+import types
 
 import pytest
 from runpod.serverless import progress_update
@@ -19,7 +23,180 @@ def codes(record: JobRecord) -> list[str]:
 
 
 def returns(value: object):
-    return lambda job: value
+    return lambda job: dict(value) if isinstance(value, dict) else value
+
+
+class Errors:
+    CLASS = {"error": "bad"}
+
+    def __init__(self) -> None:
+        self.own = {"error": "bad"}
+
+    def bound(self, job):
+        return self.own
+
+    def __call__(self, job):
+        return self.CLASS
+
+
+TABLE = {"bad": {"error": "bad"}, 1: {"error": "bad"}, (): {"error": "bad"}}
+ROWS = [{"error": "bad"}]
+PAIR = (None, {"refresh_worker": True})
+
+
+def enclosed():
+    kept = {"error": "bad"}
+    return lambda job: kept
+
+
+def defaulted(job, kept={"error": "bad"}):  # noqa: B006 (as users write it)
+    return kept
+
+
+def keyword(job, *, kept={"error": "bad"}):  # noqa: B006
+    return kept
+
+
+async def awaited(job):
+    return TABLE[1]
+
+
+@pytest.mark.parametrize(
+    ("handler", "name"),
+    [
+        (lambda job: Errors.CLASS, "Errors.CLASS"),
+        (Errors().bound, "self.own"),
+        (lambda job: TABLE["bad"], "TABLE['bad']"),
+        (awaited, "TABLE[1]"),
+        (lambda job: TABLE[()], "TABLE[...]"),
+        (lambda job: ROWS[0], "ROWS[0]"),
+        (lambda job: PAIR[1], "PAIR[1]"),
+        (enclosed(), "kept"),
+        (defaulted, "kept"),
+        (keyword, "kept"),
+        (functools.partial(lambda extra, job: ROWS[0], 1), "ROWS[0]"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_dict_that_outlives_the_job_is_told_by_its_name(handler, name: str, monkeypatch) -> None:
+    for kept in (Errors.CLASS, *TABLE.values(), *ROWS):
+        monkeypatch.setitem(kept, "error", "bad")
+    (finding,) = run_job(handler, JOB).findings
+    assert (finding.code, finding.fix) == ("RPJ111", f"return a copy: dict({name})")
+
+
+def test_a_callable_objects_own_dict_is_told() -> None:
+    class Service:
+        def __init__(self) -> None:
+            self.kept = {"error": "bad"}
+
+        def __call__(self, job):
+            return self.kept
+
+    (finding,) = run_job(Service(), JOB).findings
+    assert finding.fix == "return a copy: dict(self.kept)"
+
+
+def test_looking_for_a_dict_that_is_kept_runs_no_code_of_the_user(monkeypatch) -> None:
+    class Fragile(dict):
+        def __getattribute__(self, name):
+            raise RuntimeError("touched")
+
+        items = __iter__ = __repr__ = None
+
+    class FragileList(list):
+        __iter__ = None
+
+    class Proxy:
+        def __getattribute__(self, name):
+            raise RuntimeError("touched")
+
+    monkeypatch.setitem(globals(), "FRAGILE", [Fragile(a=1), FragileList([1]), Proxy()])
+    for at, fragile in enumerate([Fragile(a=1), FragileList([1]), Proxy()]):
+        monkeypatch.setitem(globals(), f"FRAGILE_{at}", fragile)
+    assert run_job(lambda job: {"error": "bad"}, JOB).answer == {"error": "bad"}
+
+
+@pytest.mark.parametrize("spoil", [lambda job: job.pop("id"), lambda job: job.clear()], ids=["deleted", "cleared"])
+def test_an_answer_without_an_address_is_lost(spoil) -> None:
+    record = run_job(spoil, JOB)
+    assert (record.posts, record.lost) == ((), "KeyError while the answer was prepared: KeyError: 'id'")
+    assert codes(record) == ["RPJ101", "RPJ112"]
+    assert "nothing can be posted" in record.findings[1].message
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "generator"])
+def test_an_id_that_is_no_text_loses_the_answer(stream: bool) -> None:
+    def plain(job):
+        job["id"] = 5
+
+    def streaming(job):
+        yield 1
+        job["id"] = 5
+        yield 2
+
+    record = run_job(streaming if stream else plain, JOB)
+    lost = "job['id'] is int now: the answer has no address"
+    assert record.lost == lost
+    assert (record.items, record.dropped) == (([1], (lost,)) if stream else ([], ()))
+
+
+def raises_inside(call):
+    def handler(job):
+        work = asyncio.sleep(0)
+        try:
+            return call(work)
+        finally:
+            work.close()
+
+    return handler
+
+
+def caught(work):
+    try:
+        return asyncio.run(work)
+    except RuntimeError as error:
+        return {"error": f"failed: {error}"}
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (asyncio.run, "asyncio.run()"),
+        (caught, "asyncio.run()"),
+        (lambda work: asyncio.get_event_loop().run_until_complete(work), "loop.run_until_complete()"),
+        (lambda work: asyncio.new_event_loop().run_until_complete(work), "loop.run_until_complete()"),
+    ],
+    ids=["run", "caught", "the running loop", "another loop"],
+)
+def test_a_loop_of_ones_own_is_told_by_the_call_that_needs_it(call, said: str) -> None:
+    (finding,) = run_job(raises_inside(call), JOB).findings
+    assert finding.code == "RPJ114"
+    assert finding.message.startswith(said)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.Runner is new in Python 3.11")
+def test_a_runner_of_ones_own_is_told() -> None:
+    def handler(job):
+        with asyncio.Runner() as runner:
+            raises_inside(runner.run)(job)
+
+    assert codes(run_job(handler, JOB)) == ["RPJ114"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [map(str, []), filter(None, []), zip(), range(3), {}.keys(), {}.items(), iter([]), collections.deque()],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_nearly_a_list_is_told_to_become_one(value: object) -> None:
+    (finding,) = run_job(returns(value), JOB).findings
+    assert (finding.code, finding.fix) == ("RPJ101", "write list(...) around it")
+
+
+def test_a_read_only_view_of_a_dict_is_told_to_become_one() -> None:
+    (finding,) = run_job(returns(types.MappingProxyType({1: 2})), JOB).findings
+    assert finding.fix == "write dict(...) around it"
 
 
 @pytest.mark.parametrize(
