@@ -117,7 +117,7 @@ def _misread(record: JobRecord) -> Iterator[Finding]:
     if b'"error"' in final.body and not isinstance(record.answer.get("error", ""), str):
         message = "`error` is not text: users report that such jobs show COMPLETED, without an output"
         yield Finding("RPJ109", "error", message, "write str(...) around it")
-    elif b'"errors"' in final.body and _has_errors(record.output):
+    elif any(b'"errors"' in post.body and _has_errors(post.value.get("output")) for post in record.posts):
         message = "`errors` means nothing to the platform: the job counts as COMPLETED"
         yield Finding("RPJ110", "warning", message, "return {'error': '...'} or raise to fail the job")
 

@@ -16,16 +16,22 @@ def kept_as(value: object, call: Callable[[Any], Any]) -> tuple[str, ...]:
 
     Looks at its module's names, its closure, its defaults and its `self`, each one level deep. Runs nobody's code.
     """
-    function = inspect.unwrap(call.func if isinstance(call, partial) else call)
-    owner = getattr(function, "__self__", None if isinstance(function, FunctionType) else function)
-    function = getattr(function, "__func__", function)
-    if not isinstance(function, FunctionType):
-        function = getattr(type(function), "__call__", None)  # noqa: B004 (the function behind it)
+    function, owner = code_of(call)
     found = list(_paths(SELF, owner, value)) if owner is not None else []
-    if isinstance(function, FunctionType):
+    if function is not None:
         for name, held in _held_by(function):
             found += _paths(name, held, value)
     return tuple(found)
+
+
+def code_of(call: Callable[[Any], Any]) -> tuple[FunctionType | None, object]:
+    """The function that a callable runs, None where it is not Python, and the `self` it has, None where it has none."""
+    inner = inspect.unwrap(call.func if isinstance(call, partial) else call)
+    owner = getattr(inner, "__self__", None if isinstance(inner, FunctionType) else inner)
+    function = getattr(inner, "__func__", inner)
+    if not isinstance(function, FunctionType):
+        function = getattr(type(function), "__call__", None)  # noqa: B004 (the function behind it)
+    return (function if isinstance(function, FunctionType) else None), owner
 
 
 def _held_by(function: FunctionType) -> Iterator[tuple[str, Any]]:

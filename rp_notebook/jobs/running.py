@@ -20,6 +20,7 @@ from rp_notebook.jobs.progress import Listening, progressed
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request, request_of
 from rp_notebook.jobs.runner import Clock, run
+from rp_notebook.jobs.schema import schema_findings, validated_by
 
 Listener = Callable[[Job, Event], None]
 
@@ -130,6 +131,8 @@ async def _recorded(
         noted.append(told_late(job.ended_at - last_told))
     if given.get("id") != request.id:
         noted.append(renamed(request.id, given.get("id")))
+    for schema in validated_by(handler.call):
+        noted.extend(schema_findings(schema))
     return JobRecord(job, tuple(posts), tuple(dropped), noted=tuple(noted))
 
 

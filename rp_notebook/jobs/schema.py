@@ -7,11 +7,16 @@ function of the value). The SDK's own validator skips `constraints` wherever the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from types import CodeType, FunctionType
 from typing import Any, get_args
 
 from rp_notebook.errors import BadDeclaration, BadInput
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.keeping import code_of
+
+SDK_VALIDATOR = "runpod.serverless.utils.rp_validator"
 
 Schema = Mapping[str, Mapping[str, Any]]
 
@@ -52,6 +57,43 @@ def schema_findings(schema: Schema) -> Iterator[Finding]:
                 f"the schema's {key!r} is optional and has no 'default': the SDK's validator refuses inputs without it"
             )
             yield Finding("RPJ142", "error", message, "add a 'default', None will do")
+
+
+def validated_by(call: Callable[[Any], Any]) -> tuple[Schema, ...]:
+    """The schemas that a handler, with the functions of its module that it calls, has for the SDK's own validator."""
+    validator: Any = sys.modules.get(SDK_VALIDATOR)
+    function, _ = code_of(call)
+    if validator is None or function is None:
+        return ()
+    reached = list(_reached(function))
+    if not any(value is validator or value is validator.validate for value in reached):
+        return ()
+    return tuple(value for value in reached if isinstance(value, dict) and _is_schema(value))
+
+
+def _reached(function: FunctionType) -> Iterator[Any]:
+    scope = function.__globals__
+    seen: set[str] = set()
+    waiting = [function]
+    while waiting:
+        for name in _names(waiting.pop().__code__):
+            if name in scope and name not in seen:
+                seen.add(name)
+                value = scope[name]
+                yield value
+                if isinstance(value, FunctionType) and value.__globals__ is scope:
+                    waiting.append(value)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _names(inner)
+
+
+def _is_schema(value: dict[Any, Any]) -> bool:
+    return bool(value) and all(isinstance(rule, dict) and _classes(rule.get("type")) for rule in value.values())
 
 
 def _troubles(given: Any, schema: Schema) -> Iterator[str]:

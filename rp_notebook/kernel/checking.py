@@ -20,6 +20,7 @@ async def checked(session: Session, name: str | None) -> Report:
     schema = session.schema_of(handler)
     if schema is not None:
         findings += schema_findings(schema)
+    findings = list(dict.fromkeys(findings))  # a job tells of the schema too, when it is the SDK that validates
     findings += [finding async for finding in fitness_findings()]
     findings += _of_an_export(session, handler)
     bad = sum(finding.severity == "error" for finding in findings)

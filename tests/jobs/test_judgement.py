@@ -10,6 +10,8 @@ import types
 
 import pytest
 from runpod.serverless import progress_update
+from runpod.serverless.utils import rp_validator
+from runpod.serverless.utils.rp_validator import validate
 
 from rp_notebook import JobRecord, run_job
 
@@ -219,6 +221,39 @@ def test_a_read_only_view_of_a_dict_is_told_to_become_one() -> None:
 @pytest.mark.filterwarnings("ignore:coroutine")
 def test_each_trap_has_its_code_and_its_fix(handler, code: str) -> None:
     assert codes(run_job(handler, JOB)) == [code]
+
+
+LIMITS = {"steps": {"type": int, "required": False, "default": 20, "constraints": lambda steps: steps > 0}}
+OTHER = {"no": {"type": "text"}}
+
+
+def validating(job):
+    return rp_validator.validate(job["input"], LIMITS)
+
+
+def checked_input(job):
+    return [validate(given, LIMITS) for given in [job["input"]]]
+
+
+async def calling(job):
+    await asyncio.sleep(0)
+    return checked_input(job) or OTHER
+
+
+@pytest.mark.parametrize("handler", [validating, checked_input, calling])
+def test_a_constraint_that_the_sdks_validator_never_looks_at_is_told(handler) -> None:
+    assert codes(run_job(handler, {"steps": -5})) == ["RPJ140"]
+
+
+def test_a_schema_that_the_sdk_does_not_validate_is_no_matter() -> None:
+    assert not run_job(lambda job: str(LIMITS), JOB).findings
+
+
+def test_errors_in_a_streamed_item_are_told() -> None:
+    def handler(job):
+        yield {"errors": ["e"]}
+
+    assert codes(run_job(handler, JOB)) == ["RPJ110"]
 
 
 def test_a_large_request_is_told() -> None:
