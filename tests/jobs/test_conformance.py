@@ -10,6 +10,7 @@ import decimal
 import enum
 import functools
 import json
+import subprocess
 import sys
 import types
 
@@ -18,6 +19,7 @@ import pytest
 from runpod.serverless.utils.rp_debugger import FunctionTimer
 
 from rp_notebook import JobRecord, arun_job, run_job
+from rp_notebook.jobs.runner import RENDER_DEPTH, RENDER_ITEMS, _is_foreign
 
 JOB = {"id": "job-1", "input": {"n": 3}}
 
@@ -199,12 +201,87 @@ def test_an_exception_whose_text_fails_is_lost() -> None:
     assert "no words" in (record.lost or "")
 
 
-def test_a_value_that_cannot_be_rendered_is_the_handlers_error() -> None:
-    class Silent(dict):
-        def __repr__(self) -> str:
-            raise RuntimeError("unprintable")
+class Silent(dict):
+    def __repr__(self) -> str:
+        raise RuntimeError("unprintable")
 
-    assert json.loads(run_job(lambda job: Silent(a=1), JOB).error)["error_message"] == "unprintable"
+
+class Unformatted(str):
+    def __format__(self, spec) -> str:
+        raise RuntimeError("unprintable")
+
+
+class Unnamed(str):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        raise RuntimeError("unprintable")
+
+
+def deep(value: object, levels: int) -> object:
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+UNPRINTABLE = {
+    "itself": lambda: Silent(a=1),
+    "in a list": lambda: [1, Silent()],
+    "in a tuple": lambda: (1, Silent()),
+    "as a value": lambda: {"a": 1, "b": Silent()},
+    "as a key": lambda: {Unnamed("k"): 1},
+    "below others": lambda: [{"a": (0, [Silent()])}],
+    "very deep": lambda: deep(Silent(), 150),
+    "late": lambda: [0] * 999 + [Silent()],
+    "a late value": lambda: {**dict.fromkeys("abcdef", 0), "last": Silent()},
+    "formatted": lambda: Unformatted("x"),
+}
+
+
+@pytest.mark.parametrize("make", UNPRINTABLE.values(), ids=UNPRINTABLE)
+def test_an_answer_that_cannot_be_rendered_is_the_handlers_error(make) -> None:
+    record = run_job(lambda job: make(), JOB)
+    assert record.exception["error_message"] == "unprintable"
+    assert list(record.answer) == ["error"]
+
+
+@pytest.mark.parametrize("make", UNPRINTABLE.values(), ids=UNPRINTABLE)
+@pytest.mark.parametrize("stream", [True, False], ids=["generator", "async generator"])
+def test_an_item_that_cannot_be_rendered_is_the_generators_error(stream: bool, make) -> None:
+    record = run_job((gen if stream else agen)(make()), JOB)
+    assert record.error.startswith("handler: unprintable \ntraceback: ")
+    assert record.items == []
+
+
+@pytest.mark.parametrize(
+    "handler", [lambda job: Unnamed("x"), lambda job: (yield Unnamed("x"))], ids=["plain", "stream"]
+)
+def test_what_only_fails_in_the_sdks_own_log_loses_the_job(handler) -> None:
+    record = run_job(handler, JOB)
+    assert (record.posts, record.lost) == (
+        (),
+        "RuntimeError while the answer was prepared: RuntimeError: unprintable",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "foreign"),
+    [
+        ([1, {"a": (None, "x", 1.5, True)}], False),
+        (deep(1, RENDER_DEPTH - 1), False),
+        (deep(1, RENDER_DEPTH), True),
+        ([0] * RENDER_ITEMS + [object()], False),
+        ([0] * (RENDER_ITEMS - 1) + [object()], True),
+        ({**dict.fromkeys(range(RENDER_ITEMS), 0), "last": object()}, False),
+        ([[0] * RENDER_ITEMS, [object()]], False),
+        ((), False),
+        (b"", True),
+    ],
+    ids=["plain", "deep", "too deep", "after the first", "among the first", "values", "level", "empty", "bytes"],
+)
+def test_only_what_is_not_plain_is_rendered_and_only_the_first_of_it_looked_at(value: object, foreign: bool) -> None:
+    assert _is_foreign(value) is foreign
+    assert (RENDER_ITEMS, RENDER_DEPTH) == (1000, 100)
 
 
 @pytest.mark.parametrize(
@@ -440,6 +517,15 @@ def test_a_handler_that_changes_its_input_does_not_change_the_callers() -> None:
     mine = {"input": {"items": [1]}}
     run_job(lambda job: job["input"]["items"].append(2), mine)
     assert mine == {"input": {"items": [1]}}
+
+
+def test_jobs_run_without_the_sdk() -> None:
+    code = (
+        "import sys; from rp_notebook import run_job; found = run_job(lambda job: job['input'], 7).output, "
+        "run_job(lambda: 1, 7).exception['error_type']; print(*found, 'runpod' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told == "7 <class 'TypeError'> False\n"
 
 
 def test_exits_leave_no_trace_on_the_interpreter() -> None:
