@@ -10,16 +10,19 @@ import decimal
 import enum
 import functools
 import json
+import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 from runpod.serverless.utils.rp_debugger import FunctionTimer
 
+import rp_notebook
 from rp_notebook import JobRecord, arun_job, run_job
-from rp_notebook.jobs.runner import RENDER_DEPTH, RENDER_ITEMS, _is_foreign
+from rp_notebook.jobs.runner import RENDER_DEPTH, RENDER_ITEMS, UNKNOWN_SDK, _is_foreign
 
 JOB = {"id": "job-1", "input": {"n": 3}}
 
@@ -222,6 +225,10 @@ def deep(value: object, levels: int) -> object:
     for _ in range(levels):
         value = [value]
     return value
+
+
+def nested(least: int, most: int) -> list[object]:
+    return [deep(1, levels) for levels in range(least, most)]
 
 
 UNPRINTABLE = {
@@ -522,10 +529,20 @@ def test_a_handler_that_changes_its_input_does_not_change_the_callers() -> None:
 def test_jobs_run_without_the_sdk() -> None:
     code = (
         "import sys; from rp_notebook import run_job; found = run_job(lambda job: job['input'], 7).output, "
-        "run_job(lambda: 1, 7).exception['error_type']; print(*found, 'runpod' in sys.modules)"
+        "run_job(lambda: 1, 7).exception['runpod_version']; print(*found, 'runpod' in sys.modules)"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told == "7 <class 'TypeError'> False\n"
+    environ = {**os.environ, "PYTHONPATH": str(Path(rp_notebook.__file__).parents[1])}
+    without_packages = [sys.executable, "-S", "-c", code]
+    told = subprocess.run(without_packages, env=environ, capture_output=True, text=True, check=True).stdout
+    assert told == f"7 {UNKNOWN_SDK} False\n"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="there, encoding and rendering have a limit of their own")
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "generator"])
+def test_what_is_too_deep_to_encode_is_named(stream: bool) -> None:
+    records = [run_job(gen(value) if stream else lambda job, value=value: value, JOB) for value in nested(800, 1000)]
+    whys = [why for record in records for why in (record.lost, *record.dropped) if why]
+    assert any(why.endswith("... is nested more than 900 deep: not JSON") for why in whys)
 
 
 def test_exits_leave_no_trace_on_the_interpreter() -> None:
