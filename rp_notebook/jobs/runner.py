@@ -31,7 +31,8 @@ SDK_DEBUGGER = "runpod.serverless.utils.rp_debugger"
 RENDER_ITEMS = 1000  # how many values of a level are searched for objects whose __repr__ might fail
 RENDER_DEPTH = 100  # nested deeper than this, rendering might exceed the recursion limit
 CALLERS = frozenset({"rp_notebook.jobs.runner", "rp_notebook.jobs.driving"})  # what stands where the SDK does
-LEAVES = frozenset({str, int, float, bool, type(None)})
+RENDER_BITS = 14_000  # Python writes no whole number of more than 4,300 digits, which is some more bits
+LEAVES = frozenset({str, float, bool, type(None)})
 
 
 async def run(
@@ -61,7 +62,7 @@ async def _plain(handler: Handler, job: dict[str, Any], clock: Clock, note: Call
         if foreign := _is_foreign(answer):
             f"{answer}"
         result = _result(answer)
-        if isinstance(answer, dict) and ("error" in result or "stopPod" in result):
+        if "error" in result or "stopPod" in result:
             for name in kept_as(answer, handler.call):
                 note(taken_from(name))
     except Exception as error:  # noqa: BLE001 (the user's code failed: that is data)
@@ -215,7 +216,7 @@ def _is_foreign(value: Any) -> bool:
         below: list[Any] = []
         for item in level:
             kind = type(item)
-            if kind in LEAVES:
+            if kind in LEAVES or (kind is int and item.bit_length() <= RENDER_BITS):
                 continue
             if kind is dict:
                 below += islice(item, RENDER_ITEMS)

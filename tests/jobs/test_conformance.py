@@ -147,9 +147,13 @@ def test_an_exception_is_posted_as_six_keys_in_text() -> None:
     assert record.status == "FAILED"
 
 
+def _raise():
+    raise ValueError("boom")
+
+
 async def _failing(job):
     await asyncio.sleep(0)
-    raise ValueError("boom")
+    _raise()
 
 
 def _failing_later(job):
@@ -159,7 +163,7 @@ def _failing_later(job):
 @pytest.mark.parametrize("handler", [_failing, _failing_later], ids=["async", "returns a coroutine"])
 def test_a_traceback_begins_in_the_handlers_own_code(handler) -> None:
     lines = run_job(handler, JOB).exception["error_traceback"].splitlines()
-    assert [line.rsplit(", in ")[-1] for line in lines if line.startswith("  File")] == ["_failing"]
+    assert [line.rsplit(", in ")[-1] for line in lines if line.startswith("  File")] == ["_failing", "_raise"]
 
 
 def test_an_error_outside_the_handlers_code_is_told_with_the_place_that_calls_it() -> None:

@@ -62,7 +62,21 @@ def error(kind, *args): raise kind(*args)
 """
 
 LEAVES = [
-    *("None", "True", "False", "0", "-1", "10**30", "1.5", "-0.0", "1e308", "float('nan')", "float('inf')", "''"),
+    *(
+        "None",
+        "True",
+        "False",
+        "0",
+        "-1",
+        "10**30",
+        "10**5000",
+        "1.5",
+        "-0.0",
+        "1e308",
+        "float('nan')",
+        "float('inf')",
+        "''",
+    ),
     *("'hi'", "'hé你😀'", "'\\ud800'", "'\"\\\\\\n\\t\\x00'", "'\\u2028'", "b'x'", "bytearray(b'x')", "(1, 2)", "()"),
     *("{1, 2}", "frozenset()", "set()", "1j", "...", "NotImplemented", "range(3)", "object", "numbers()", "numbers"),
     *("datetime.datetime(2026, 1, 1)", "datetime.timedelta(1)", "decimal.Decimal('1.5')", "fractions.Fraction(1, 3)"),
@@ -93,7 +107,15 @@ DICTS = [  # what the SDK reads of a dict
     *("{'refresh_worker': 'no', 'x': 1}", "{'refresh_worker': [], 'x': 1}", "{'refresh_worker': None}"),
     *("{'errors': ['e']}", "{'status': 'FAILED'}", "{'stopPod': True}", "{'output': {'a': 1}}", "{1: 'a', None: 'b'}"),
     *("collections.OrderedDict(error='bad')", "Table(error='bad', x=1)", "NoPop(a=1)", "{'a': deep(50)}", "SHARED"),
-    *("SHARED", "{'error': deep(5000)}", "deep(5000)", "deep(300)", "{'error': {'code': 1}, 'x': {1, 2}}"),
+    *(
+        "SHARED",
+        "{'error': deep(5000)}",
+        "deep(5000)",
+        "deep(300)",
+        "[-10**4299]",
+        "[10**4300]",
+        "{'error': {'code': 1}, 'x': {1, 2}}",
+    ),
 ]
 
 leaves = st.sampled_from(LEAVES)

@@ -284,5 +284,12 @@ def test_what_is_fine_gets_no_finding(handler) -> None:
     assert not run_job(handler, JOB).findings
 
 
+GOOD = {"x": 1}
+
+
+def test_a_module_level_dict_that_the_sdk_leaves_alone_is_fine() -> None:
+    assert not run_job(lambda job: GOOD, JOB).findings
+
+
 def test_a_copy_of_a_module_level_dict_is_fine() -> None:
     assert not run_job(lambda job: dict(FAILING, error="bad"), JOB).findings
