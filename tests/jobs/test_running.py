@@ -119,6 +119,26 @@ def test_who_awaits_a_job_can_be_cancelled_and_ends_it_first() -> None:
     assert time.monotonic() - began < 10
 
 
+def test_a_cancelled_caller_ends_what_the_handler_gave_it_to_await() -> None:
+    ended: list[str] = []
+
+    async def waits():
+        try:
+            await asyncio.sleep(30)
+        finally:
+            ended.append("awaitable")
+
+    async def cancelled():
+        running = asyncio.ensure_future(arun_job(lambda job: waits(), JOB))
+        await asyncio.sleep(0.05)
+        running.cancel()
+        await asyncio.wait({running}, timeout=10)
+        return running.done()
+
+    assert asyncio.run(cancelled())
+    assert ended == ["awaitable"]
+
+
 def test_a_sync_handler_runs_in_the_task_that_awaits_it_and_an_async_one_in_its_own() -> None:
     async def own(job):
         return asyncio.current_task().get_name()
