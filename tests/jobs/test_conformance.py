@@ -106,6 +106,19 @@ def test_a_circular_answer_is_lost() -> None:
     assert (record.posts, record.lost) == ((), "output[0].self contains itself: not JSON")
 
 
+def test_a_value_that_only_the_encoder_refuses_is_lost_with_its_words() -> None:
+    class Fickle(dict):
+        asked = 0
+
+        def items(self):
+            self.asked += 1
+            if self.asked == 1:
+                raise TypeError("not now")
+            return super().items()
+
+    assert run_job(lambda job: Fickle(a=1), JOB).lost == "the answer is not JSON: not now"
+
+
 def test_the_error_is_taken_out_of_the_handlers_own_dict() -> None:
     shared = {"error": "bad", "x": 1}
     bodies = [run_job(lambda job: shared, JOB).posts[0].body for _ in range(2)]

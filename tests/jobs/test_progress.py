@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
 import runpod
 from runpod.serverless import progress_update
 from runpod.serverless.modules import rp_progress
@@ -30,14 +33,44 @@ def test_an_update_is_posted_in_its_place_under_every_import() -> None:
     ]
 
 
-def test_an_update_that_is_not_json_is_dropped_and_the_job_goes_on() -> None:
+def circular() -> list[object]:
+    found: list[object] = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("update", "why"),
+    [
+        ({1, 2}, "progress is set: not JSON"),
+        ("\ud800", "progress holds a lone surrogate: not UTF-8"),
+        (circular(), "progress[0] contains itself: not JSON"),
+    ],
+    ids=["set", "surrogate", "circular"],
+)
+def test_an_update_that_is_not_json_is_dropped_and_the_job_goes_on(update: object, why: str) -> None:
     def handler(job):
-        progress_update(job, {1, 2})
+        progress_update(job, update)
         return "done"
 
     record = run_job(handler, JOB)
     assert posted(record) == [("done", b'{"output": "done"}')]
-    assert record.dropped == ("progress is set: not JSON",)
+    assert record.dropped == (why,)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="there, encoding and rendering have a limit of their own")
+def test_an_update_that_is_too_deep_is_dropped() -> None:
+    deep: list[object] = []
+    for _ in range(800):
+        deep = [deep]
+
+    def handler(job):
+        update = deep
+        for _ in range(200):
+            update = [update]
+            progress_update(job, update)
+
+    assert any("is nested more than 900 deep" in why for why in run_job(handler, JOB).dropped)
 
 
 def test_the_sdk_is_left_as_it_was() -> None:
