@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import pytest
@@ -9,7 +10,7 @@ import runpod
 from runpod.serverless import progress_update
 from runpod.serverless.modules import rp_progress
 
-from rp_notebook import run_job
+from rp_notebook import arun_job, run_job
 
 JOB = {"id": "job-1", "input": {}}
 
@@ -86,3 +87,22 @@ async def _streaming(job):
 
 def test_updates_of_an_async_generator_come_between_its_items() -> None:
     assert [kind for kind, _ in posted(run_job(_streaming, JOB))] == ["progress", "stream", "done"]
+
+
+def test_overlapping_jobs_hear_their_own_updates_and_leave_the_sdk_as_it_was() -> None:
+    before = rp_progress.threading
+
+    async def handler(job):
+        first, second = job["input"]
+        await asyncio.sleep(first)
+        progress_update(job, job["id"])
+        await asyncio.sleep(second)
+
+    async def together():
+        # They start in this order, and end in any: each leaves before, between and after the others.
+        waits = {"a": (0.02, 0.02), "b": (0.06, 0.06), "c": (0.04, 0.04), "d": (0.01, 0.16)}
+        return await asyncio.gather(*(arun_job(handler, {"id": name, "input": wait}) for name, wait in waits.items()))
+
+    told = [[post.value["output"] for post in record.posts[:-1]] for record in asyncio.run(together())]
+    assert told == [["a"], ["b"], ["c"], ["d"]]
+    assert rp_progress.threading is before
