@@ -223,6 +223,20 @@ def test_each_trap_has_its_code_and_its_fix(handler, code: str) -> None:
     assert codes(run_job(handler, JOB)) == [code]
 
 
+def test_only_the_first_dropped_items_are_told() -> None:
+    def handler(job):
+        for _ in range(5):
+            yield {1}
+
+    assert codes(run_job(handler, JOB)) == ["RPJ107"] * 3
+
+
+def test_only_the_beginning_of_an_answer_is_read_for_what_an_exception_says() -> None:
+    said = "This event loop is already running"
+    assert codes(run_job(returns("x" * 99_900 + said), JOB)) == ["RPJ114"]
+    assert codes(run_job(returns("x" * 100_000 + said), JOB)) == []
+
+
 LIMITS = {"steps": {"type": int, "required": False, "default": 20, "constraints": lambda steps: steps > 0}}
 OTHER = {"no": {"type": "text"}}
 
