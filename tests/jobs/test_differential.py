@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from tests.jobs.conftest import LATEST, OLDEST
 from tests.jobs.real_worker import Batch, recorded
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # the handlers here do what Python warns of
+
 T = TypeVar("T")
 
 PRELUDE = """

@@ -14,6 +14,9 @@ from runpod.serverless.utils import rp_validator
 from runpod.serverless.utils.rp_validator import validate
 
 from rp_notebook import JobRecord, run_job
+from rp_notebook.jobs.events import Started
+from rp_notebook.jobs.job import Job, advance
+from rp_notebook.jobs.request import request_of
 
 JOB = {"id": "job-1", "input": {"n": 1}}
 FAILING = {"error": "bad"}
@@ -127,6 +130,25 @@ def test_an_answer_without_an_address_is_lost(spoil) -> None:
     assert "nothing can be posted" in record.findings[1].message
 
 
+def test_an_answer_to_another_id_is_told_with_that_id() -> None:
+    (finding,) = run_job(lambda job: job.update(id="other"), JOB).findings
+    assert "its answer goes to 'other', job-1 never ends" in finding.message
+
+
+def test_a_job_that_still_runs_is_not_lost() -> None:
+    job = advance(Job("job-1", "handler", request_of(JOB)), Started(1.0))
+    assert JobRecord(job, ()).findings == ()
+
+
+def test_items_that_went_nowhere_are_told_once() -> None:
+    def handler(job):
+        yield "simulated_uploaded/a.png"
+        yield {"path": "/app/local_upload/b.bin"}
+
+    (finding,) = run_job(handler, JOB).findings
+    assert (finding.code, "simulated_uploaded/a.png" in finding.message) == ("RPJ160", True)
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "generator"])
 def test_an_id_that_is_no_text_loses_the_answer(stream: bool) -> None:
     def plain(job):
@@ -178,6 +200,7 @@ def test_a_loop_of_ones_own_is_told_by_the_call_that_needs_it(call, said: str) -
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio.Runner is new in Python 3.11")
+@pytest.mark.filterwarnings("ignore:coroutine")
 def test_a_runner_of_ones_own_is_told() -> None:
     def handler(job):
         with asyncio.Runner() as runner:
@@ -229,6 +252,16 @@ def test_only_the_first_dropped_items_are_told() -> None:
             yield {1}
 
     assert codes(run_job(handler, JOB)) == ["RPJ107"] * 3
+
+
+def test_a_dropped_update_is_told_apart_from_a_dropped_item() -> None:
+    def handler(job):
+        progress_update(job, {1})
+        yield {1}
+
+    update, item, _ = [finding.message for finding in run_job(handler, JOB).findings]
+    assert update == "production would drop a progress update: progress is set: not JSON"
+    assert item == "production would drop a streamed item: output is set: not JSON"
 
 
 def test_only_the_beginning_of_an_answer_is_read_for_what_an_exception_says() -> None:

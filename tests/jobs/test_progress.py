@@ -11,6 +11,7 @@ from runpod.serverless import progress_update
 from runpod.serverless.modules import rp_progress
 
 from rp_notebook import arun_job, run_job
+from rp_notebook.jobs.progress import progress_told
 
 JOB = {"id": "job-1", "input": {}}
 
@@ -72,6 +73,17 @@ def test_an_update_that_is_too_deep_is_dropped() -> None:
             progress_update(job, update)
 
     assert any("is nested more than 900 deep" in why for why in run_job(handler, JOB).dropped)
+
+
+def test_an_update_of_another_job_is_left_to_the_sdks_thread() -> None:
+    heard, told = [], []
+    with progress_told("job-1", told.append):
+        thread = rp_progress.threading.Thread(
+            target=lambda job, progress: heard.append(progress), args=({"id": "other"}, 5), daemon=True
+        )
+        thread.start()
+        thread.join()
+    assert (heard, told, thread.daemon) == ([5], [], True)
 
 
 def test_the_sdk_is_left_as_it_was() -> None:

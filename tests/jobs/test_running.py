@@ -77,6 +77,7 @@ def test_a_stopped_job_ends_for_the_reason_it_was_stopped(handler, reason, statu
     record = asyncio.run(stopped())
     assert (record.status, record.error, record.final) == (status, error, None)
     assert record.lost
+    assert record.findings == ()
 
 
 def test_a_job_that_is_stopped_before_its_first_step_is_cancelled() -> None:
