@@ -10,6 +10,7 @@ from typing import Any, Literal
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.advice import advice_for
 from rp_notebook.jobs.payload import MB, RUN_LIMIT, RUNSYNC_LIMIT, first_unencodable
+from rp_notebook.jobs.policy import timeout_of
 from rp_notebook.jobs.posts import WIRE
 
 DECODER = json.JSONDecoder()
@@ -19,10 +20,14 @@ Mode = Literal["run", "runsync"]
 
 @dataclass(frozen=True)
 class Request:
-    """A job as a client would send it: `body` is the JSON text of the whole job, `id` and `input` included."""
+    """A job as a client would send it: `body` is the JSON text of the whole job, `id` and `input` included.
+
+    `timeout_s` is the execution timeout that its policy asks for, in seconds.
+    """
 
     id: str
     body: str
+    timeout_s: float | None = None
 
     @property
     def size(self) -> int:
@@ -38,7 +43,8 @@ class Request:
 def request_of(job: Any, *, mode: Mode = "run") -> Request:
     """The request for a job, given whole (a dict with `input`) or as the bare input.
 
-    A missing id is made up in the platform's form. Raises `BadInput` with the path of what is not JSON.
+    A missing id is made up in the platform's form. Raises `BadInput` with the path of what is not JSON, and for a
+    policy that the platform refuses.
     """
     whole = whole_job(job)
     id_ = whole.get("id")
@@ -52,7 +58,7 @@ def request_of(job: Any, *, mode: Mode = "run") -> Request:
     except (TypeError, ValueError, RecursionError) as error:
         trouble = first_unencodable(whole) or str(error)
         raise BadInput(f"{trouble}. {advice_for(trouble)}".strip()) from None
-    return Request(id_, body)
+    return Request(id_, body, timeout_of(whole["policy"]) if "policy" in whole else None)
 
 
 def whole_job(job: Any) -> dict[str, Any]:
