@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found] # `signal` looks each function up among its enums: 8 us a job
+import _signal  # type: ignore[import-not-found] # `signal` makes enums of all it is given: 16 us a job
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 Reason = Literal["cancelled", "timed out"]
 
-# The functions from which the handler's code runs, by module and name: an interrupt may raise only below them.
+OURS = "rp_notebook.jobs."
+# The functions from which the handler's code runs, by module and name: an interrupt may raise below them, until our
+# own code is called again.
 CALLING = frozenset(
     {
         ("rp_notebook.jobs.runner", "_plain"),
@@ -22,9 +26,11 @@ CALLING = frozenset(
         ("rp_notebook.jobs.driving", "awaited"),
     }
 )
+TURNS = 3  # of a loop, from a signal until ipykernel has cancelled the cell, and a wait_for in it what it waits for
+ARRIVES_S = 1.0  # far longer than a signal takes to the thread that it was sent to
 
 
-@dataclass
+@dataclass(eq=False)
 class Stop:
     """The way to end one running job. `reason` is set once somebody asked for it; `task` runs an async handler."""
 
@@ -32,59 +38,179 @@ class Stop:
     task: asyncio.Task[object] | None = None
 
 
-def end(stops: Sequence[Stop], reason: Reason, frame: FrameType | None) -> None:
-    """Ends running jobs: raises `KeyboardInterrupt` when `frame` is inside a handler, and cancels the other tasks.
+RUNNING: ContextVar[Stop | None] = ContextVar("RUNNING", default=None)  # of the job whose code this is, tasks included
 
-    A signal that comes when neither can be done is absorbed: the jobs are already over.
+
+def obey() -> None:
+    """Ends the job here if that was asked for while our code ran. Stands in front of every entry into the handler."""
+    stop = RUNNING.get()
+    if stop is None or stop.reason is None or threading.current_thread() is not threading.main_thread():
+        return
+    if stop.task is not None and _current_task() not in (None, stop.task):
+        raise asyncio.CancelledError  # in a task of the handler's own, anything else would end the loop
+    raise KeyboardInterrupt
+
+
+def cancellable() -> bool:
+    """Whether a task runs this code. Then it is the one to cancel while the job is awaited, if it has none yet."""
+    task, stop = _current_task(), RUNNING.get()
+    if task is not None and stop is not None:
+        stop.task = stop.task or task
+    return task is not None
+
+
+async def settled() -> None:
+    """Lets an interrupt arrive that came before ours was the handler of SIGINT: it cancels a cell turns later."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
+
+def end(stops: Sequence[Stop], reason: Reason, frame: FrameType | None) -> None:
+    """Ends running jobs: raises when `frame` is in the code of one of them, and cancels the tasks of the others.
+
+    A signal that comes while our own code runs only leaves the reason: `obey` does the rest.
     """
-    inside = _inside_handler(frame)
+    current = _current_task()
     for stop in stops:
         stop.reason = stop.reason or reason
-        if stop.task is None:
-            continue
-        loop = stop.task.get_loop()
-        if not inside:
-            loop.call_soon_threadsafe(stop.task.cancel)
-        elif stop.task is not asyncio.current_task(loop):
+        if stop.task is not None and stop.task is not current:
             stop.task.cancel()  # at once: its next step may come before any callback, and block the loop in turn
-    if inside:
-        raise KeyboardInterrupt
-
-
-@contextmanager
-def stoppable(stops: Sequence[Stop], timeout_s: float | None = None) -> Iterator[None]:
-    """While the block runs, Ctrl-C ends the jobs of `stops` and nothing else; so does `timeout_s`, in seconds.
-
-    The kernel's own handling of SIGINT cannot be used: it does not reach a synchronous handler in an async cell.
-    Outside the main thread, where Python delivers no signals, the block just runs.
-    """
-    main = threading.main_thread()
-    if threading.current_thread() is not main:
-        yield
+            stop.task.get_loop().call_soon_threadsafe(_wake)
+    if RUNNING.get() not in stops:
         return
-    previous = _signal.signal(signal.SIGINT, lambda _number, frame: end(stops, "cancelled", frame))
-    timer = None
-    if timeout_s is not None:
-
-        def time_is_up() -> None:
-            for stop in stops:
-                stop.reason = stop.reason or "timed out"
-            signal.pthread_kill(main.ident or 0, signal.SIGINT)
-
-        timer = threading.Timer(timeout_s, time_is_up)
-        timer.daemon = True
-        timer.start()
-    try:
-        yield
-    finally:
-        if timer is not None:
-            timer.cancel()
-        _signal.signal(signal.SIGINT, signal.default_int_handler if previous is None else previous)
+    place = _place(frame)
+    if place == "handler":
+        raise KeyboardInterrupt
+    if place == "elsewhere" and current is not None:
+        raise asyncio.CancelledError  # in a task of the handler's own, anything else would end the loop
 
 
-def _inside_handler(frame: FrameType | None) -> bool:
-    while frame is not None:
-        if (frame.f_globals.get("__name__"), frame.f_code.co_name) in CALLING:
+def in_use(handler: Any) -> Any:
+    """A handler of SIGINT, or, for one of ours whose jobs are over, what was there before it."""
+    while isinstance(handler, _Sigint) and not handler.blocks:
+        handler = handler.before
+    return handler
+
+
+def asks_whether_alive(frame: FrameType | None) -> bool:
+    """Whether `frame` is in `Thread.is_alive`, and nothing may be raised there.
+
+    CPython up to 3.12 then takes the thread for ended. ipykernel asks it of the thread that sends what is printed, for
+    each print, and would send from two threads at once, which ends the kernel.
+    """
+    for _ in range(5):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == "is_alive" and frame.f_globals.get("__name__") == "threading":
             return True
         frame = frame.f_back
     return False
+
+
+@dataclass(eq=False)
+class _Block:
+    stops: Sequence[Stop]
+    passed_on: bool
+    due: bool = False  # its time is up, and the signal that says so is on its way
+
+
+class _Sigint:
+    """The handler of SIGINT while jobs run, however their blocks overlap; `before` was there before them."""
+
+    def __init__(self, before: Any) -> None:
+        self.before = signal.default_int_handler if before is None else before
+        self.blocks: list[_Block] = []
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if not self.blocks:  # brought back by somebody who had saved us
+            _signal.signal(signal.SIGINT, self.before)
+            if callable(self.before):
+                self.before(number, frame)
+            return
+        due = [block for block in self.blocks if block.due]
+        for block in due:
+            block.due = False
+        shared = not due and all(block.passed_on for block in self.blocks)
+        # Not the default one: it raises, wherever we are.
+        if shared and callable(self.before) and self.before is not signal.default_int_handler:
+            self.before(number, frame)
+        stops = [stop for block in due or self.blocks for stop in block.stops]
+        end(stops, "timed out" if due else "cancelled", frame)
+
+
+@contextmanager
+def stoppable(stops: Sequence[Stop], timeout_s: float | None = None, *, passed_on: bool = False) -> Iterator[None]:
+    """While the block runs, Ctrl-C ends the jobs of `stops` and nothing else; so does `timeout_s`, in seconds.
+
+    With `passed_on`, who had SIGINT before hears of Ctrl-C too. Blocks may overlap and end in any order.
+    The kernel's own handling of SIGINT cannot be used: it does not reach a synchronous handler in an async cell.
+    Outside the main thread, where Python delivers no signals, the block just runs.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    block = _Block(stops, passed_on)
+    owner = _signal.getsignal(signal.SIGINT)
+    if isinstance(owner, _Sigint) and owner.blocks:
+        owner.blocks.append(block)
+    else:
+        owner = _Sigint(in_use(owner))
+        owner.blocks.append(block)
+        _signal.signal(signal.SIGINT, owner)
+    end_timer = _timer(block, timeout_s) if timeout_s is not None else None
+    try:
+        yield
+    finally:
+        if end_timer is not None:
+            end_timer()
+        owner.blocks.remove(block)
+        if not owner.blocks and _signal.getsignal(signal.SIGINT) is owner:
+            _signal.signal(signal.SIGINT, owner.before)
+
+
+def _timer(block: _Block, timeout_s: float) -> Callable[[], None]:
+    """Sends a signal when the time of `block` is up. Once the returned function returns, none is on its way."""
+    turn = threading.Lock()
+    over = False
+
+    def time_is_up() -> None:
+        with turn:
+            if not over:
+                block.due = True
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def stop() -> None:
+        nonlocal over
+        timer.cancel()
+        with turn:
+            over = True
+        latest = time.monotonic() + ARRIVES_S
+        while block.due and time.monotonic() < latest:  # it must not reach who has SIGINT next
+            time.sleep(0.001)
+
+    timer = threading.Timer(timeout_s, time_is_up)
+    timer.daemon = True
+    timer.start()
+    return stop
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    loop = asyncio._get_running_loop()  # noqa: SLF001 (get_running_loop, without the cost of its exception)
+    return None if loop is None else asyncio.current_task(loop)
+
+
+def _wake() -> None:
+    """Does nothing: a loop that waits for its files must only turn once more."""
+
+
+def _place(frame: FrameType | None) -> Literal["handler", "ours", "elsewhere"]:
+    if asks_whether_alive(frame):
+        return "ours"
+    while frame is not None:
+        module = frame.f_globals.get("__name__") or ""
+        if (module, frame.f_code.co_name) in CALLING:
+            return "handler"
+        if module.startswith(OURS):
+            return "ours"
+        frame = frame.f_back
+    return "elsewhere"

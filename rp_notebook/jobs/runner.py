@@ -5,7 +5,6 @@ Held to `rp_job.py` and `rp_http.py` of SDK 1.12 by tests that drive the real wo
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import json
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 from rp_notebook.jobs.events import Completed, Event, Failed, Lost, Started, Yielded
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler, Kind
+from rp_notebook.jobs.interrupts import cancellable, obey
 from rp_notebook.jobs.judgement import taken_from
 from rp_notebook.jobs.keeping import kept_as
 from rp_notebook.jobs.payload import first_unencodable, type_name
@@ -56,9 +56,10 @@ async def run(
 
 async def _plain(handler: Handler, job: dict[str, Any], clock: Clock, note: Callable[[Finding], None]) -> Event:
     try:
+        obey()
         answer = handler.call(job)
         if inspect.isawaitable(answer):
-            answer = await (answer if asyncio.current_task() else _by_driver(answer))
+            answer = await (answer if cancellable() else _by_driver(answer))
         if foreign := _is_foreign(answer):
             f"{answer}"
         result = _result(answer)
@@ -91,12 +92,15 @@ async def _streamed(handler: Handler, job: dict[str, Any], clock: Clock, tell: C
 
 async def _chunks(handler: Handler, job: dict[str, Any]) -> AsyncGenerator[tuple[dict[str, Any], bool], None]:
     try:
+        obey()
         if handler.kind is Kind.ASYNC_GENERATOR:
             async for item in handler.call(job):
                 yield _chunk(item)
+                obey()
         else:
             for item in handler.call(job):
                 yield _chunk(item)
+                obey()
     except Exception as error:  # noqa: BLE001 (the user's code failed: that is data)
         yield {"error": f"handler: {error!s} \ntraceback: {_traceback(error)}"}, False
 

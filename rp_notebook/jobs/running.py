@@ -12,7 +12,7 @@ from rp_notebook.jobs.driving import drive, in_own_context
 from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, TimedOut, Yielded
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler, as_handler
-from rp_notebook.jobs.interrupts import Stop, stoppable
+from rp_notebook.jobs.interrupts import RUNNING, Stop, obey, settled, stoppable
 from rp_notebook.jobs.job import Job, advance
 from rp_notebook.jobs.judgement import renamed, told_late
 from rp_notebook.jobs.posts import Post
@@ -48,11 +48,12 @@ def run_job(
     chosen = notebook.known(as_handler(handler, aggregate=aggregate, refresh=refresh))
     request = request_of(job)
     stop = Stop()
-    with stoppable((stop,)):
+    with stoppable((stop,), request.timeout_s):
         record = drive(_recorded(chosen, request, clock, stop, notebook.happened), chosen, stop)
     notebook.ended(record)
-    if stop.reason:
-        raise KeyboardInterrupt
+    if stop.reason == "cancelled":
+        # From a task, KeyboardInterrupt would end the loop, and the kernel with it.
+        raise KeyboardInterrupt if asyncio._get_running_loop() is None else asyncio.CancelledError  # noqa: SLF001 (as in `drive`)
     return record
 
 
@@ -64,10 +65,20 @@ async def arun_job(
     refresh: bool = False,
     clock: Clock = time.time,
 ) -> JobRecord:
-    """`run_job` for a running event loop, such as that of a notebook cell: `record = await arun_job(...)`."""
+    """`run_job` for a running event loop, such as that of a notebook cell: `record = await arun_job(...)`.
+
+    Ctrl-C ends the job, and is raised as `asyncio.CancelledError`.
+    """
     chosen = notebook.known(as_handler(handler, aggregate=aggregate, refresh=refresh))
-    record = await attempt(chosen, request_of(job), clock, Stop(), notebook.happened)
+    request = request_of(job)
+    stop = Stop()
+    with stoppable((stop,), request.timeout_s, passed_on=True):
+        await settled()
+        record = await attempt(chosen, request, clock, stop, notebook.happened)
     notebook.ended(record)
+    if stop.reason == "cancelled":
+        await settled()  # who had SIGINT before may cancel us: once is enough
+        raise asyncio.CancelledError
     return record
 
 
@@ -84,12 +95,17 @@ async def attempt(
     try:
         await asyncio.wait({task})
     except asyncio.CancelledError:  # we are cancelled, not the job: end it, and obey
+        stop.reason = stop.reason or "cancelled"
         task.cancel()
         await asyncio.wait({task})
         raise
     if task.cancelled():  # before its first step
         waiting = Job(request.id, handler.name, request, version=handler.version)
-        return JobRecord(advance(waiting, Cancelled(clock())), ())
+        event = TimedOut(clock()) if stop.reason == "timed out" else Cancelled(clock())
+        job = advance(waiting, event)
+        if tell is not None:
+            tell(job, event)
+        return JobRecord(job, ())
     return task.result()
 
 
@@ -121,8 +137,13 @@ async def _recorded(
         if tell is not None:
             tell(job, event)
 
+    def told(progress: Any) -> None:
+        happened(progressed(progress, clock()))
+        obey()
+
+    RUNNING.set(stop)  # in a context that ends with the job
     try:
-        with Listening(request.id, lambda progress: happened(progressed(progress, clock()))):
+        with Listening(request.id, told):
             ending = await run(handler, given, clock, happened, noted.append)
     except BaseException as end:  # noqa: BLE001 (what is no Exception ends a worker's task, and the job with it)
         ending = _ended_by(end, stop, clock())

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from rp_notebook.jobs.capture import copied_output
 from rp_notebook.jobs.gauge import gauging
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.history import History
-from rp_notebook.jobs.interrupts import Stop, stoppable
+from rp_notebook.jobs.interrupts import Stop, settled, stoppable
+from rp_notebook.jobs.overdue import Overdue, Say
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request
 from rp_notebook.jobs.runner import Clock
@@ -19,19 +22,25 @@ from rp_notebook.jobs.running import attempt
 
 
 class Worker:
-    """Feeds `history` with the events and the records of the jobs it runs. `clock` gives seconds since the epoch."""
+    """Feeds `history` with the events and the records of the jobs it runs. `clock` gives seconds since the epoch.
 
-    def __init__(self, history: History, clock: Clock = time.time) -> None:
+    `say` is given a line, from another thread, for a job that cannot be stopped.
+    """
+
+    def __init__(self, history: History, clock: Clock = time.time, say: Say | None = None) -> None:
         self.history = history
         self._clock = clock
+        self._overdue = Overdue(say or _to_stderr)
 
     async def run(self, handler: Handler, request: Request, timeout_s: float | None = None) -> JobRecord:
         """The record of one job. Ctrl-C, and `timeout_s` in seconds, end the job and nothing else."""
         stop = Stop()
-        with copied_output() as printed, stoppable((stop,), _limit(handler, timeout_s)):
-            gauge = gauging()
-            record = await attempt(handler, request, self._clock, stop, self.history.happened)
-            record = replace(record, gauge=gauge(), printed=printed.getvalue())
+        with self._overdue.watching(handler.name, (stop,)), stoppable((stop,)):
+            await _settled((stop,))
+            with _timed(stop, _limit(handler, request, timeout_s)), copied_output() as printed:
+                gauge = gauging()
+                record = await attempt(handler, request, self._clock, stop, self.history.happened)
+                record = replace(record, gauge=gauge(), printed=printed.getvalue())
         self.history.ended(record)
         return record
 
@@ -40,20 +49,43 @@ class Worker:
     ) -> list[JobRecord]:
         """Runs several jobs as a worker of that concurrency would: async handlers overlap, others do not.
 
-        `timeout_s`, in seconds, is for all of them together. What they print is not told apart.
+        `timeout_s`, in seconds, is for each.
         """
         stops = tuple(Stop() for _ in requests)
-        with stoppable(stops, _limit(handler, timeout_s)):
-            records = await asyncio.gather(
-                *(
-                    attempt(handler, request, self._clock, stop, self.history.happened)
-                    for request, stop in zip(requests, stops, strict=True)
-                )
-            )
+
+        async def one(request: Request, stop: Stop) -> JobRecord:
+            with _timed(stop, _limit(handler, request, timeout_s)), copied_output() as printed:
+                record = await attempt(handler, request, self._clock, stop, self.history.happened)
+                return replace(record, printed=printed.getvalue())
+
+        with self._overdue.watching(handler.name, stops), stoppable(stops):
+            await _settled(stops)
+            records = await asyncio.gather(*map(one, requests, stops))
         for record in records:
             self.history.ended(record)
         return records
 
 
-def _limit(handler: Handler, timeout_s: float | None) -> float | None:
-    return handler.timeout_s if timeout_s is None else timeout_s
+def _limit(handler: Handler, request: Request, timeout_s: float | None) -> float | None:
+    limits = (timeout_s, request.timeout_s, handler.timeout_s)
+    return next((limit for limit in limits if limit is not None), None)
+
+
+def _timed(stop: Stop, limit_s: float | None) -> AbstractContextManager[None]:
+    return nullcontext() if limit_s is None else stoppable((stop,), limit_s)
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201 (below the cell whose job it is)
+
+
+async def _settled(stops: Sequence[Stop]) -> None:
+    """Takes an interrupt that came just before the jobs for one of theirs."""
+    try:
+        await settled()
+    except asyncio.CancelledError:
+        for stop in stops:
+            stop.reason = "cancelled"
+        uncancel = getattr(asyncio.current_task(), "uncancel", None)  # from Python 3.11 on, who obeys must say so
+        if uncancel is not None:
+            uncancel()

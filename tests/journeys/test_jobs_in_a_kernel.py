@@ -97,7 +97,7 @@ def test_ctrl_c_ends_all_jobs_that_run_at_once(kernel, blocking: str) -> None:
     manager, cell = kernel
     cell(
         "%%runpod_handler\nimport asyncio, time\ncalls = []\nasync def crowd(job):\n"
-        f"    calls.append(1)\n    if len(calls) > 6:  # after two rounds of three, one by one\n        {blocking}"
+        f"    calls.append(1)\n    if len(calls) > 3:  # after three, one by one\n        {blocking}"
     )
     assert "CANCELLED" in interrupted(manager, cell, "%runpod job --concurrency 3 {}")
     assert cell("model") == "'warm'"
@@ -118,3 +118,44 @@ def test_a_flat_cell_is_tried_and_then_takes_jobs(kernel) -> None:
     failed = cell("%runpod job -n say {'word': 'job', 'times': 'x'}")
     assert "line 5, in say" in failed
     assert "missing input: word" in cell("%runpod job -n say {}")
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("kind", SLOW)
+def test_ctrl_c_ends_a_loop_over_arun_job(kernel, kind: str) -> None:
+    manager, cell = kernel
+    cell(f"import rp_notebook\n{SLOW[kind]}\nbegun = []")
+    interrupted(manager, cell, "for n in range(3):\n    begun.append(n)\n    await rp_notebook.arun_job(slow, {})")
+    assert cell("begun") == "[0]"
+    assert "COMPLETED" in cell("await rp_notebook.arun_job(lambda job: model, {})")
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("kind", SLOW)
+def test_ctrl_c_ends_all_arun_jobs_of_a_gather(kernel, kind: str) -> None:
+    manager, cell = kernel
+    cell(f"import asyncio, rp_notebook\n{SLOW[kind]}\nbefore = len(asyncio.all_tasks(asyncio.get_running_loop()))")
+    interrupted(manager, cell, "await asyncio.gather(*(rp_notebook.arun_job(slow, {}) for _ in range(8)))")
+    assert cell("len(asyncio.all_tasks(asyncio.get_running_loop())) - before") == "0"
+
+
+NATIVE = """%%runpod_handler
+import hashlib, time
+def native(job):
+    began = time.perf_counter()
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000)
+    a_second = int(100_000 / (time.perf_counter() - began))
+    print("in native code")
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 5 * a_second)
+"""
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("asked", ["Ctrl-C", "timeout"])
+def test_native_code_that_cannot_be_stopped_is_named_below_its_cell(kernel, asked: str) -> None:
+    manager, cell = kernel
+    cell(NATIVE)
+    shown = cell("%runpod job --timeout 1 {}") if asked == "timeout" else interrupted(manager, cell, "%runpod job {}")
+    assert shown.count("native is in native code and cannot be stopped") == 1
+    assert "executionTimeout exceeded" in shown if asked == "timeout" else "CANCELLED  native" in shown
+    assert "native code" not in cell("%runpod job -n time.time {}")
