@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rp_notebook.jobs.record import JobRecord
+from rp_notebook.kernel.guarding import guarded
 from rp_notebook.kernel.magics import RunpodMagics
 from rp_notebook.kernel.session import Session
 from rp_notebook.kernel.transforms import awaited_jobs, handler_lines
@@ -28,6 +29,8 @@ def load(shell: Any) -> None:
     shell.input_transformers_cleanup.insert(0, handler_lines)
     shell.input_transformers_post.append(awaited_jobs)
     magics.undo = (session.watch(), _show_records(shell, session))
+    if getattr(shell, "kernel", None) is not None:
+        magics.undo += (guarded(shell.kernel),)
 
 
 def unload(shell: Any) -> None:
