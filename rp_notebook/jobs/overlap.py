@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler
@@ -14,22 +14,28 @@ OVERLAPS = 0.8  # of the serial time: at most so much, and jobs are said to over
 
 @dataclass(frozen=True)
 class Overlap:
-    """Records of the same jobs, in the same order: twice one after another, and once at a time.
+    """Records of the same jobs, in the same order: one after another, and at once.
 
-    `serial_s` and `together_s` are the seconds that all jobs took.
+    `serial_s` and `together_s` are the seconds that all jobs took. A sync handler's jobs are one after another either
+    way, and run once. `again` is filled, by position, with the `differing` ones, alone once more.
     """
 
     handler: Handler
     serial: Sequence[JobRecord]
-    again: Sequence[JobRecord]
     together: Sequence[JobRecord]
     serial_s: float
     together_s: float
+    again: dict[int, JobRecord] = field(default_factory=dict)
 
     @property
     def speedup(self) -> float:
         """How many times as fast the jobs were at once."""
         return self.serial_s / self.together_s if self.together_s else 1.0
+
+    def differing(self) -> list[int]:
+        """Positions of the jobs that answered differently when others ran at the same time."""
+        pairs = enumerate(zip(self.serial, self.together, strict=True))
+        return [at for at, (alone, crowded) in pairs if answers(alone) != answers(crowded)]
 
     def findings(self) -> Iterator[Finding]:
         """Shared state that breaks, and handlers that cannot overlap."""
@@ -40,13 +46,12 @@ class Overlap:
             message = f"the jobs hardly overlap: {self.together_s:.2f} s at once, {self.serial_s:.2f} s one by one"
             fix = "something in the handler blocks the loop: await it, or give it to asyncio.to_thread"
             yield Finding("RPJ131", "warning", message, fix)
-        for at, (alone, twice, crowded) in enumerate(zip(self.serial, self.again, self.together, strict=True), start=1):
-            if answers(alone) == answers(crowded):
-                continue
-            if answers(alone) != answers(twice):
-                yield Finding("RPJ133", "note", f"job {at} answers differently each time: races cannot be told from it")
+        for at in self.differing():
+            if at in self.again and answers(self.serial[at]) != answers(self.again[at]):
+                message = f"job {at + 1} answers differently each time: races cannot be told from it"
+                yield Finding("RPJ133", "note", message)
             else:
-                message = f"job {at} answers differently when others run at the same time: its state is shared"
+                message = f"job {at + 1} answers differently when others run at the same time: its state is shared"
                 yield Finding("RPJ132", "error", message, "keep what belongs to one job in local variables")
 
 

@@ -26,6 +26,8 @@ async def repeated(
         if cancelled(records[-1]):
             break
     series = Series(records)
+    if not series.times_ms:
+        return Report("CANCELLED", "dim", f"{handler.name}, before the first job began")
     listing = [
         f"first   {duration(series.first_ms)}",
         f"min     {duration(series.rest_ms[0])}   median {duration(series.median_ms)}   p95 {duration(series.p95_ms)}",
@@ -40,26 +42,37 @@ async def repeated(
 async def overlapped(
     worker: Worker, handler: Handler, job: Any, mode: Mode, count: int, timeout_s: float | None
 ) -> Report:
-    """Runs `count` jobs one by one, twice, and then at once; a list of `count` inputs gives each its own."""
+    """Runs `count` jobs one by one, and then at once; a list of `count` inputs gives each its own.
+
+    Jobs that answer differently at once run alone once more. A sync handler's jobs cannot overlap, and run once.
+    """
     inputs = job if isinstance(job, list) and len(job) == count else [job] * count
-    serial, again, serial_s = [], [], 0.0
-    for given in inputs:
-        began = time.perf_counter()
+    serial: list[JobRecord] = []
+    began = time.perf_counter()
+    for given in inputs if handler.awaits else ():
         serial.append(await worker.run(handler, _fresh(given, mode), timeout_s))
-        serial_s += time.perf_counter() - began
-        again.append(await worker.run(handler, _fresh(given, mode), timeout_s))
-        if cancelled(again[-1]) or cancelled(serial[-1]):
-            return Report("CANCELLED", "dim", f"{handler.name}, after {len(serial) + len(again)} jobs one by one")
+        if cancelled(serial[-1]):
+            return Report("CANCELLED", "dim", f"{handler.name}, after {len(serial)} jobs one by one")
+    serial_s = time.perf_counter() - began
     began = time.perf_counter()
     together = await worker.run_together(handler, [_fresh(given, mode) for given in inputs], timeout_s)
-    if any(cancelled(record) for record in together):
+    together_s = time.perf_counter() - began
+    if any(map(cancelled, together)):
         return Report("CANCELLED", "dim", f"{handler.name}, {count} jobs at once")
-    overlap = Overlap(handler, serial, again, together, serial_s, time.perf_counter() - began)
+    if not handler.awaits:
+        serial, serial_s = together, together_s
+    overlap = Overlap(handler, serial, together, serial_s, together_s)
+    for at in overlap.differing():
+        overlap.again[at] = await worker.run(handler, _fresh(inputs[at], mode), timeout_s)
+        if cancelled(overlap.again[at]):
+            return Report("CANCELLED", "dim", f"{handler.name}, job {at + 1} once more")
     findings = [*together[-1].findings, *overlap.findings()]
     listing = [
-        f"one by one  {duration(overlap.serial_s * 1000)}",
-        f"at once     {duration(overlap.together_s * 1000)}   {overlap.speedup:.1f} times as fast",
+        f"one by one  {duration(serial_s * 1000)}",
+        f"at once     {duration(together_s * 1000)}   {overlap.speedup:.1f} times as fast",
     ]
+    if not handler.awaits:
+        listing = listing[:1]
     headline = f"{handler.name}, {count} jobs at once"
     return Report("OVERLAPPED", tone_of(findings), headline, listing, findings)
 

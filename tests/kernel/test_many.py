@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+from collections.abc import Callable
+
 import pytest
 
+from rp_notebook.jobs.gauge import Gauge, gauging
 from tests.kernel.conftest import Cell
 
 
@@ -67,3 +72,29 @@ def test_a_sync_handler_is_said_not_to_overlap(codes) -> None:
 def test_a_handler_that_blocks_the_loop_is_found(codes) -> None:
     blocking = "import time\nasync def blocks(job):\n    time.sleep(0.03)"
     assert codes(blocking, "%runpod job --concurrency 3 {}") == ["RPJ131"]
+
+
+@pytest.mark.parametrize("flag", ["--repeat 3", "--concurrency 3"])
+@pytest.mark.parametrize("handler", ["def never(job):\n    ran.append(1)", "async def never(job):\n    ran.append(1)"])
+def test_an_interrupt_before_the_first_job_runs_none(cell: Cell, flag: str, handler: str, monkeypatch) -> None:
+    async def interrupted() -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr("rp_notebook.jobs.worker.settled", interrupted)  # where ipykernel's interrupt arrives
+    cell("ran = []")
+    cell(f"%%runpod_handler\n{handler}")
+    assert "CANCELLED" in repr(cell(f"%runpod job {flag} {{}}").result)
+    assert cell("ran").result == []
+
+
+@pytest.mark.parametrize("flag", ["--repeat 3", "--concurrency 3"])
+def test_an_interrupt_before_the_first_step_of_a_job_runs_none(cell: Cell, flag: str, monkeypatch) -> None:
+    def interrupting() -> Callable[[], Gauge]:
+        asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+        return gauging()
+
+    monkeypatch.setattr("rp_notebook.jobs.worker.gauging", interrupting)  # the last thing before a job's task is made
+    cell("ran = []")
+    cell("%%runpod_handler\nasync def never(job):\n    ran.append(1)")
+    assert repr(cell(f"%runpod job {flag} {{}}").result).startswith("CANCELLED")
+    assert cell("ran").result == []
