@@ -61,6 +61,9 @@ def cancellable() -> bool:
 
 async def settled() -> None:
     """Lets an interrupt arrive that came before ours was the handler of SIGINT: it cancels a cell turns later."""
+    # An interrupt leaves a callback; without one there is nothing to wait for, and three turns cost as much as a job.
+    if not getattr(asyncio.get_running_loop(), "_ready", True):
+        return
     for _ in range(TURNS):
         await asyncio.sleep(0)
 
