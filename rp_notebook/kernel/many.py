@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from rp_notebook.jobs.handler import Handler
@@ -48,28 +47,22 @@ async def overlapped(
     """
     inputs = job if isinstance(job, list) and len(job) == count else [job] * count
     serial: list[JobRecord] = []
-    began = time.perf_counter()
     for given in inputs if handler.awaits else ():
         serial.append(await worker.run(handler, _fresh(given, mode), timeout_s))
         if cancelled(serial[-1]):
             return Report("CANCELLED", "dim", f"{handler.name}, after {len(serial)} jobs one by one")
-    serial_s = time.perf_counter() - began
-    began = time.perf_counter()
     together = await worker.run_together(handler, [_fresh(given, mode) for given in inputs], timeout_s)
-    together_s = time.perf_counter() - began
     if any(map(cancelled, together)):
         return Report("CANCELLED", "dim", f"{handler.name}, {count} jobs at once")
-    if not handler.awaits:
-        serial, serial_s = together, together_s
-    overlap = Overlap(handler, serial, together, serial_s, together_s)
+    overlap = Overlap(handler, serial or together, together)
     for at in overlap.differing():
         overlap.again[at] = await worker.run(handler, _fresh(inputs[at], mode), timeout_s)
         if cancelled(overlap.again[at]):
             return Report("CANCELLED", "dim", f"{handler.name}, job {at + 1} once more")
     findings = [*together[-1].findings, *overlap.findings()]
     listing = [
-        f"one by one  {duration(serial_s * 1000)}",
-        f"at once     {duration(together_s * 1000)}   {overlap.speedup:.1f} times as fast",
+        f"one by one  {duration(overlap.serial_s * 1000)}",
+        f"at once     {duration(overlap.together_s * 1000)}   {overlap.speedup:.1f} times as fast",
     ]
     if not handler.awaits:
         listing = listing[:1]
