@@ -11,7 +11,7 @@ from runpod.serverless import progress_update
 from runpod.serverless.modules import rp_progress
 
 from rp_notebook import arun_job, run_job
-from rp_notebook.jobs.progress import progress_told
+from rp_notebook.jobs.progress import Listening
 
 JOB = {"id": "job-1", "input": {}}
 
@@ -77,7 +77,7 @@ def test_an_update_that_is_too_deep_is_dropped() -> None:
 
 def test_an_update_of_another_job_is_left_to_the_sdks_thread() -> None:
     heard, told = [], []
-    with progress_told("job-1", told.append):
+    with Listening("job-1", told.append):
         thread = rp_progress.threading.Thread(
             target=lambda job, progress: heard.append(progress), args=({"id": "other"}, 5), daemon=True
         )
