@@ -12,7 +12,8 @@ from rp_notebook.jobs.record import JobRecord
 
 LEAK_BYTES = 1 * MB  # growth a job from which on it is called a leak ...
 LEAK_JOBS = 8  # ... when at least so many jobs tell of it
-SLOW_FIRST = 3.0  # the first job is worth a word when it takes so many times the median of the rest
+SLOW_FIRST = 3.0  # the first job is worth a word when it takes so many times the median of the rest ...
+SLOW_MS = 20.0  # ... and so much longer
 
 
 def percentile(ordered: Sequence[float], share: int) -> float:
@@ -70,7 +71,8 @@ class Series:
                 "look for what is appended to a module-level list, cached without bound, or kept with its graph (torch)"
             )
             yield Finding("RPJ120", "error", message, fix)
-        if len(self.times_ms) > 1 and self.first_ms > SLOW_FIRST * self.median_ms:
+        slow = len(self.times_ms) > 1 and self.first_ms - self.median_ms > SLOW_MS
+        if slow and self.first_ms > SLOW_FIRST * self.median_ms:
             message = f"the first job took {self.first_ms / self.median_ms:.0f} times as long as the others"
             yield Finding("RPJ121", "note", message, "run a warm-up job where the model is loaded")
         ends = {str(record.status) for record in self.records}

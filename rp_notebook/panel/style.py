@@ -23,5 +23,7 @@ overflow-wrap:anywhere;max-height:420px;overflow-y:auto;font-size:12px;color:inh
 .rpn-fix{opacity:.85}
 .rpn table{border-collapse:collapse;margin:6px 0}
 .rpn td,.rpn th{padding:2px 12px 2px 0;text-align:left!important;white-space:nowrap;border:0;background:none}
+.rpn td code{white-space:nowrap}
+.rpn td.rpn-note{white-space:normal;min-width:160px;overflow-wrap:anywhere}
 .rpn td.rpn-num{text-align:right!important;font-variant-numeric:tabular-nums}
 </style>"""

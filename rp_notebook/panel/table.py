@@ -57,7 +57,7 @@ class JobTable:
         right = "".join(f'<td class="rpn-num">{escape(number)}</td>' for number in numbers)
         return (
             f'<td title="{escape(line.id)}"><code>{escape(job)}</code></td><td>{escape(handler)}</td>'
-            f"<td>{status}</td>{right}<td>{escape(note)}</td>"
+            f'<td>{status}</td>{right}<td class="rpn-note">{escape(note)}</td>'
         )
 
 
