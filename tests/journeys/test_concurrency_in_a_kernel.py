@@ -56,7 +56,7 @@ def test_async_jobs_overlap_on_a_session_of_a_cell_and_sync_ones_are_said_not_to
     shown = cell(f"%runpod job --concurrency {JOBS} {{}}")
     speedup = re.search(r"([\d.]+) times as fast", shown)
     assert speedup, shown
-    assert float(speedup[1]) > JOBS / 2
+    assert float(speedup[1]) > JOBS / 3
     assert "RPJ13" not in shown
     cell(SYNC)
     began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,4 +21,6 @@ def cell(tmp_path, monkeypatch) -> Iterator[Cell]:
     run("%load_ext rp_notebook")
     yield run
     shell.run_line_magic("unload_ext", "rp_notebook")
+    atexit.unregister(shell.atexit_operations)  # by then its folder is gone
+    shell.atexit_operations()
     InteractiveShell.clear_instance()
