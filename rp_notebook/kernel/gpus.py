@@ -5,10 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 
 from rp_notebook.jobs.declaration import FlagParser
-from rp_notebook.jobs.pools import shipped
 from rp_notebook.kernel.inputs import price_table
 from rp_notebook.kernel.session import Session
-from rp_notebook.panel.gpus import gpu_report
 from rp_notebook.panel.report import Report
 
 
@@ -22,6 +20,9 @@ def gpus_flags() -> FlagParser:
 
 def gpus(session: Session, flags: Namespace) -> Report:
     """The pools for what this version of the handler took. Raises `BadInput` for a file that is no price table."""
+    from rp_notebook.jobs.pools import shipped  # loaded when they are asked for, like the exporter
+    from rp_notebook.panel.gpus import gpu_report
+
     handler = session.handlers.chosen(flags.name, session.namespace)
     if flags.prices is not None:
         session.prices = price_table(flags.prices)

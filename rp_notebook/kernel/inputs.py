@@ -8,11 +8,13 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.declaration import FlagParser
-from rp_notebook.jobs.pools import PriceTable, table_of
+
+if TYPE_CHECKING:
+    from rp_notebook.jobs.pools import PriceTable
 
 FLAGS = ("-n", "--name", "-o", "--output", "--mode", "--timeout", "--repeat", "--concurrency", "--prices")
 
@@ -83,6 +85,8 @@ def input_of(text: str, namespace: Mapping[str, Any]) -> Any:
 
 def price_table(path: str) -> PriceTable:
     """The pools and prices in a user's file, of the shape of the one that ships. Raises `BadInput`."""
+    from rp_notebook.jobs.pools import table_of  # most notebooks never ask for prices
+
     return table_of(_from_file(Path(path).expanduser()), path)
 
 

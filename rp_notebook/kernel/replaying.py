@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from rp_notebook.errors import BadInput
-from rp_notebook.export.recorded import TOLERANCE, recorded
 from rp_notebook.jobs.declaration import FlagParser
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler
@@ -20,7 +20,9 @@ from rp_notebook.kernel.session import Session
 from rp_notebook.panel.preview import duration
 from rp_notebook.panel.report import Report
 from rp_notebook.panel.table import aligned
-from rp_notebook.proof.rerun import Rerun
+
+if TYPE_CHECKING:
+    from rp_notebook.proof.rerun import Rerun
 
 LAST = 10
 SHOWN = 5  # differences of one job
@@ -43,6 +45,8 @@ def replay_flags() -> FlagParser:
 
 async def replayed(session: Session, flags: Namespace) -> Report:
     """Runs the jobs that the flags mean and compares. Raises `BadInput` when there is none."""
+    from rp_notebook.export.recorded import recorded  # loaded when somebody replays, as for an export
+
     handler = session.handlers.chosen(flags.name, session.namespace)
     before = _chosen(session, handler, flags)
     skipped = {record.id: skip for record in before if (skip := recorded(record).skip) is not None}
@@ -59,6 +63,9 @@ async def replayed(session: Session, flags: Namespace) -> Report:
 
 async def _again(session: Session, handler: Handler, before: JobRecord, flags: Namespace) -> Rerun | None:
     """The job run once, and once more where something differs; None when the user ended it."""
+    from rp_notebook.export.recorded import TOLERANCE
+    from rp_notebook.proof.rerun import Rerun
+
     tolerance = next((x for x in (flags.tolerance, before.tolerance) if x is not None), TOLERANCE)
     after = await session.worker.run(handler, before.job.request, flags.timeout)
     rerun = Rerun(before, after, tolerance=tolerance)

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rp_notebook.errors import BadDeclaration
 from rp_notebook.jobs.ambient import notebook
@@ -17,7 +17,6 @@ from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.handlers import Handlers
 from rp_notebook.jobs.history import History
 from rp_notebook.jobs.marking import mark_of
-from rp_notebook.jobs.pools import PriceTable
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import refuse_oversized, request_of, whole_job
 from rp_notebook.jobs.schema import Schema, checked_schema, refuse_unfit
@@ -29,6 +28,9 @@ from rp_notebook.kernel.places import history_places
 from rp_notebook.kernel.recorder import Recorder
 from rp_notebook.kernel.watching import shown_live
 from rp_notebook.panel.report import Report
+
+if TYPE_CHECKING:
+    from rp_notebook.jobs.pools import PriceTable
 
 
 class Session:

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.gauge import Gauge, GpuGauge
 from rp_notebook.jobs.payload import MB, RUN_LIMIT, RUNSYNC_LIMIT
-from rp_notebook.jobs.pools import PriceTable
 from rp_notebook.jobs.record import KERNEL_DIED, JobRecord
 from rp_notebook.panel import style
-from rp_notebook.panel.fit import fit_line
 from rp_notebook.panel.preview import duration, preview, size
+
+if TYPE_CHECKING:
+    from rp_notebook.jobs.pools import PriceTable
 
 Tone = Literal["good", "bad", "dim"]
 
@@ -56,7 +57,7 @@ def text(record: JobRecord, prices: PriceTable | None = None) -> str:
     """The whole result in plain text; `prices` are those that ship where none are given."""
     seen = verdict(record)
     head = f"{seen.badge}  {record.job.handler}  {_took(record)}  {record.id}"
-    blocks = [head, *([seen.client] if seen.client else []), _bar(record), fit_line(record, prices), *_bodies(record)]
+    blocks = [head, *([seen.client] if seen.client else []), _bar(record), _fit(record, prices), *_bodies(record)]
     blocks += [f"{sign(finding)} {finding}" for finding in record.findings]
     return "\n".join(block for block in blocks if block)
 
@@ -70,10 +71,18 @@ def html(record: JobRecord, prices: PriceTable | None = None) -> str:
         f"<b>{escape(record.job.handler)}</b><span>{escape(_took(record))}</span>"
         f'<span class="rpn-dim">{escape(record.id)}</span></div>'
     )
-    fit = f'<div class="rpn-dim">{escape(said)}</div>' if (said := fit_line(record, prices)) else ""
+    fit = f'<div class="rpn-dim">{escape(said)}</div>' if (said := _fit(record, prices)) else ""
     bodies = "".join(f"<pre>{escape(body)}</pre>" for body in _bodies(record))
     findings = "".join(finding_html(finding) for finding in record.findings)
     return f'{style.SHEET}<div class="rpn">{head}{client}{_meter(record)}{fit}{bodies}{findings}</div>'
+
+
+def _fit(record: JobRecord, prices: PriceTable | None) -> str:
+    if record.gauge is None or record.gauge.gpu is None:
+        return ""
+    from rp_notebook.panel.fit import fit_line  # most kernels have no GPU, and it takes long to load
+
+    return fit_line(record, prices)
 
 
 def _took(record: JobRecord) -> str:
