@@ -112,49 +112,60 @@ async def attempt(
 async def _recorded(
     handler: Handler, request: Request, clock: Clock, stop: Stop, tell: Listener | None = None
 ) -> JobRecord:
-    job = Job(request.id, handler.name, request, version=handler.version)
-    posts: list[Post] = []
-    dropped: list[str] = []
-    noted: list[Finding] = []
+    recording = _Recording(Job(request.id, handler.name, request, version=handler.version), tell)
     given = request.decoded()
-    last_told: float | None = None
 
-    def happened(event: Event) -> None:
-        nonlocal job, last_told
-        job = advance(job, event)
+    def told(progress: Any) -> None:
+        recording.happened(progressed(progress, clock()))
+        obey()
+
+    RUNNING.set(stop)  # in a context that ends with the job
+    try:
+        with Listening(request.id, told):
+            ending = await run(handler, given, clock, recording.happened, recording.noted.append)
+    except BaseException as end:  # noqa: BLE001 (what is no Exception ends a worker's task, and the job with it)
+        ending = _ended_by(end, stop, clock())
+    recording.happened(ending)
+    if given.get("id") != request.id:
+        recording.noted.append(renamed(request.id, given.get("id")))
+    for schema in validated_by(handler.call):
+        recording.noted.extend(schema_findings(schema))
+    return recording.record()
+
+
+class _Recording:
+    """Folds the events of a job into its record; `tell` hears of each."""
+
+    def __init__(self, job: Job, tell: Listener | None) -> None:
+        self.job = job
+        self.noted: list[Finding] = []
+        self._tell = tell
+        self._posts: list[Post] = []
+        self._dropped: list[str] = []
+        self._last_told: float | None = None
+
+    def happened(self, event: Event) -> None:
+        self.job = advance(self.job, event)
         match event:
             case Yielded(post=None, lost=why) | Progressed(post=None, lost=why):
-                dropped.append(why or "")
+                self._dropped.append(why or "")
             case (
                 Yielded(post=Post() as post)
                 | Progressed(post=Post() as post)
                 | Completed(post=post)
                 | Failed(post=post)
             ):
-                posts.append(post)
+                self._posts.append(post)
         if isinstance(event, Progressed):
-            last_told = event.at
-        if tell is not None:
-            tell(job, event)
+            self._last_told = event.at
+        if self._tell is not None:
+            self._tell(self.job, event)
 
-    def told(progress: Any) -> None:
-        happened(progressed(progress, clock()))
-        obey()
-
-    RUNNING.set(stop)  # in a context that ends with the job
-    try:
-        with Listening(request.id, told):
-            ending = await run(handler, given, clock, happened, noted.append)
-    except BaseException as end:  # noqa: BLE001 (what is no Exception ends a worker's task, and the job with it)
-        ending = _ended_by(end, stop, clock())
-    happened(ending)
-    if last_told is not None and job.ended_at is not None and job.ended_at - last_told < LATE_S:
-        noted.append(told_late(job.ended_at - last_told))
-    if given.get("id") != request.id:
-        noted.append(renamed(request.id, given.get("id")))
-    for schema in validated_by(handler.call):
-        noted.extend(schema_findings(schema))
-    return JobRecord(job, tuple(posts), tuple(dropped), noted=tuple(noted))
+    def record(self) -> JobRecord:
+        ended_at = self.job.ended_at
+        if self._last_told is not None and ended_at is not None and ended_at - self._last_told < LATE_S:
+            self.noted.insert(0, told_late(ended_at - self._last_told))
+        return JobRecord(self.job, tuple(self._posts), tuple(self._dropped), noted=tuple(self.noted))
 
 
 def _ended_by(end: BaseException, stop: Stop, at: float) -> Event:
