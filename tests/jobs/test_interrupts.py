@@ -17,6 +17,7 @@ from rp_notebook.jobs.handler import as_handler
 from rp_notebook.jobs.history import History
 from rp_notebook.jobs.interrupts import Stop, stoppable
 from rp_notebook.jobs.request import request_of
+from rp_notebook.jobs.running import attempt
 from rp_notebook.jobs.worker import Worker
 
 
@@ -93,6 +94,30 @@ def test_an_interrupt_while_the_job_is_told_of_keeps_the_handler_from_running() 
     calls = []
     record = on_a_worker(calls.append, tell=lambda job, event: interrupt())
     assert (record.status, calls) == ("CANCELLED", [])
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "generator", "async generator"])
+def test_a_job_that_was_stopped_before_it_began_runs_none_of_its_code(kind: str) -> None:
+    ran = []
+
+    def sync(job):
+        ran.append(1)
+
+    async def awaited(job):
+        ran.append(1)
+
+    def generator(job):
+        ran.append(1)
+        yield 1
+
+    async def async_generator(job):
+        ran.append(1)
+        yield 1
+
+    handler = {"sync": sync, "async": awaited, "generator": generator, "async generator": async_generator}[kind]
+    stopped = Stop(reason="cancelled")
+    record = asyncio.run(attempt(as_handler(handler), request_of(1), time.time, stopped))
+    assert (record.status, record.posts, ran) == ("CANCELLED", (), [])
 
 
 def test_an_interrupt_between_two_items_ends_the_stream() -> None:
