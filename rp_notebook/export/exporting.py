@@ -5,17 +5,17 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from rp_notebook.errors import UnknownHandler
+from rp_notebook.export.around import around
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.flat_cells import unfolded
-from rp_notebook.export.installed import located
 from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import module_of
+from rp_notebook.export.places import walked
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.requirements import pins
@@ -65,20 +65,24 @@ def export_cells(
     base: str | None = None,
     notebook: str | None = None,
     folder: Path | None = None,
+    trust_disk: bool = False,
 ) -> ExportResult:
     """Exports a handler from executed cells; `live` adds what a running kernel knows, `records` become its tests.
 
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
-    the notebook is, for modules beside it. Raises `ExportRefused` when the worker would be wrong.
+    the notebook is, for modules and files beside it. With `trust_disk` a module that changed since it was loaded is
+    taken as it is on the disk. Raises `ExportRefused` when the worker would be wrong.
     """
     cells, declaration = unfolded(cells, declaration)
     slice_ = slice_cells(cells, declaration, live)
-    module = module_of(slice_, declaration)
+    surroundings = around(cells, slice_, folder, live)
+    assets, carrier = surroundings.assets()
+    module = module_of(assets.slice_, declaration)
     # Modules beside the notebook go along, with what they import in turn.
-    locate = partial(located, folders=[str(folder)] if folder is not None else [])
-    local = local_code(module.imports, locate=locate)
-    pinned, doubts = pins(local.imports, locate=locate)
-    findings = (*slice_.findings, *local.findings, *doubts)
+    local = local_code(module.imports, locate=surroundings.locate)
+    assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
+    pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate)
+    findings = (*slice_.findings, *assets.findings, *local.findings, *doubts)
     repo = worker_repo(
         module=module.text,
         lines=module.lines,
@@ -89,10 +93,11 @@ def export_cells(
         base=base,
         notebook=notebook,
         findings=findings,
-        local_files=local.files,
+        local_files={**assets.files, **local.files},
+        apt=surroundings.apt,
         jobs_jsonl=dump_jobs(recorded(record) for record in records),
     )
-    return ExportResult(declaration.name, module.text, slice_.kept, slice_.dropped, findings, repo)
+    return ExportResult(declaration.name, module.text, assets.slice_.kept, assets.slice_.dropped, findings, repo)
 
 
 def export_notebook(
@@ -111,7 +116,7 @@ def export_notebook(
     a file that is no notebook, `UnknownHandler`, `ExportRefused` and `FolderNotOurs`.
     """
     path = Path(path)
-    cells = notebook_cells(path)
+    cells = walked(notebook_cells(path))
     known = declarations(cells)
     if handler is None and not known:
         raise UnknownHandler("handler", known)

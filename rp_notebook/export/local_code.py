@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -20,11 +20,13 @@ class LocalCode:
     """Files to copy, by POSIX name from where imports begin, and the imports that are left to be pinned.
 
     `imports` are those that were asked for and are not local, and what the copied files import beyond each other.
+    `modules` has the dotted name and the path of each copied file.
     """
 
     files: Mapping[str, bytes]
     imports: frozenset[str]
     findings: tuple[Finding, ...] = ()
+    modules: Mapping[str, tuple[str, Path]] = field(default_factory=dict)
 
 
 def local_code(
@@ -38,6 +40,7 @@ def local_code(
     """
     known = installed(find)
     files: dict[str, bytes] = {}
+    modules: dict[str, tuple[str, Path]] = {}
     left: set[str] = set()
     findings: list[Finding] = []
     seen: set[str] = set()
@@ -51,13 +54,20 @@ def local_code(
         if not found:
             left.add(module)
         for name, path in found:
-            if name not in files:
-                files[name], wanted, trouble = _taken(name, path, locate)
+            if name not in modules:
+                modules[name] = (_dotted(name), path)
+                body, wanted, trouble = _taken(name, path, locate)
+                files |= {name: body} if body is not None else {}
                 findings += trouble
                 waiting += [other for other in wanted if not is_standard(other)]
     ordered = {name: files[name] for name in sorted(files)}
     said = tuple(sorted(findings, key=lambda finding: finding.message))
-    return LocalCode(MappingProxyType(ordered), frozenset(_modules(left, locate)), said)
+    return LocalCode(MappingProxyType(ordered), frozenset(_modules(left, locate)), said, MappingProxyType(modules))
+
+
+def _dotted(name: str) -> str:
+    parts = name.split("/")
+    return ".".join([*parts[:-1], *([stem] if (stem := parts[-1].partition(".")[0]) != "__init__" else [])])
 
 
 def _modules(names: set[str], locate: Locate) -> Iterator[str]:
@@ -82,8 +92,12 @@ def _local_files(module: str, locate: Locate, known: tuple[Installed, ...]) -> I
             yield (f"{stem}/{path.name}" if is_package else f"{stem}.{path.name.partition('.')[2]}"), path
 
 
-def _taken(name: str, path: Path, locate: Locate) -> tuple[bytes, list[str], list[Finding]]:
-    body = path.read_bytes()
+def _taken(name: str, path: Path, locate: Locate) -> tuple[bytes | None, list[str], list[Finding]]:
+    try:
+        body = path.read_bytes()
+    except OSError as error:  # a kernel goes on with a module whose file is gone
+        message = f"{name} is imported, and its file cannot be read: {error.strerror}"
+        return None, [], [Finding("RPS106", "error", message, "put it back, or take out the import")]
     if path.suffix != ".py":
         message = f"{name} is compiled for this machine, and may not run in the worker"
         return body, [], [Finding("RPX211", "error", message, "install it as a package that has a Linux wheel")]
@@ -106,6 +120,8 @@ def _imports(tree: ast.Module, package: list[str], locate: Locate) -> Iterator[s
 
 
 def _names(node: ast.AST, package: list[str]) -> list[str]:
+    if isinstance(node, ast.Call):
+        return [name] if (name := imported_by_call(node, ".".join(package))) else []
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if not isinstance(node, ast.ImportFrom):
@@ -114,6 +130,22 @@ def _names(node: ast.AST, package: list[str]) -> list[str]:
     module = ".".join([*above, *([node.module] if node.module else [])])
     # `from package import name` may mean a module of the package.
     return [module, *(f"{module}.{alias.name}" for alias in node.names if alias.name != "*")] if module else []
+
+
+def imported_by_call(call: ast.Call, package: str = "") -> str | None:
+    """The module that `import_module("name")` or `__import__("name")` imports, in a module of `package`."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if function not in ("import_module", "__import__") or not call.args:
+        return None
+    name = call.args[0]
+    if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+        return None
+    text = name.value
+    if not text.startswith("."):
+        return text if all(part.isidentifier() for part in text.split(".")) else None
+    level = len(text) - len(text.lstrip("."))
+    above = package.split(".")
+    return ".".join([*above[: len(above) - level + 1], text.lstrip(".")]) if package else None
 
 
 def _may_fail(node: ast.AST) -> bool:

@@ -11,6 +11,7 @@ from pyflakes import checker, messages
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.layout import Block, laid_out, wrapped
+from rp_notebook.export.local_code import imported_by_call
 from rp_notebook.export.names import names_of
 from rp_notebook.export.order import ordered
 from rp_notebook.export.slicing import Kept, Slice
@@ -42,7 +43,11 @@ def module_of(slice_: Slice, declaration: Declaration) -> Module:
     """
     sections = ordered(slice_.kept)
     own = _own_imports(slice_.kept)
-    header = [*sections.imports, *(Block(f"import {name}") for name in own)]
+    header = [
+        *sections.imports,
+        *(Block(f"import {name}") for name in own),
+        *_path_import(sections.imports, slice_.kept),
+    ]
     body = wrapped(sections.body)
     start = f"runpod.serverless.start({declaration.start_config})"
     indent = next((kept.indent for kept in sections.guarded if kept.indent), "    ")
@@ -63,7 +68,15 @@ def _own_imports(kept: Sequence[Kept]) -> list[str]:
             bound |= {alias.name for alias in node.names if not alias.asname}
     text = "\n".join(piece.text for piece in kept)
     needed = {"asyncio": any(awaits(piece) for piece in kept), "os": "os.environ[" in text, "runpod": True}
+    needed["pathlib"] = "pathlib.Path(__file__)" in text
     return [name for name, wanted in needed.items() if wanted and name not in bound]
+
+
+def _path_import(imports: Sequence[Block], kept: Sequence[Kept]) -> list[Block]:
+    """The import of `Path`, where we wrote a path beside handler.py and no import at the top gives it."""
+    known = {alias.asname or alias.name for block in imports for alias in getattr(block.node, "names", ())}
+    written = any("Path(__file__).parent" in piece.text.replace("pathlib.Path", "") for piece in kept)
+    return [Block("from pathlib import Path")] if written and "Path" not in known else []
 
 
 def awaits(kept: Kept) -> bool:
@@ -78,6 +91,8 @@ def _imported(tree: ast.Module) -> frozenset[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Call) and (name := imported_by_call(node)):
+            found.add(name)
     return frozenset(name for name in found if name.split(".")[0] not in sys.stdlib_module_names)
 
 

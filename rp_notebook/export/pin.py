@@ -19,6 +19,7 @@ class Pin:
 
     `specifier` is the line as pip takes it; `version` is None where the line leaves it open. `index` is the wheel
     index that the line needs beside the usual one. `build` is set for torch: `cu121`, `cpu`, None where unknown.
+    `links` are further lines that it needs, as `--find-links ADDRESS`.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Pin:
     specifier: str
     index: str | None = None
     build: str | None = None
+    links: tuple[str, ...] = ()
 
 
 def pin_of(one: Installed, extras: frozenset[str] = frozenset()) -> tuple[Pin | None, list[Finding]]:

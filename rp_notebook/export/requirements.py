@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from rp_notebook.export.installed import Find, Installed, Locate, installed, is_standard, located, owners
+from rp_notebook.export.installs import Asked
 from rp_notebook.export.pin import Pin, pin_of, version_of
 from rp_notebook.jobs.finding import Finding
 
@@ -24,41 +26,49 @@ def pins(
     *,
     find: Find = importlib.metadata.distributions,
     hints: Iterable[str] = (),
+    asked: Iterable[Asked] = (),
     locate: Locate = located,
 ) -> tuple[tuple[Pin, ...], tuple[Finding, ...]]:
     """The pins for dotted module names, sorted by distribution, and what could not be pinned.
 
     `hints` are further requirements that nothing imports, as an install line names them: `accelerate`,
-    `uvicorn[standard]`; they are pinned at the installed version. `runpod` is always among the pins.
+    `uvicorn[standard]`; they are pinned at the installed version. `asked` is what the
+    notebook installed: it adds extras and indexes to what is pinned anyway, and a version where none is installed
+    here. `runpod` is always among the pins.
     """
     known = installed(find)
     findings: list[Finding] = []
     wanted, unread = _hinted(hints, known)
     findings += unread
+    by_asked = _by_key(asked)
     modules = sorted({name for name in imports if not is_standard(name)})
+    made: list[Pin] = []
     for module in modules:
         found, trouble = _owner(module, modules, wanted, known, locate)
+        if found is None and (pin := _asked_for(module, by_asked)) is not None and locate(module) is None:
+            made.append(pin)
+            trouble = [_unpinned(module, pin)]
         findings += trouble
         if found is not None and found.key != "runpod":
             wanted.setdefault(found.key, frozenset())
     by_key = {one.key: one for one in known}
     wanted |= dict.fromkeys(_torch_below(wanted, by_key), frozenset())
-    made = [_runpod(by_key, findings)]
+    made.append(_runpod(by_key, findings))
     for key, extras in wanted.items():
-        pin, trouble = pin_of(by_key[key], extras)
+        told = by_asked.get(key, Asked(key))
+        pin, trouble = pin_of(by_key[key], extras | told.extras)
         findings += trouble
-        made += [pin] if pin else []
+        made += [replace(pin, links=told.links)] if pin else []
     said = sorted(set(findings), key=lambda finding: (finding.code, finding.message))
-    return tuple(sorted(made, key=lambda pin: canonicalize_name(pin.name))), tuple(said)
+    return tuple(sorted(set(made), key=lambda pin: canonicalize_name(pin.name))), tuple(said)
 
 
 def requirements_txt(pins: Iterable[Pin]) -> str:
     """The text of requirements.txt: extra indexes first, then a line for each pin."""
     lines = sorted(pins, key=lambda pin: canonicalize_name(pin.name))
-    indexes = sorted({pin.index for pin in lines if pin.index})
-    return "".join(
-        f"{line}\n" for line in [*(f"--extra-index-url {url}" for url in indexes), *(pin.specifier for pin in lines)]
-    )
+    indexes = {f"--extra-index-url {pin.index}" for pin in lines if pin.index}
+    indexes |= {line for pin in lines for line in pin.links}
+    return "".join(f"{line}\n" for line in [*sorted(indexes), *(pin.specifier for pin in lines)])
 
 
 def torch_build(pins: Iterable[Pin]) -> str | None:
@@ -84,6 +94,27 @@ def _hinted(hints: Iterable[str], known: tuple[Installed, ...]) -> tuple[dict[st
         elif key != "runpod":
             wanted[key] = wanted.get(key, frozenset()) | requirement.extras
     return wanted, findings
+
+
+def _by_key(asked: Iterable[Asked]) -> dict[str, Asked]:
+    found: dict[str, Asked] = {}
+    for one in asked:
+        before = found.get(one.key, Asked(one.key))
+        links = tuple(dict.fromkeys([*before.links, *one.links]))
+        text = one.requirement or before.requirement
+        found[one.key] = Asked(one.key, before.extras | one.extras, text, links)
+    return found
+
+
+def _asked_for(module: str, by_key: dict[str, Asked]) -> Pin | None:
+    """The requirement that the notebook's own install line makes of a module that is not installed here."""
+    one = by_key.get(str(canonicalize_name(module.split(".")[0])))
+    return Pin(one.key, None, one.requirement or one.key, links=one.links) if one is not None else None
+
+
+def _unpinned(module: str, pin: Pin) -> Finding:
+    message = f"import {module}: it is not installed here; requirements.txt says {pin.specifier}, as the notebook does"
+    return Finding("RPX213", "warning", message, "install it here, so that its version is known")
 
 
 def _owner(

@@ -46,6 +46,9 @@ def export_flags() -> FlagParser:
     parser.add_argument("--python", metavar="V", help="the worker's Python, as 3.11 (default: this kernel's)")
     parser.add_argument("--force", action="store_true", help="replace a folder that was edited, or is not ours")
     parser.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+    parser.add_argument(
+        "--trust-disk", action="store_true", help="take modules as on the disk, though loaded otherwise"
+    )
     return parser
 
 
@@ -53,7 +56,7 @@ def export(session: Session, flags: Namespace) -> Report:
     """Exports the handler with what the cells really executed."""
     handler = session.handlers.chosen(flags.name, session.namespace)
     try:
-        result = exported(session, handler, python=flags.python, base=flags.base)
+        result = exported(session, handler, python=flags.python, base=flags.base, trust_disk=flags.trust_disk)
     except ExportRefused as refusal:
         return Report("REFUSED", "bad", f"{handler.name}: nothing was written", findings=refusal.findings)
     folder = Path(flags.folder).expanduser()
@@ -64,7 +67,14 @@ def export(session: Session, flags: Namespace) -> Report:
     return Report(written.upper(), "good", headline, [result.repo.tree()], result.findings, steps)
 
 
-def exported(session: Session, handler: Handler, *, python: str | None = None, base: str | None = None) -> ExportResult:
+def exported(
+    session: Session,
+    handler: Handler,
+    *,
+    python: str | None = None,
+    base: str | None = None,
+    trust_disk: bool = False,
+) -> ExportResult:
     """The export of a handler, in memory; its golden jobs, else those of this version, become its tests.
 
     Raises `ExportRefused`.
@@ -82,6 +92,7 @@ def exported(session: Session, handler: Handler, *, python: str | None = None, b
         python=python,
         base=base,
         folder=Path.cwd(),
+        trust_disk=trust_disk,
     )
 
 

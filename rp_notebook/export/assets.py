@@ -1,0 +1,158 @@
+"""The files that the kept statements open: copied beside handler.py, where the code finds them."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rp_notebook.export.beside import Edit, edit_of, here, rewritten
+from rp_notebook.export.bindings import bound_in
+from rp_notebook.export.carrier import Carrier
+from rp_notebook.export.cutting import parsed_text
+from rp_notebook.export.file_tables import POD_VOLUME
+from rp_notebook.export.opened import Opened, Use, origins_of
+from rp_notebook.export.paths import Scope
+from rp_notebook.export.places import Places
+from rp_notebook.export.resolving import Found, found_by, is_elsewhere
+from rp_notebook.export.slicing import Kept, Slice
+from rp_notebook.jobs.finding import Finding
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The slice with its paths as the worker has them, the files to copy by name, and what there is to say.
+
+    `folder` is the worker's working directory, in the repository, when a job runs.
+    """
+
+    slice_: Slice
+    files: Mapping[str, bytes]
+    findings: tuple[Finding, ...]
+    folder: str = ""
+
+
+class Assets:
+    """Goes through the uses of paths in the order in which the worker comes by them."""
+
+    def __init__(self, slice_: Slice, places: Places, live: Mapping[str, Any], carrier: Carrier) -> None:
+        self._slice = slice_
+        self._places = places
+        self._carrier = carrier
+        self._nodes = [parsed_text(k.text, k.indent if k.guarded else None) for k in slice_.kept]
+        self._scope = Scope(bound_in(self._nodes, outermost=True), live)
+        self._edits: dict[int, dict[int, Edit]] = {}
+        self._owner: dict[int, int] = {}
+        self._above: dict[int, ast.AST] = {}
+        for number, node in enumerate(self._nodes):
+            for part in ast.walk(node):
+                self._owner[id(part)] = number
+                self._above.update((id(child), part) for child in ast.iter_child_nodes(part))
+        names = {n.id for node in self._nodes for n in ast.walk(node) if _binds(n) and isinstance(n, ast.Name)}
+        self._here = here(names | {a.arg for node in self._nodes for a in ast.walk(node) if isinstance(a, ast.arg)})
+        self._folder = ""  # the worker's working directory, in the repository
+        self._written: set[str] = set()
+
+    def carried(self) -> Carried:
+        """All of it."""
+        origins = origins_of(self._nodes)
+        uses: list[tuple[bool, int, int, Use]] = []
+        for number, node in enumerate(self._nodes):
+            opened = Opened(self._scope, origins)
+            opened.visit(node)
+            uses += [(use.later, number, use.line, use) for use in opened.uses]
+        for _, number, _, use in sorted(uses, key=lambda one: one[:3]):
+            self._use(use, self._slice.kept[number])
+        kept = tuple(rewritten(k, self._edits.get(n, {}).values()) for n, k in enumerate(self._slice.kept))
+        carrier = self._carrier
+        return Carried(replace(self._slice, kept=kept), carrier.files, tuple(carrier.findings), self._folder)
+
+    def _use(self, use: Use, kept: Kept) -> None:
+        folders = self._places.found_from(kept.cell, later=use.later)
+        if use.kind == "write":
+            self._written |= {os.path.normpath(Path(cwd) / text.text) for text in use.texts for cwd in folders}
+            return
+        if use.kind == "enter":
+            self._enter(use, folders)
+            return
+        line = kept.numbers[min(use.line, len(kept.numbers)) - 1] if kept.numbers else None
+        found = [one for one in found_by(use, folders) if str(one.path) not in self._written]
+        for one in found:
+            if self._carrier.takes(one.path, kept.cell, line, needed=use.certain):
+                self._place(one, kept, line)
+        if not found and use.certain and use.kind == "read":
+            self._missing(use, folders, kept, line)
+
+    def _missing(self, use: Use, folders: Sequence[str], kept: Kept, line: int | None) -> None:
+        (text,) = use.texts
+        paths = [os.path.normpath(Path(cwd) / text.text) for cwd in folders]
+        if not text.whole or "://" in text.text or is_elsewhere(text.text) or set(paths) & self._written:
+            return
+        for path, cwd in zip(paths, folders, strict=True):
+            if self._carrier.knows_text_of(Path(path)):
+                self._place(Found(Path(path), text, cwd), kept, line)
+                return
+        self._carrier.missing(Path(paths[0]), kept.cell, line)
+
+    def _enter(self, use: Use, folders: Iterable[str]) -> None:
+        """`os.chdir(...)`: from here on relative paths of the worker begin elsewhere."""
+        for text in use.texts:
+            for cwd in folders:
+                path = Path(os.path.normpath(Path(cwd) / text.text))
+                if text.whole and path.is_dir() and not use.later:
+                    relative = os.path.normpath(os.path.join(self._folder, text.text))  # noqa: PTH118 (of the repository)
+                    if text.text.startswith("/") or relative.startswith(".."):
+                        self._folder = self._carrier.shelves.folder(path)
+                        self._edit(text.anchor, self._folder, "")
+                    else:
+                        self._folder = "" if relative == "." else relative
+                    return
+
+    def _place(self, found: Found, kept: Kept, line: int | None) -> None:
+        text, path = found.text, found.path
+        if not text.text.startswith("/"):
+            below = os.path.relpath(path, found.cwd)
+            name = self._carrier.shelves.as_written(path, os.path.join(self._folder, below))  # noqa: PTH118 (of the repository)
+            if name is not None:
+                self._carrier.carry(path, name, kept.cell, line)
+                return
+        if text.anchor is None or id(text.anchor) not in self._owner:
+            self._carrier.say_unwritten(path, kept.cell, line)
+            return
+        said = Path(os.path.normpath(Path(found.cwd) / text.said))
+        folder = said if text.said.endswith("/") or said.is_dir() else said.parent
+        if said == path or not path.is_relative_to(folder):
+            name = self._carrier.shelves.place(path)
+            target, tail = (name, "") if said == path else (self._carrier.shelves.place(said), "")
+        else:
+            target = self._carrier.shelves.folder(folder)
+            inside = "/".join([*([target] if target else []), path.relative_to(folder).as_posix()])
+            name = self._carrier.shelves.as_written(path, inside) or self._carrier.shelves.place(path)
+            tail = "/" if text.said.endswith("/") else "" if folder == said else f"/{said.name}"
+        if self._edit(text.anchor, target, tail):
+            self._carrier.carry(path, name, kept.cell, line)
+            self._carrier.say_moved(path, name, kept.cell, line, pod=text.text.startswith(f"{POD_VOLUME}/"))
+        else:
+            self._carrier.say_unwritten(path, kept.cell, line)
+
+    def _edit(self, anchor: ast.expr | None, name: str, tail: str) -> bool:
+        owner = self._owner.get(id(anchor))
+        if anchor is None or owner is None:
+            return False
+        kept = self._slice.kept[owner]
+        edit = edit_of(anchor, name, tail, kept.text, self._above, self._here)
+        if edit is not None:
+            self._edits.setdefault(owner, {}).setdefault(id(edit[0]), edit)
+        return edit is not None
+
+
+def _binds(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def carried(slice_: Slice, places: Places, live: Mapping[str, Any], carrier: Carrier) -> Carried:
+    """What the kept statements open, as files beside handler.py, and the statements with the paths of there."""
+    return Assets(slice_, places, live, carrier).carried()
