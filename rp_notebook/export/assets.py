@@ -51,8 +51,7 @@ class Assets:
             for part in ast.walk(node):
                 self._owner[id(part)] = number
                 self._above.update((id(child), part) for child in ast.iter_child_nodes(part))
-        names = {n.id for node in self._nodes for n in ast.walk(node) if _binds(n) and isinstance(n, ast.Name)}
-        self._here = here(names | {a.arg for node in self._nodes for a in ast.walk(node) if isinstance(a, ast.arg)})
+        self._here = here(name for node in self._nodes for part in ast.walk(node) for name in _bound(part))
         self._folder = ""  # the worker's working directory, in the repository
         self._written: set[str] = set()
 
@@ -149,8 +148,18 @@ class Assets:
         return edit is not None
 
 
-def _binds(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+def _bound(node: ast.AST) -> list[str]:
+    """The names that a node binds, but for those that it imports from where we would."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+            return [name]
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.ImportFrom(module=module, names=names) if module != "pathlib":
+            return [alias.asname or alias.name for alias in names]
+        case ast.Import(names=names):
+            return [alias.asname or alias.name for alias in names]
+    return []
 
 
 def carried(slice_: Slice, places: Places, live: Mapping[str, Any], carrier: Carrier) -> Carried:

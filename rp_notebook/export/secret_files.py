@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -29,8 +30,9 @@ def why_secret(path: Path) -> str | None:
 
 def holds_secret(path: Path, body: bytes) -> bool:
     """Whether a file's content has a secret's shape, or, in a small JSON file, a secret by its key."""
-    # Byte for character: every shape is ASCII, and any file can be read like this.
-    if tells(body.decode("latin-1"), iter(())):
+    # Every shape is ASCII, and any file can be read like this; other bytes end a word.
+    encoding = "utf-16" if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "ascii"
+    if tells(body.decode(encoding, "replace"), iter(())):
         return True
     if path.suffix not in (".json", ".ipynb") or len(body) > _CONFIG_BYTES:
         return False

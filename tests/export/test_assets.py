@@ -1,0 +1,522 @@
+"""Files that a handler opens: which are copied, to where, and that the worker finds them with the project gone."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+import wave
+
+import pytest
+
+from rp_notebook.errors import ExportRefused
+from rp_notebook.export.live import Live
+
+HANDLER = "def handler(job):\n    x = job['input']['x']\n    return "
+STORE = """\
+class Store:
+    def __init__(self):
+        self.root = Path('store')
+    def get(self, name):
+        return (self.root / name).read_text()"""
+VOCAB = "zero one two three"
+CSV = "a,b\n1,2\n3,4\n"
+
+
+def sqlite_bytes(folder) -> bytes:
+    path = folder / "made.db"
+    with sqlite3.connect(path) as database:
+        database.execute("create table t (v int)")
+        database.execute("insert into t values (7)")
+    database.close()
+    return path.read_bytes()
+
+
+def wave_bytes() -> bytes:
+    body = io.BytesIO()
+    with wave.open(body, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(b"\0\1" * 50)
+    return body.getvalue()
+
+
+# name, files, cells, the files that must be in the repository
+FOUND = [
+    ("open", {"v.txt": VOCAB}, ["words = open('v.txt').read().split()", HANDLER + "words[x]"], {"v.txt"}),
+    (
+        "with open, mode and encoding",
+        {"labels.json": '["a", "b"]'},
+        [
+            "import json",
+            "with open('labels.json', 'r', encoding='utf-8') as f:\n    labels = json.load(f)",
+            HANDLER + "labels[x]",
+        ],
+        {"labels.json"},
+    ),
+    (
+        "path of a folder and a name",
+        {"data/v.txt": VOCAB, "data/unused.txt": "no"},
+        [
+            "from pathlib import Path",
+            "ROOT = Path('data')",
+            "words = (ROOT / 'v.txt').read_text().split()",
+            HANDLER + "words[x]",
+        ],
+        {"data/v.txt"},
+    ),
+    (
+        "os.path.join",
+        {"data/deep/v.txt": VOCAB},
+        [
+            "import os",
+            "D = 'data'",
+            "p = os.path.join(D, 'deep', 'v.txt')",
+            "words = open(p).read().split()",
+            HANDLER + "words[x]",
+        ],
+        {"data/deep/v.txt"},
+    ),
+    (
+        "f-string over names",
+        {"data/v1.txt": VOCAB},
+        ["BASE, N = 'data', 1", "words = open(f'{BASE}/v{N}.txt').read().split()", HANDLER + "words[x]"],
+        {"data/v1.txt"},
+    ),
+    (
+        "f-string over a job's input",
+        {"data/0.txt": "zero", "data/1.txt": "one", "data/1.md": "no"},
+        [HANDLER + "open(f'data/{x}.txt').read()"],
+        {"data/0.txt", "data/1.txt"},
+    ),
+    (
+        "a loop over names",
+        {"a.json": "[1]", "b.json": "[2]"},
+        [
+            "import json",
+            "all = []\nfor n in ['a', 'b']:\n    with open(n + '.json') as f:\n        all += json.load(f)",
+            HANDLER + "all[x]",
+        ],
+        {"a.json", "b.json"},
+    ),
+    (
+        "a table of names",
+        {"w/a.txt": "A", "w/b.txt": "B"},
+        [
+            "FILES = {'one': 'w/a.txt', 'two': 'w/b.txt'}",
+            "texts = {k: open(p).read() for k, p in FILES.items()}",
+            HANDLER + "texts['two']",
+        ],
+        {"w/a.txt", "w/b.txt"},
+    ),
+    (
+        "a helper's parameter",
+        {"conf/a.json": '{"k": 3}'},
+        [
+            "import json",
+            "def load(name):\n    with open(f'conf/{name}.json') as f:\n        return json.load(f)",
+            "conf = load('a')",
+            HANDLER + "conf['k']",
+        ],
+        {"conf/a.json"},
+    ),
+    (
+        "a class with a root",
+        {"store/v.txt": VOCAB},
+        [
+            "from pathlib import Path",
+            STORE,
+            "store = Store()",
+            HANDLER + "store.get('v.txt')",
+        ],
+        {"store/v.txt"},
+    ),
+    (
+        "numpy",
+        {"npy": ""},
+        ["import numpy as np", "w = np.load('w.npy')", HANDLER + "float(w[x])"],
+        {"w.npy"},
+    ),
+    (
+        "pandas",
+        {"d.csv": CSV},
+        ["import pandas as pd", "df = pd.read_csv('d.csv')", HANDLER + "int(df.b[x])"],
+        {"d.csv"},
+    ),
+    (
+        "an image",
+        {"png": ""},
+        ["from PIL import Image", "im = Image.open('i.png').convert('RGB')", HANDLER + "list(im.getpixel((0, 0)))"],
+        {"i.png"},
+    ),
+    (
+        "a sound",
+        {"s.wav": wave_bytes()},
+        ["import wave", "with wave.open('s.wav') as s:\n    frames = s.getnframes()", HANDLER + "frames"],
+        {"s.wav"},
+    ),
+    (
+        "a database",
+        {"db": ""},
+        ["import sqlite3", "db = sqlite3.connect('t.db')", HANDLER + "db.execute('select v from t').fetchone()[0]"],
+        {"t.db"},
+    ),
+    (
+        "a listed folder",
+        {"texts/a.txt": "A", "texts/b.txt": "B", "texts/sub/c.txt": "C"},
+        ["import os", HANDLER + "sorted(os.listdir('texts'))"],
+        {"texts/a.txt", "texts/b.txt", "texts/sub/c.txt"},
+    ),
+    (
+        "a glob",
+        {"texts/a.txt": "A", "texts/b.txt": "B", "texts/c.md": "C"},
+        [
+            "from pathlib import Path",
+            "all = sorted(p.read_text() for p in Path('texts').glob('*.txt'))",
+            HANDLER + "all[x]",
+        ],
+        {"texts/a.txt", "texts/b.txt"},
+    ),
+    (
+        "an absolute path",
+        {"/v.txt": VOCAB},
+        ["words = open('{other}/v.txt').read().split()", HANDLER + "words[x]"],
+        {"assets/v.txt"},
+    ),
+    (
+        "an absolute path that must stay a text",
+        {"/v.txt": VOCAB},
+        ["P = '{other}/v.txt'", "words = open(P.replace('//', '/')).read().split()", HANDLER + "[words[x], P[-5:]]"],
+        {"assets/v.txt"},
+    ),
+    (
+        "an absolute root",
+        {"/d/a.txt": "A", "/d/sub/b.txt": "B"},
+        [
+            "from pathlib import Path",
+            "ROOT = Path('{other}/d')",
+            "a = (ROOT / 'a.txt').read_text()\nb = (ROOT / 'sub' / 'b.txt').read_text()",
+            HANDLER + "[a, b]",
+        ],
+        {"assets/d/a.txt", "assets/d/sub/b.txt"},
+    ),
+    (
+        "an absolute f-string",
+        {"/d/a.txt": "A", "/d/b.txt": "B"},
+        ["def get(n):\n    return open(f'{other}/d/{n}.txt').read()", HANDLER + "[get('a'), get('b')]"],
+        {"assets/d/a.txt", "assets/d/b.txt"},
+    ),
+    (
+        "a part of an absolute name",
+        {"/d/v-a.txt": "A"},
+        ["P = '{other}/d/v-'", HANDLER + "open(P + 'a' + '.txt').read()"],
+        {"assets/d/v-a.txt"},
+    ),
+    (
+        "the notebook's folder by its whole path",
+        {"data/v.txt": VOCAB},
+        ["words = open('{folder}/data/v.txt').read().split()", HANDLER + "words[x]"],
+        {"data/v.txt"},
+    ),
+    (
+        "a folder above the notebook",
+        {"/v.txt": VOCAB},
+        ["words = open('../elsewhere/v.txt').read().split()", HANDLER + "words[x]"],
+        {"assets/v.txt"},
+    ),
+    (
+        "two files of one name",
+        {"/a/v.txt": "A", "/b/v.txt": "B"},
+        ["a = open('{other}/a/v.txt').read()\nb = open('{other}/b/v.txt').read()", HANDLER + "[a, b]"],
+        {"assets/v.txt", "assets/b/v.txt"},
+    ),
+    (
+        "a name that the repository has",
+        {"README.md": "mine", "requirements.txt": "also mine"},
+        ["texts = [open('README.md').read(), open('requirements.txt').read()]", HANDLER + "texts[x]"],
+        {"assets/README.md", "assets/requirements.txt"},
+    ),
+    (
+        "os.chdir",
+        {"data/v.txt": VOCAB},
+        ["import os", "os.chdir('data')", "words = open('v.txt').read().split()", HANDLER + "words[x]"],
+        {"data/v.txt"},
+    ),
+    (
+        "os.chdir by a whole path",
+        {"data/v.txt": VOCAB},
+        ["import os", "os.chdir('{folder}/data')", HANDLER + "open('v.txt').read()"],
+        {"data/v.txt"},
+    ),
+    (
+        "an odd name",
+        {"my data/été $1 'x'.txt": VOCAB},
+        ["words = open(\"my data/été $1 'x'.txt\").read().split()", HANDLER + "words[x]"],
+        {"my data/été $1 'x'.txt"},
+    ),
+    (
+        "bytes of every value",
+        {"b.bin": bytes(range(256))},
+        ["b = open('b.bin', 'rb').read()", HANDLER + "sum(b)"],
+        {"b.bin"},
+    ),
+    (
+        "a name of Path that is not pathlib's",
+        {"/v.txt": VOCAB},
+        [
+            "class Path:\n    pass",
+            "words = open('{other}/v.txt').read().split()",
+            HANDLER + "[words[x], Path.__name__]",
+        ],
+        {"assets/v.txt"},
+    ),
+    (
+        "a default of a parameter",
+        {"/v.txt": VOCAB},
+        ["def words(path='{other}/v.txt'):\n    return open(path).read().split()", HANDLER + "words()[x]"],
+        {"assets/v.txt"},
+    ),
+    (
+        "a choice",
+        {"a.txt": "A", "b.txt": "B"},
+        [
+            "import os",
+            "name = 'a.txt' if os.environ.get('NOT_SET') else 'b.txt'",
+            "t = open(name).read()",
+            HANDLER + "t",
+        ],
+        {"a.txt", "b.txt"},
+    ),
+    (
+        "a text over two lines",
+        {"/v.txt": VOCAB},
+        ["words = open('{other}'\n             '/v.txt').read().split()", "LAST = 3", HANDLER + "[words[x], LAST]"],
+        {"assets/v.txt"},
+    ),
+]
+
+
+def lay_out(project, files) -> None:
+    made = dict(files)
+    if "npy" in made:
+        np = pytest.importorskip("numpy")
+        body = io.BytesIO()
+        np.save(body, np.array([1.5, 2.5]))
+        made = {"w.npy": body.getvalue()}
+    elif "png" in made:
+        image = pytest.importorskip("PIL.Image")
+        body = io.BytesIO()
+        image.new("RGB", (2, 2), (1, 2, 3)).save(body, "PNG")
+        made = {"i.png": body.getvalue()}
+    elif "db" in made:
+        made = {"t.db": sqlite_bytes(project.root)}
+    project.put(made)
+
+
+@pytest.mark.parametrize(("files", "cells", "copied"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND])
+def test_the_worker_finds_its_files_with_the_project_gone(project, files, cells, copied) -> None:
+    lay_out(project, files)
+    if any("pandas" in cell for cell in cells):
+        pytest.importorskip("pandas")
+    result = project.export(*cells)
+    own = {"handler.py", "Dockerfile", ".dockerignore", ".env.example", "README.md", "requirements.txt"}
+    assert set(result.repo) - own - {"rp_manifest.json"} == copied
+    assert str(project.root) not in "".join(body.decode("latin-1") for body in result.repo.values())
+    said = json.loads(result.repo["rp_manifest.json"])
+    assert copied <= set(said["files"])
+    assert len(said["lines"]) == len(result.module.splitlines())
+    here = project.here(*cells, inputs=(0, 1))
+    assert project.there(result, (0, 1)) == here
+
+
+HF = "hf_" + "aB3dE5gH7jK9mN1pQ3sT"
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIBOgIBAAJBAKj34GkxFhD90vcNLYLInFEX6Ppy1tPf9Cnzj4p4WGeKLs1Pt8Qu\n"
+
+# name, files, the statement that opens one, the file that must stay
+SECRET = [
+    ("a .env", {".env": f"HF_TOKEN={HF}"}, "t = open('.env').read()", ".env"),
+    ("a .env without a known shape", {".env": "MY_PASSWORD=correct horse"}, "t = open('.env').read()", ".env"),
+    ("a pem", {"k/server.pem": "no shape"}, "t = open('k/server.pem').read()", "k/server.pem"),
+    ("an ssh key", {"id_rsa": KEY}, "t = open('id_rsa').read()", "id_rsa"),
+    ("a netrc elsewhere", {"/.netrc": "machine x login y"}, "t = open('{other}/.netrc').read()", ".netrc"),
+    ("a token in a text", {"notes.txt": f"use {HF} please"}, "t = open('notes.txt').read()", "notes.txt"),
+    ("a token among bytes", {"w.bin": b"\0\xff" + HF.encode() + b"\xff"}, "t = open('w.bin', 'rb').read()", "w.bin"),
+    ("a token in UTF-16", {"w.txt": HF.encode("utf-16")}, "t = open('w.txt', encoding='utf-16').read()", "w.txt"),
+    (
+        "a service account",
+        {"account.json": json.dumps({"private_key": KEY})},
+        "import json\nt = json.load(open('account.json'))",
+        "account.json",
+    ),
+    (
+        "a password by its key",
+        {"conf.json": json.dumps({"db": {"password": "Tr0ub4dor-and-3"}})},
+        "import json\nt = json.load(open('conf.json'))",
+        "conf.json",
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "opening", "name"), [row[1:] for row in SECRET], ids=[row[0] for row in SECRET])
+def test_a_file_that_holds_a_secret_is_refused_by_its_name(project, files, opening, name) -> None:
+    project.put(files)
+    with pytest.raises(ExportRefused) as refusal:
+        project.export(opening, HANDLER + "len(t)")
+    (finding,) = refusal.value.findings
+    assert (finding.code, finding.cell) == ("RPX231", 1)
+    assert name in finding.message
+    assert not any(secret in str(finding) for secret in (HF, "Tr0ub4dor", "MIIB", str(project.root)))
+
+
+@pytest.mark.parametrize(("files", "opening", "name"), [row[1:] for row in SECRET], ids=[row[0] for row in SECRET])
+def test_no_secret_is_in_an_export_that_may_do_without_the_file(project, files, opening, name) -> None:
+    project.put(files)
+    body = "\n    ".join(opening.splitlines())
+    result = project.export(f"def handler(job):\n    {body}\n    return len(t)")
+    assert "RPX231" in [finding.code for finding in result.findings]
+    everything = b"".join(result.repo.values())
+    assert not any(secret.encode() in everything for secret in (HF, "Tr0ub4dor", "MIIB", "correct horse", "login y"))
+
+
+def test_of_a_folder_the_secret_files_stay(project) -> None:
+    project.put({"conf/a.txt": "A", "conf/.env": f"X={HF}", "conf/id_ed25519": KEY, "conf/b.txt": f"key {HF}"})
+    result = project.export("import os", HANDLER + "sorted(os.listdir('conf'))")
+    assert [name for name in result.repo if name.startswith("conf/")] == ["conf/a.txt"]
+    assert HF.encode() not in b"".join(result.repo.values())
+
+
+def test_a_link_to_a_key_is_a_key(project) -> None:
+    project.put({"/id_rsa": "no shape"})
+    (project.folder / "data.txt").symlink_to(project.other / "id_rsa")
+    with pytest.raises(ExportRefused):
+        project.export("t = open('data.txt').read()", HANDLER + "t")
+
+
+def test_a_login_below_the_home_is_never_read(project, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(project.root))
+    (project.root / ".aws").mkdir()
+    (project.root / ".aws/config").write_text("[default]")
+    with pytest.raises(ExportRefused):
+        project.export("import os", "t = open(os.path.expanduser('~/.aws/config')).read()", HANDLER + "t")
+
+
+def test_a_path_below_the_home_is_written_as_one_beside_the_handler(project, monkeypatch) -> None:
+    monkeypatch.setenv("HOME", str(project.root / "home of me"))
+    (project.root / "home of me").mkdir()
+    (project.root / "home of me/v.txt").write_text(VOCAB)
+    texts = ("from pathlib import Path\nimport os", "a = open(os.path.expanduser('~/v.txt')).read()")
+    more = ("b = (Path.home() / 'v.txt').read_text()", "c = Path('~/v.txt').expanduser().read_text()")
+    result = project.export(*texts, *more, HANDLER + "[a == b == c, a.split()[x]]")
+    assert "home of me" not in result.module
+    assert project.there(result, (1,)) == [[True, "one"]]
+
+
+LARGE = 101_000_000
+
+
+def test_a_large_file_is_not_copied_and_the_advice_names_it(project) -> None:
+    project.put({"w.bin": b""})
+    with (project.folder / "w.bin").open("r+b") as file:
+        file.truncate(LARGE)
+    result = project.export("w = open('w.bin', 'rb').read()", HANDLER + "len(w)")
+    (finding,) = [f for f in result.findings if f.code == "RPX232"]
+    assert "w.bin (101 MB)" in finding.message
+    assert "/runpod-volume" in finding.fix
+    assert "w.bin" not in result.repo
+
+
+def test_the_limit_is_for_all_files_together(project) -> None:
+    project.put({"a.bin": b"", "b.bin": b""})
+    for name in ("a.bin", "b.bin"):
+        with (project.folder / name).open("r+b") as file:
+            file.truncate(LARGE // 2 + 1_000_000)
+    result = project.export("a = open('a.bin', 'rb').read()\nb = open('b.bin', 'rb').read()", HANDLER + "len(a + b)")
+    assert {"a.bin", "b.bin"} & set(result.repo) == {"a.bin"}
+    assert "RPX232" in [f.code for f in result.findings]
+
+
+MISSING = [
+    "t = open('gone.txt').read()",
+    "with open('gone.txt') as f:\n    t = f.read()",
+    "from pathlib import Path\nt = Path('gone.txt').read_text()",
+    "import numpy as np\nt = np.load('gone.txt')",
+    "import json\nt = json.load(open('gone.txt'))",
+    "NAME = 'gone'\nt = open(f'{NAME}.txt').read()",
+]
+
+
+@pytest.mark.parametrize("opening", MISSING)
+def test_a_missing_file_that_the_start_needs_is_refused(project, opening) -> None:
+    with pytest.raises(ExportRefused) as refusal:
+        project.export(opening, HANDLER + "str(t)")
+    (finding,) = refusal.value.findings
+    assert (finding.code, "gone.txt" in finding.message) == ("RPX230", True)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["import os", "t = open('no.txt').read() if os.path.exists('no.txt') else ''", HANDLER + "t"],
+        ["try:\n    t = open('no.txt').read()\nexcept OSError:\n    t = ''", HANDLER + "t"],
+        ["with open('made.txt', 'w') as f:\n    f.write('a')", "def handler(job):\n    return open('made.txt').read()"],
+        ["def handler(job):\n    return open('/etc/hostname').read()[:0]"],
+        ["def handler(job):\n    return open(job['input']['x']).read() if job['input']['x'] is None else 1"],
+        ["def handler(job):\n    open('out.txt', 'w').write('a')\n    return open('out.txt').read()"],
+    ],
+    ids=["asked for", "caught", "written by a test cell", "of the system", "of the job", "written by the job"],
+)
+def test_what_need_not_be_there_is_not_missed(project, cells) -> None:
+    result = project.export(*cells)
+    assert [f.code for f in result.findings if f.code.startswith("RPX23")] == []
+
+
+def test_what_a_job_writes_is_not_copied(project) -> None:
+    project.put({"out.wav": "old", "cache.csv": "old", "in.txt": "in"})
+    result = project.export(
+        "def handler(job):\n"
+        "    text = open('in.txt').read()\n"
+        "    with open('out.wav', 'wb') as f:\n        f.write(text.encode())\n"
+        "    return open('out.wav').read()"
+    )
+    assert "in.txt" in result.repo
+    assert "out.wav" not in result.repo
+
+
+def test_a_word_that_is_also_a_file_is_no_path(project) -> None:
+    project.put({"x": "no", "model": "no", "data/a.txt": "no"})
+    result = project.export(HANDLER + "[x, 'model', job.get('data')]")
+    assert not {"x", "model", "data/a.txt"} & set(result.repo)
+
+
+def test_the_volume_of_a_pod_is_flagged(project, monkeypatch) -> None:
+    # There is no /workspace here: what matters is how the path begins.
+    monkeypatch.setattr("rp_notebook.export.assets.POD_VOLUME", str(project.other))
+    project.put({"/v.txt": VOCAB})
+    result = project.export("t = open('{other}/v.txt').read()", HANDLER + "t")
+    assert "RPX233" in [f.code for f in result.findings]
+    assert "assets/v.txt" in result.repo
+
+
+def test_a_path_that_only_the_kernel_knows_is_resolved_by_it(project) -> None:
+    project.put({"data/v.txt": VOCAB})
+    cells = ("import os", "D = os.sep.join(['data'])", "words = open(os.path.join(D, 'v.txt')).read().split()")
+    result = project.export(*cells, HANDLER + "words[x]", live=Live({"D": "data"}, {}))
+    assert project.there(result, (2,)) == ["two"]
+
+
+def test_a_path_of_this_machine_that_is_worked_out_is_named(project) -> None:
+    project.put({"/v.txt": VOCAB})
+    cells = ("import os", "D = os.sep.join(['', 'x'])", "words = open(os.path.join(D, 'v.txt')).read().split()")
+    result = project.export(*cells, HANDLER + "words[x]", live=Live({"D": str(project.other)}, {}))
+    assert "RPX237" in [f.code for f in result.findings]
+
+
+def test_the_same_files_give_the_same_bytes(project) -> None:
+    project.put({"d/a.txt": "A", "d/b.txt": "B", "/c.txt": "C"})
+    cells = (
+        "import os",
+        "c = open('{other}/c.txt').read()",
+        HANDLER + "[open(f'd/{n}').read() for n in os.listdir('d')]",
+    )
+    assert dict(project.export(*cells).repo) == dict(project.export(*cells).repo)
