@@ -61,11 +61,19 @@ class Around:
         return carried(slice_, self.places, self.live.namespace if self.live else {}, carrier), carrier
 
     def locate(self, module: str) -> Path | None:
-        """The file of a module: what the kernel has loaded, else what an import would find from the notebook."""
+        """The file of a module: what the kernel has loaded, else what an import would find from the notebook.
+
+        A file that a cell wrote counts, also where it is gone.
+        """
         top = module.split(".")[0]
-        if self.live is not None and getattr(sys.modules.get(top), "__spec__", None) is not None:
-            return located(module)
-        return located(module, [*self.folders, *self.places.all, str(self.places.base)])
+        folders = [*self.folders, *self.places.all, str(self.places.base)]
+        loaded = self.live is not None and getattr(sys.modules.get(top), "__spec__", None) is not None
+        found = located(module) if loaded else located(module, folders)
+        if found is not None or not self.provenance.written:
+            return found
+        inside = "/".join(module.split("."))
+        paths = (Path(folder) / name for folder in folders for name in (f"{inside}.py", f"{inside}/__init__.py"))
+        return next((path for path in paths if path in self.provenance.written), None)
 
     def modules(self, local: LocalCode, files: Carried, carrier: Carrier, *, trust_disk: bool) -> Carried:
         """The assets with what the local modules read, and with what there is to say about the modules.

@@ -59,7 +59,7 @@ class Carrier:
         origin = self.provenance.of(path)
         fix = _ELSEWHERE
         if origin is not None and origin.build is not None:
-            fix = f"write {origin.build.format(path=self.shown(path))} into the Dockerfile"
+            fix = f"write {origin.build.format(path=self.shown(origin.whole or path))} into the Dockerfile"
         told = f"; it came from {origin.said}" if origin is not None and not origin.made else ""
         whole = "" if size > LIMIT else " with the others"
         message = f"{self.shown(path)} ({size / MB:,.0f} MB) is{whole} above {LIMIT / MB:.0f} MB and not copied{told}"
@@ -67,9 +67,8 @@ class Carrier:
 
     def knows_text_of(self, path: Path) -> bool:
         """Whether a `%%writefile` cell says what a file that is gone held."""
-        if path in self.provenance.written:
-            text = self.provenance.written[path][1].encode()
-            self._bodies[path] = None if holds_secret(path, text) or why_secret(path) else text
+        if path in self.provenance.gone:
+            self._bodies[path] = self.provenance.gone[path]
         return self._bodies.get(path) is not None
 
     def carry(self, path: Path, name: str, cell: int | None, line: int | None) -> None:
@@ -92,7 +91,7 @@ class Carrier:
             message = f"{name} may be made by `{origin.said}` in cell {origin.cell}; the file as it is now is copied"
             self._say("RPS113", message, "check that it is whole", cell, line)
         elif origin is not None:
-            build = (origin.build or "").format(path=name)
+            build = (origin.build or "").format(path=self.shown(origin.whole) if origin.whole else name)
             fix = f"to download it at build instead, delete it here and write {build}" if build else ""
             message = f"{name} ({len(body) / MB:,.1f} MB) is copied; it came from {origin.said}"
             self._say("RPX236", message, fix, cell, line, note=True)

@@ -79,7 +79,7 @@ def export_cells(
     assets, carrier = surroundings.assets()
     module = module_of(assets.slice_, declaration)
     # Modules beside the notebook go along, with what they import in turn.
-    local = local_code(module.imports, locate=surroundings.locate)
+    local = local_code(module.imports, locate=surroundings.locate, gone=surroundings.provenance.gone)
     assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
     pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate)
     findings = (*slice_.findings, *assets.findings, *local.findings, *doubts)

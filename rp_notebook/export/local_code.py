@@ -30,13 +30,17 @@ class LocalCode:
 
 
 def local_code(
-    imports: Iterable[str], *, find: Find = importlib.metadata.distributions, locate: Locate = located
+    imports: Iterable[str],
+    *,
+    find: Find = importlib.metadata.distributions,
+    locate: Locate = located,
+    gone: Mapping[Path, bytes] | None = None,
 ) -> LocalCode:
     """Follows dotted module names through the files of this machine that belong to no installed package.
 
     An editable install counts as local: its files are copied. Modules are parsed, not imported; of a package, the
-    modules that are imported and the `__init__.py` above them are taken. A module that is compiled, or does not
-    parse, is a finding.
+    modules that are imported and the `__init__.py` above them are taken. `gone` has the content of
+    files that are no longer there. A module that is compiled, or does not parse, is a finding.
     """
     known = installed(find)
     files: dict[str, bytes] = {}
@@ -56,7 +60,7 @@ def local_code(
         for name, path in found:
             if name not in modules:
                 modules[name] = (_dotted(name), path)
-                body, wanted, trouble = _taken(name, path, locate)
+                body, wanted, trouble = _taken(name, path, locate, gone or {})
                 files |= {name: body} if body is not None else {}
                 findings += trouble
                 waiting += [other for other in wanted if not is_standard(other)]
@@ -92,9 +96,11 @@ def _local_files(module: str, locate: Locate, known: tuple[Installed, ...]) -> I
             yield (f"{stem}/{path.name}" if is_package else f"{stem}.{path.name.partition('.')[2]}"), path
 
 
-def _taken(name: str, path: Path, locate: Locate) -> tuple[bytes | None, list[str], list[Finding]]:
+def _taken(
+    name: str, path: Path, locate: Locate, gone: Mapping[Path, bytes]
+) -> tuple[bytes | None, list[str], list[Finding]]:
     try:
-        body = path.read_bytes()
+        body = path.read_bytes() if path not in gone else gone[path]
     except OSError as error:  # a kernel goes on with a module whose file is gone
         message = f"{name} is imported, and its file cannot be read: {error.strerror}"
         return None, [], [Finding("RPS106", "error", message, "put it back, or take out the import")]

@@ -104,7 +104,7 @@ def stale_modules(
         live = loaded.get(module)
         if live is None or not name.endswith(".py") or name not in local.files:
             continue
-        if Path(str(getattr(live, "__file__", ""))) == path and is_stale(live, path, assigned):
+        if Path(str(getattr(live, "__file__", ""))) == path and is_stale(live, path, local.files[name], assigned):
             message = f"{name} was changed after the kernel loaded it: what ran here is not what would be copied"
             fix = f"reload it (importlib.reload({module})) and run the cells that use it again, or export --trust-disk"
             found.append(Finding("RPS106", "warning" if trust_disk else "error", message, fix))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
@@ -14,6 +14,7 @@ from rp_notebook.export.cells import CellRun
 from rp_notebook.export.clones import Clone, at, clones_by
 from rp_notebook.export.paths import Scope
 from rp_notebook.export.places import Places
+from rp_notebook.export.secret_files import holds_secret, why_secret
 from rp_notebook.export.shell_lines import Command
 from rp_notebook.export.slicing import Dropped, Kept
 from rp_notebook.jobs.masking import secrets_in
@@ -46,14 +47,15 @@ _ONLY_LOOKS = frozenset(
 
 @dataclass(frozen=True)
 class Origin:
-    """How a file came to be there: in which cell, from which address or command; `build` are lines for a Dockerfile
-    that fetch it as `{path}`, where that needs no key.
+    """How a file came to be there: in which cell, from which address or command; `build` is a line for a Dockerfile
+    that fetches it as `{path}`, where that needs no key. `whole` is the folder that was fetched, None for a file.
     """
 
     cell: int
     said: str
     build: str | None = None
     made: bool = False  # by a command that is no download
+    whole: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,16 @@ class Provenance:
 
     def of(self, path: Path) -> Origin | None:
         """The origin of a file, or of the nearest folder above it that has one."""
-        return next((self.origins[one] for one in (path, *path.parents) if one in self.origins), None)
+        if path in self.origins:
+            return self.origins[path]
+        above = next((one for one in path.parents if one in self.origins), None)
+        return replace(self.origins[above], whole=above) if above is not None else None
+
+    @property
+    def gone(self) -> dict[Path, bytes]:
+        """The content of files that cells wrote and that are no longer there."""
+        texts = {path: text.encode() for path, (_, text) in self.written.items() if not path.exists()}
+        return {path: body for path, body in texts.items() if why_secret(path) is None and not holds_secret(path, body)}
 
     def clone_of(self, path: Path) -> Clone | None:
         """The clone that a file lies in."""
@@ -136,8 +147,9 @@ def _told_by(command: Command) -> Iterator[tuple[str, Origin]]:
         # Whatever else a command was given or sent to, it may have made.
         given = () if command.name in _ONLY_LOOKS else words
         for word in [*command.outputs, *given]:
-            if not word.startswith("-") and "://" not in word and len(word) > 1 and word not in (".", "..", "/", "~"):
-                yield word.partition("=")[2] or word, Origin(command.cell, command.name, made=True)
+            name = word.partition("=")[2] if word.startswith("-") else word
+            if "://" not in name and len(name) > 1 and name not in ("..", "/"):
+                yield name, Origin(command.cell, command.name, made=True)
 
 
 def _downloaded(command: Command) -> Iterator[tuple[str, Origin]]:

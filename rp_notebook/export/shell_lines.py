@@ -49,6 +49,9 @@ def commands_of(
         if "get_ipython()" in statement.text:
             found += [c for text in _in_statement(statement.text) for c in _split(text, statement.cell, values)]
     for cell in cells:
+        # In blocks they are no statements of their own.
+        lines = [line.strip() for line in cell.text.splitlines() if line[:1].isspace() and line.strip().startswith("!")]
+        found += [command for line in lines for command in _split(line[1:], cell.number, values)]
         if cell.text.lstrip().startswith("%%"):
             found += [c for text in _in_cell(cell.text) for c in _split(text, cell.number, values)]
     return tuple(sorted(found, key=lambda command: command.cell))

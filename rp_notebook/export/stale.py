@@ -13,21 +13,20 @@ from typing import Any
 _STAMP = 16  # bytes at the head of a compiled file: magic, flags, time and size of the source (PEP 552)
 
 
-def is_stale(module: ModuleType, path: Path, assigned: Container[str] = ()) -> bool:
-    """Whether the file has changed since the module was loaded, as far as its code or its plain constants show it.
+def is_stale(module: ModuleType, path: Path, source: bytes, assigned: Container[str] = ()) -> bool:
+    """Whether `source`, the text of the module's file, has changed since the module was loaded.
 
+    As far as its code shows it, or its plain constants where Python kept no compiled file.
     Comments and blank lines do not count. `assigned` are the attributes that the notebook itself sets.
     """
     try:
-        source = path.read_bytes()
-        stat = path.stat()
         fresh = compile(source, str(path), "exec", dont_inherit=True)
-    except (OSError, SyntaxError, ValueError):
+    except (SyntaxError, ValueError):
         return True  # what is loaded was read from something else
     left = _left_by_python(module)
     if left is None:
         return _functions_differ(module, fresh, path) or _constants_differ(module, source, assigned)
-    if left[0] != (int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF):
+    if left[0] != _stamp_of(path):
         return _shape(left[1]) != _shape(fresh)
     return _functions_differ(module, fresh, path)  # another process may have compiled the file as it is now
 
@@ -44,6 +43,14 @@ def _left_by_python(module: ModuleType) -> tuple[tuple[int, int], CodeType] | No
     code = marshal.loads(body[_STAMP:])
     stamp = (int.from_bytes(body[8:12], "little"), int.from_bytes(body[12:16], "little"))
     return (stamp, code) if isinstance(code, CodeType) else None
+
+
+def _stamp_of(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:  # the file is gone, and its text is known from elsewhere
+        return None
+    return int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF
 
 
 def _shape(code: CodeType) -> tuple[Any, ...]:
