@@ -21,11 +21,12 @@ from rp_notebook.export.installs import Asked, apt_of, asked_of
 from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import LocalCode
 from rp_notebook.export.manifest import MANIFEST
-from rp_notebook.export.module_files import clone_findings, stale_modules, take_module_files
+from rp_notebook.export.module_files import module_findings, stale_modules, take_module_files
 from rp_notebook.export.paths import Scope
-from rp_notebook.export.places import Places, is_search_path, places_of, searched
+from rp_notebook.export.places import Places, places_of
 from rp_notebook.export.provenance import Provenance, provenance_of
 from rp_notebook.export.repo import HANDLER, JOBS, TEST_INPUT
+from rp_notebook.export.search_paths import searched, without_search_paths
 from rp_notebook.export.shell_lines import Command, commands_of
 from rp_notebook.export.shelves import Shelves
 from rp_notebook.export.slicing import Dropped, Kept, Slice
@@ -56,7 +57,7 @@ class Around:
 
     def assets(self) -> tuple[Carried, Carrier]:
         """The files that the slice opens, and who goes on taking files into the same repository."""
-        slice_ = _without_search_paths(self.slice_, self.folders)
+        slice_ = without_search_paths(self.slice_, _scope(self.slice_.kept, self.live))
         carrier = Carrier(self.places.base, Shelves(self.places.base, _OWN), self.provenance)
         return carried(slice_, self.places, self.live.namespace if self.live else {}, carrier), carrier
 
@@ -88,7 +89,7 @@ class Around:
         errors = [f for f in [*carrier.findings, *found, *local.findings] if f.severity == "error" and f.code in _STOP]
         if errors:
             raise ExportRefused(errors)
-        found += clone_findings(local, carrier)
+        found += module_findings(local, self.provenance)
         return replace(files, files=dict(carrier.files), findings=(*carrier.findings, *found))
 
 
@@ -130,18 +131,3 @@ def _read(places: Places, command: Command, name: str) -> str | None:
         if path.is_file():
             return path.read_text("utf-8", "replace")
     return None
-
-
-def _without_search_paths(slice_: Slice, folders: Sequence[str]) -> Slice:
-    """The slice without the statements that add folders of this machine to `sys.path`: their modules are copied."""
-    moved = [k for k in slice_.kept if folders and not k.guarded and is_search_path(ast.parse(k.text).body[0])]
-    if not moved:
-        return slice_
-    kept = [k for k in slice_.kept if k not in moved]
-    used = {n.id for k in kept for n in ast.walk(parsed_text(k.text, k.indent or None)) if isinstance(n, ast.Name)}
-    idle = [k for k in kept if k.text.strip() in ("import sys", "import site") and k.text.split()[1] not in used]
-    gone = tuple(
-        Dropped(k.cell, k.cell_id, k.line, k.last_line, k.text, "modules from there are copied beside handler.py")
-        for k in (*moved, *idle)
-    )
-    return replace(slice_, kept=tuple(k for k in kept if k not in idle), dropped=(*slice_.dropped, *gone))

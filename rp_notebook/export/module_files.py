@@ -15,6 +15,7 @@ from rp_notebook.export.local_code import LocalCode
 from rp_notebook.export.opened import Opened, origins_of
 from rp_notebook.export.paths import Scope
 from rp_notebook.export.places import Places
+from rp_notebook.export.provenance import Provenance
 from rp_notebook.export.resolving import Found, found_by
 from rp_notebook.export.secret_files import below
 from rp_notebook.export.stale import is_stale
@@ -111,12 +112,19 @@ def stale_modules(
     return found
 
 
-def clone_findings(local: LocalCode, carrier: Carrier) -> list[Finding]:
-    """A note for each cloned repository that modules were copied from."""
-    clones = {c for _, path in local.modules.values() if (c := carrier.provenance.clone_of(path)) is not None}
+def module_findings(local: LocalCode, provenance: Provenance) -> list[Finding]:
+    """The cloned repositories that modules were copied from, and modules that are not as a cell wrote them."""
     found = []
+    clones = {c for _, path in local.modules.values() if (c := provenance.clone_of(path)) is not None}
     for clone in sorted(clones, key=lambda one: one.url):
         commit = f" at commit {clone.commit}" if clone.commit else ""
         message = f"modules of {clone.url}{commit} are copied"
         found.append(Finding("RPX238", "note", message, "mind its licence", clone.cell))
+    for name, (_, path) in local.modules.items():
+        cell, text = provenance.written.get(path, (0, ""))
+        if cell and text.encode() != local.files.get(name, b""):
+            message = f"{name} was changed since cell {cell} wrote it; the file as it is now is copied"
+            found.append(
+                Finding("RPX235", "warning", message, f"run cell {cell} again if that is what you mean", cell, 1)
+            )
     return found

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.magics import command_in, peeled
-from rp_notebook.export.paths import Scope
-from rp_notebook.export.slicing import Dropped, Kept
 
 
 @dataclass(frozen=True)
@@ -78,44 +76,3 @@ def _entered(text: str) -> list[str]:
             value = call.args[0]
             found += [value.value] if isinstance(value, ast.Constant) and isinstance(value.value, str) else []
     return found
-
-
-def is_search_path(node: ast.stmt) -> ast.Call | None:
-    """The call of a statement that only adds folders to `sys.path`."""
-    call = node.value if isinstance(node, ast.Expr) else None
-    if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-        adds = call.func.attr in ("append", "insert", "extend") and ast.unparse(call.func.value) == "sys.path"
-        if adds or ast.unparse(call.func) in ("site.addsitedir",):
-            return call
-    return None
-
-
-def searched(statements: Iterable[Kept | Dropped], scope: Scope, places: Places) -> tuple[str, ...]:
-    """The folders that statements, kept or not, added to the search path of imports, the first to be searched first."""
-    first: list[str] = []
-    last: list[str] = []
-    for statement in statements:
-        if "sys.path" not in statement.text and "addsitedir" not in statement.text:
-            continue
-        try:
-            body = ast.parse(statement.text).body
-        except SyntaxError:  # it stood in a block
-            continue
-        for call in [
-            c
-            for node in body
-            for inner in ast.walk(node)
-            if isinstance(inner, ast.stmt)
-            for c in [is_search_path(inner)]
-            if c
-        ]:
-            given = [
-                item for arg in call.args for item in (arg.elts if isinstance(arg, ast.List | ast.Tuple) else [arg])
-            ]
-            for text in (t.text for item in given for t in scope.texts(item) if t.whole):
-                at = places.found_from(statement.cell, later=False)
-                folders = [os.path.normpath(Path(cwd) / text) for cwd in at]
-                found = next((f for f in folders if Path(f).is_dir()), None)
-                if found is not None:
-                    (first if ast.unparse(call.func).endswith("insert") else last).append(found)
-    return tuple(dict.fromkeys([*reversed(first), *last]))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import importlib.util
 import marshal
+import os
+import sys
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-_STAMP = 16  # bytes at the head of a compiled file: magic, flags, time and size of the source (PEP 552)
+_HEAD = 16  # bytes at the head of a compiled file: magic, flags, time and size of the source (PEP 552)
 
 
 def is_stale(module: ModuleType, path: Path, source: bytes, assigned: Container[str] = ()) -> bool:
@@ -24,33 +26,23 @@ def is_stale(module: ModuleType, path: Path, source: bytes, assigned: Container[
     except (SyntaxError, ValueError):
         return True  # what is loaded was read from something else
     left = _left_by_python(module)
-    if left is None:
-        return _functions_differ(module, fresh, path) or _constants_differ(module, source, assigned)
-    if left[0] != _stamp_of(path):
-        return _shape(left[1]) != _shape(fresh)
-    return _functions_differ(module, fresh, path)  # another process may have compiled the file as it is now
+    if left is not None and _shape(left) != _shape(fresh):
+        return True
+    # Another process may have compiled the file as it is now.
+    return _functions_differ(module, fresh, path) or (left is None and _constants_differ(module, source, assigned))
 
 
-def _left_by_python(module: ModuleType) -> tuple[tuple[int, int], CodeType] | None:
-    """Time and size of the source when Python last compiled it, and the code, from the file that it keeps of that."""
-    cached = getattr(module, "__cached__", None)
+def _left_by_python(module: ModuleType) -> CodeType | None:
+    """The code of a module as Python keeps it on the disk, None where it keeps none, or an old one."""
+    cached = Path(getattr(module, "__cached__", None) or os.devnull)
+    if sys.dont_write_bytecode or not os.access(cached.parent, os.W_OK):
+        return None
     try:
-        body = Path(cached).read_bytes() if cached else b""
-    except OSError:  # it may be told to keep none
+        body = cached.read_bytes()
+    except OSError:
         return None
-    if body[:4] != importlib.util.MAGIC_NUMBER or int.from_bytes(body[4:8], "little"):  # else by hash, not by time
-        return None
-    code = marshal.loads(body[_STAMP:])
-    stamp = (int.from_bytes(body[8:12], "little"), int.from_bytes(body[12:16], "little"))
-    return (stamp, code) if isinstance(code, CodeType) else None
-
-
-def _stamp_of(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:  # the file is gone, and its text is known from elsewhere
-        return None
-    return int(stat.st_mtime) & 0xFFFFFFFF, stat.st_size & 0xFFFFFFFF
+    code = marshal.loads(body[_HEAD:]) if body[:4] == importlib.util.MAGIC_NUMBER else None
+    return code if isinstance(code, CodeType) else None
 
 
 def _shape(code: CodeType) -> tuple[Any, ...]:
