@@ -296,6 +296,96 @@ FOUND = [
     ),
 ]
 
+NET = """\
+import torch
+net = torch.nn.Linear(2, 1)"""
+# As FOUND, for files that a library writes; the modules are needed here.
+LIBRARIES = [
+    (
+        "a state dict",
+        ("torch",),
+        "import torch\nnet = torch.nn.Linear(2, 1)\ntorch.save(net.state_dict(), 'w.pt')",
+        [
+            NET,
+            "sd = torch.load('w.pt')",
+            "sd",
+            "msg = net.load_state_dict(sd)\nprint(msg)",
+            "net.eval()",
+            "out = net(torch.ones(2))",
+        ],
+        "net(torch.ones(2) * x).item()",
+        {"w.pt"},
+    ),
+    (
+        "a downloaded state dict",
+        ("torch",),
+        "import torch, os\nos.mkdir('w')\nnet = torch.nn.Linear(2, 1)\ntorch.save(net.state_dict(), 'w/w.pt')",
+        [NET, "net.load_state_dict(torch.load(f'w/{\"w\"}.pt'))"],
+        "net(torch.ones(2) * x).item()",
+        {"w/w.pt"},
+    ),
+    (
+        "safetensors",
+        ("safetensors", "numpy"),
+        "import numpy as np\nfrom safetensors.numpy import save_file\nsave_file({'w': np.ones(3)}, 'm.safetensors')",
+        ["from safetensors.numpy import load_file", "w = load_file('m.safetensors')"],
+        "float(w['w'][x])",
+        {"m.safetensors"},
+    ),
+    (
+        "joblib",
+        ("joblib",),
+        "import joblib\njoblib.dump({'a': 1}, '../elsewhere.joblib')",
+        ["import joblib", "m = joblib.load('{folder}/../elsewhere.joblib')"],
+        "m['a'] + x",
+        {"assets/elsewhere.joblib"},
+    ),
+    (
+        "an absolute table",
+        ("pandas",),
+        (
+            "import pandas as pd, os\nos.makedirs('../elsewhere', exist_ok=True)\n"
+            "pd.DataFrame({'a': [1, 2], 'b': [3, 4]}).to_csv('../elsewhere/data.csv')"
+        ),
+        ["import pandas as pd", "df = pd.read_csv('{other}/data.csv')", "lut = dict(zip(df.a, df.b))", "df.head()"],
+        "int(lut[x + 1])",
+        {"assets/data.csv"},
+    ),
+    (
+        "a local model folder",
+        ("json",),
+        (
+            "import os\nos.mkdir('tiny')\nfor n, t in {'config.json': '[1, 2]', 'w.bin': 'w'}.items():\n"
+            "    open('tiny/' + n, 'w').write(t)"
+        ),
+        [
+            "import json",
+            (
+                "class Model:\n    @classmethod\n    def from_pretrained(cls, where):\n        m = cls()\n"
+                "        m.c = json.load(open(where + '/config.json'))\n        return m"
+            ),
+            "model = Model.from_pretrained('./tiny')",
+        ],
+        "model.c[x]",
+        {"tiny/config.json", "tiny/w.bin"},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("modules", "make", "cells", "answer", "copied"), [row[1:] for row in LIBRARIES], ids=[row[0] for row in LIBRARIES]
+)
+def test_what_libraries_read_is_found_with_the_project_gone(project, modules, make, cells, answer, copied) -> None:
+    for module in modules:
+        pytest.importorskip(module)
+    project.other.mkdir()
+    project.here(make, "def handler(job): return 0", inputs=(0,))
+    result = project.export(*cells, HANDLER + answer)
+    assert copied <= set(result.repo)
+    assert str(project.root) not in result.module
+    here = project.here(*cells, HANDLER + answer, inputs=(0, 1))
+    assert project.there(result, (0, 1)) == here
+
 
 def lay_out(project, files) -> None:
     made = dict(files)
