@@ -51,13 +51,14 @@ class Around:
     live: Live | None
     places: Places
     provenance: Provenance
+    scope: Scope
     folders: tuple[str, ...]
     asked: tuple[Asked, ...]
     apt: tuple[str, ...]
 
     def assets(self) -> tuple[Carried, Carrier]:
         """The files that the slice opens, and who goes on taking files into the same repository."""
-        slice_ = without_search_paths(self.slice_, _scope(self.slice_.kept, self.live))
+        slice_ = without_search_paths(self.slice_, self.scope)
         carrier = Carrier(self.places.base, Shelves(self.places.base, _OWN), self.provenance)
         return carried(slice_, self.places, self.live.namespace if self.live else {}, carrier), carrier
 
@@ -107,6 +108,7 @@ def around(cells: Sequence[CellRun], slice_: Slice, folder: Path | None, live: L
         live,
         places,
         provenance_of(cells, commands, statements, scope, places),
+        scope,
         searched(statements, scope, places),
         asked_of(commands, partial(_read, places)),
         apt_of(commands),

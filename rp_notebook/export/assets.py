@@ -6,6 +6,7 @@ import ast
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,24 @@ class Assets:
         self._nodes = [parsed_text(k.text, k.indent if k.guarded else None) for k in slice_.kept]
         self._scope = Scope(bound_in(self._nodes, outermost=True), live)
         self._edits: dict[int, dict[int, Edit]] = {}
-        self._owner: dict[int, int] = {}
-        self._above: dict[int, ast.AST] = {}
-        for number, node in enumerate(self._nodes):
-            for part in ast.walk(node):
-                self._owner[id(part)] = number
-                self._above.update((id(child), part) for child in ast.iter_child_nodes(part))
-        self._here = here(name for node in self._nodes for part in ast.walk(node) for name in _bound(part))
         self._folder = ""  # the worker's working directory, in the repository
         self._written: set[str] = set()
+
+    @cached_property
+    def _owner(self) -> dict[int, int]:
+        """The statement that each node is a part of."""
+        return {id(part): number for number, node in enumerate(self._nodes) for part in ast.walk(node)}
+
+    @cached_property
+    def _above(self) -> dict[int, ast.AST]:
+        """The node that each node is directly a part of."""
+        parts = (part for node in self._nodes for part in ast.walk(node))
+        return {id(child): part for part in parts for child in ast.iter_child_nodes(part)}
+
+    @cached_property
+    def _here(self) -> str:
+        """How the repository's folder is written."""
+        return here(name for node in self._nodes for part in ast.walk(node) for name in _bound(part))
 
     def carried(self) -> Carried:
         """All of it."""
@@ -79,6 +89,8 @@ class Assets:
             return
         line = kept.numbers[min(use.line, len(kept.numbers)) - 1] if kept.numbers else None
         found = [one for one in found_by(use, folders) if str(one.path) not in self._written]
+        if len(found) > 1 and use.kind != "mention" and not self._carrier.fits(found, kept.cell, line):
+            return
         for one in found:
             if self._carrier.takes(one.path, kept.cell, line, needed=use.certain):
                 self._place(one, kept, line)
@@ -105,7 +117,7 @@ class Assets:
                     relative = os.path.normpath(os.path.join(self._folder, text.text))  # noqa: PTH118 (of the repository)
                     if text.text.startswith("/") or relative.startswith(".."):
                         self._folder = self._carrier.shelves.folder(path)
-                        self._edit(text.anchor, self._folder, "")
+                        self._edit(text.anchor, text.said, self._folder, "")
                     else:
                         self._folder = "" if relative == "." else relative
                     return
@@ -131,17 +143,19 @@ class Assets:
             inside = "/".join([*([target] if target else []), path.relative_to(folder).as_posix()])
             name = self._carrier.shelves.as_written(path, inside) or self._carrier.shelves.place(path)
             tail = "/" if text.said.endswith("/") else "" if folder == said else f"/{said.name}"
-        if self._edit(text.anchor, target, tail):
+        if self._edit(text.anchor, text.said, target, tail):
             self._carrier.carry(path, name, kept.cell, line)
             self._carrier.say_moved(path, name, kept.cell, line, pod=text.text.startswith(f"{POD_VOLUME}/"))
         else:
             self._carrier.say_unwritten(path, kept.cell, line)
 
-    def _edit(self, anchor: ast.expr | None, name: str, tail: str) -> bool:
+    def _edit(self, anchor: ast.expr | None, said: str, name: str, tail: str) -> bool:
         owner = self._owner.get(id(anchor))
         if anchor is None or owner is None:
             return False
         kept = self._slice.kept[owner]
+        if isinstance(anchor, ast.Constant) and said and str(anchor.value).startswith(said):
+            tail += str(anchor.value)[len(said) :]  # of a format: what stands behind its first field
         edit = edit_of(anchor, name, tail, kept.text, self._above, self._here)
         if edit is not None:
             self._edits.setdefault(owner, {}).setdefault(id(edit[0]), edit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -25,9 +26,9 @@ def bound_in(nodes: Iterable[ast.AST], *, outermost: bool) -> dict[str, list[Bou
     Of the outermost scope they hold what methods and class bodies assign to attributes, too.
     """
     bound: dict[str, list[Bound]] = {}
-    todo = list(nodes)
+    todo = deque(nodes)
     while todo:
-        node = todo.pop(0)
+        node = todo.popleft()
         inner = isinstance(node, (*DEFINITION, ast.Lambda))
         for name, value in [*_bindings(node), *(_attributes(node) if inner and outermost else [])]:
             bound.setdefault(name, []).append(value)

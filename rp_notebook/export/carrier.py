@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from rp_notebook.export.file_tables import POD_VOLUME, WORKER_VOLUME
 from rp_notebook.export.provenance import Provenance
+from rp_notebook.export.resolving import Found
 from rp_notebook.export.secret_files import holds_secret, why_secret
 from rp_notebook.export.shelves import Shelves
 from rp_notebook.jobs.finding import Finding, Severity
@@ -13,6 +16,7 @@ from rp_notebook.jobs.payload import MB
 
 # For one file and for all of them: GitHub takes no larger file, and an image is quicker to build and to start without.
 LIMIT = 100 * MB
+MOST_FILES = 2000  # of one folder: more are a data set, and one COPY of the Dockerfile could not name them
 _ELSEWHERE = "let the Dockerfile download it, or put it on a network volume and read it below " + WORKER_VOLUME
 
 
@@ -27,6 +31,20 @@ class Carrier:
         self._base = base
         self._bodies: dict[Path, bytes | None] = {}
         self._total = 0
+
+    def fits(self, found: Sequence[Found], cell: int | None, line: int | None) -> bool:
+        """Whether the files of a folder may be carried as a whole; that they may not is one finding."""
+        new = [one.path for one in found if one.path not in self._bodies and why_secret(one.path) is None]
+        size = sum(path.stat().st_size for path in new)
+        if len(new) <= MOST_FILES and self._total + size <= LIMIT:
+            return True
+        folder = Path(os.path.commonpath([one.path.parent for one in found]))
+        limits = f"{LIMIT / MB:.0f} MB or {MOST_FILES:,} files"
+        message = f"{self.shown(folder)} ({len(new):,} files, {size / MB:,.0f} MB) is above {limits} and not copied"
+        origin = self.provenance.of(folder)
+        built = origin.build.format(path=self.shown(origin.whole or folder)) if origin and origin.build else ""
+        self._say("RPX232", message, f"write {built} into the Dockerfile" if built else _ELSEWHERE, cell, line)
+        return False
 
     def takes(self, path: Path, cell: int | None, line: int | None, *, needed: bool = False) -> bool:
         """Whether a file may be carried; why not is a finding, an error where the import `needed` it."""

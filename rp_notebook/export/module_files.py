@@ -30,9 +30,8 @@ def take_module_files(local: LocalCode, carrier: Carrier, places: Places, folder
     for name, (_, path) in local.modules.items():
         if not name.endswith(".py") or name not in local.files:
             continue
-        text = local.files[name].decode("utf-8", "replace")
         try:
-            tree = ast.parse(text)
+            tree = ast.parse(local.files[name])
         except (SyntaxError, ValueError):  # it is a finding of its own
             continue
         _take_opened(tree, name, path, carrier, places, folder)

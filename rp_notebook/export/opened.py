@@ -157,9 +157,8 @@ class Opened(ast.NodeVisitor):
                 self._add("folder", part, call=leaf)
         else:
             self._add("mention", node)
-        if leaf in LOOKUPS:
-            args = [part for part in args if not isinstance(part, ast.Constant)]
-        for part in [func, *args]:
+        looked_up = leaf in LOOKUPS and args and isinstance(args[0], ast.Constant)
+        for part in [func, *(args[1:] if looked_up else args)]:
             self.visit(part)
 
     def _opened(self, node: ast.Call, leaf: str, owner: ast.expr | None) -> None:

@@ -66,11 +66,14 @@ def renamed(text: Text, how: str, other: Text) -> Text:
     return below(parent(text), Text(HOLE))
 
 
-def holed(form: str, mark: str) -> str:
+def holed(form: Text, mark: str) -> Text:
     """A format's text with a hole for each field; its fields begin with `mark`, `{` or `%`."""
-    parts = form.split(mark)
-    tails = [part.partition("}")[2] if mark == "{" else part.lstrip("0123456789.-")[1:] for part in parts[1:]]
-    return HOLE.join([parts[0], *tails])
+    parts = form.text.split(mark)
+    behind = "}" if mark == "{" else ")"
+    tails = [part.partition(behind)[2] if mark == "{" or part.startswith("(") else part for part in parts[1:]]
+    if mark == "%":
+        tails = [tail.lstrip("0123456789.-")[1:] for tail in tails]
+    return Text(HOLE.join([parts[0], *tails]), form.anchor, form.said.split(mark)[0])
 
 
 def of_value(value: Any) -> list[Text]:

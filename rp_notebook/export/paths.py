@@ -49,8 +49,8 @@ class Scope:
                     yield from (added(one, other) for other in self._known_or_hole(right, depth))
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 yield from self._joined([left, right], depth)
-            case ast.BinOp(left=ast.Constant(value=str() as form) as written, op=ast.Mod()):
-                yield Text(holed(form, "%"), written, form.split("%")[0])
+            case ast.BinOp(left=left, op=ast.Mod()):
+                yield from (holed(text, "%") for text in self.texts(left, depth))
             case ast.IfExp(body=one, orelse=other):
                 yield from [*self.texts(one, depth), *self.texts(other, depth)]
             case ast.BoolOp(values=values):
@@ -201,7 +201,7 @@ class Scope:
         elif leaf in ("with_suffix", "with_name") and owner is not None and args:
             for text in self.texts(owner, depth):
                 yield from (renamed(text, leaf, other) for other in self.texts(args[0], depth))
-        elif leaf == "format" and isinstance(owner, ast.Constant) and isinstance(owner.value, str):
-            yield Text(holed(owner.value, "{"), owner, owner.value.split("{")[0])
+        elif leaf == "format" and owner is not None:
+            yield from (holed(text, "{") for text in self.texts(owner, depth))
         elif dotted.endswith(("environ.get", "getenv")) and len(args) > 1:
             yield from self.texts(args[1], depth)

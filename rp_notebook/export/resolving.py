@@ -15,7 +15,6 @@ from rp_notebook.export.path_texts import HOLE, Text
 from rp_notebook.export.secret_files import below
 
 _WILDCARDS = frozenset("*?[")
-MOST_FILES = 2000  # in one folder: more are a data set, which belongs on a volume
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def found_by(use: Use, folders: Iterable[str]) -> list[Found]:
         if "://" in text.text or is_elsewhere(text.text):
             continue
         for cwd in folders:
-            paths = sorted(_files(use, text.text, cwd))[:MOST_FILES]
+            paths = sorted(_files(use, text.text, cwd))
             if paths:
                 found += [Found(path, text, cwd) for path in paths]
                 break
@@ -77,9 +76,10 @@ def _matching(text: str, cwd: str) -> Iterator[Path]:
 
 
 def _globbed(pattern: str) -> Iterator[Path]:
+    start = len(Path(pattern.partition("*")[0]).parts)
     for name in glob.iglob(pattern, recursive=True):  # noqa: PTH207 (the pattern is a text)
         path = Path(name)
-        if path.is_file() and not LEFT_BEHIND & set(path.parts):
+        if path.is_file() and not LEFT_BEHIND & set(path.parts[max(start - 1, 0) :]):
             yield path
 
 

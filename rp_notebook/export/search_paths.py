@@ -14,6 +14,8 @@ from rp_notebook.export.paths import Scope
 from rp_notebook.export.places import Places
 from rp_notebook.export.slicing import Dropped, Kept, Slice
 
+_WORDS = ("sys.path", "addsitedir")
+
 
 def is_search_path(node: ast.stmt) -> ast.Call | None:
     """The call of a statement that only adds folders to `sys.path`."""
@@ -39,7 +41,7 @@ def searched(statements: Iterable[Kept | Dropped], scope: Scope, places: Places)
 
 
 def _calls(text: str) -> Iterator[ast.Call]:
-    if "sys.path" not in text and "addsitedir" not in text:
+    if not any(word in text for word in _WORDS):
         return
     try:
         tree = ast.parse(text)
@@ -62,7 +64,8 @@ def without_search_paths(slice_: Slice, scope: Scope) -> Slice:
     moved = [
         k
         for k in slice_.kept
-        if not k.guarded
+        if any(word in k.text for word in _WORDS)
+        and not k.guarded
         and _only_adds(ast.parse(k.text).body[0])
         and all([*_texts(call, scope)] for call in _calls(k.text))
     ]

@@ -289,6 +289,110 @@ FOUND = [
         {"a.txt", "b.txt"},
     ),
     (
+        "a percent format of an absolute path",
+        {"/d/a.txt": "A"},
+        ["def get(n):\n    return open('{other}/d/%s.txt' % n).read()", HANDLER + "get('a')"],
+        {"assets/d/a.txt"},
+    ),
+    (
+        "a format method of an absolute path",
+        {"/d/a.txt": "A"},
+        [
+            "P = '{other}/d/{}.txt'",
+            "def get(n):\n    return open(P.format(n)).read()",
+            HANDLER + "[get('a'), open('{other}/d/{}.txt'.format('a')).read()]",
+        ],
+        {"assets/d/a.txt"},
+    ),
+    (
+        "a default of a job's key",
+        {"v.txt": VOCAB, "/w.txt": VOCAB},
+        [
+            "import os",
+            (
+                "def handler(job):\n    p = job['input'].get('path', 'v.txt')\n"
+                "    q = os.environ.get('NOT_SET', '{other}/w.txt')\n    return [open(p).read(), open(q).read()]"
+            ),
+        ],
+        {"v.txt", "assets/w.txt"},
+    ),
+    (
+        "glob.glob",
+        {"texts/a.txt": "A", "texts/b.txt": "B", "texts/c.md": "C"},
+        ["import glob", "all = [open(p).read() for p in sorted(glob.glob('texts/*.txt'))]", HANDLER + "all[x]"],
+        {"texts/a.txt", "texts/b.txt"},
+    ),
+    (
+        "glob.glob elsewhere",
+        {"/texts/a.txt": "A", "/texts/b.txt": "B", "/texts/c.md": "C"},
+        ["import glob", "all = [open(p).read() for p in sorted(glob.glob('{other}/texts/*.txt'))]", HANDLER + "all[x]"],
+        {"assets/texts/a.txt", "assets/texts/b.txt"},
+    ),
+    (
+        "iterdir",
+        {"texts/a.txt": "A", "texts/b.txt": "B"},
+        ["from pathlib import Path", "D = Path('texts')", HANDLER + "sorted(p.name for p in D.iterdir())"],
+        {"texts/a.txt", "texts/b.txt"},
+    ),
+    (
+        "keyword and archive",
+        {"n.txt": "1 2", "z.zip": b"PK\x05\x06" + bytes(18)},
+        [
+            "import numpy as np, zipfile",
+            "n = np.loadtxt(fname='n.txt')",
+            HANDLER + "[float(n[x]), zipfile.ZipFile('z.zip').namelist()]",
+        ],
+        {"n.txt", "z.zip"},
+    ),
+    (
+        "a table with a path elsewhere",
+        {"/v.txt": VOCAB},
+        ["CONFIG = {'path': '{other}/v.txt', 'n': 1}", HANDLER + "open(CONFIG['path']).read().split()[x]"],
+        {"assets/v.txt"},
+    ),
+    (
+        "an object with a path elsewhere",
+        {"/v.txt": VOCAB},
+        [
+            "from types import SimpleNamespace",
+            "cfg = SimpleNamespace(path='{other}/v.txt')",
+            HANDLER + "open(cfg.path).read().split()[x]",
+        ],
+        {"assets/v.txt"},
+    ),
+    (
+        "a dataclass with a path",
+        {"d/v.txt": VOCAB},
+        [
+            "from dataclasses import dataclass\nfrom pathlib import Path",
+            "@dataclass\nclass C:\n    root: Path = Path('d')",
+            "cfg = C()",
+            HANDLER + "(cfg.root / 'v.txt').read_text().split()[x]",
+        ],
+        {"d/v.txt"},
+    ),
+    (
+        "the opening method of a path elsewhere",
+        {"/v.txt": VOCAB},
+        [
+            "from pathlib import Path",
+            "with Path('{other}/v.txt').open() as f:\n    words = f.read().split()",
+            HANDLER + "words[x]",
+        ],
+        {"assets/v.txt"},
+    ),
+    (
+        "two folders with one name in them",
+        {"a/v.txt": "A", "b/v.txt": "B"},
+        [
+            "import os",
+            "ta = open(os.path.join('a', 'v.txt')).read()",
+            "tb = open(os.path.join('b', 'v.txt')).read()",
+            HANDLER + "[ta, tb]",
+        ],
+        {"a/v.txt", "b/v.txt"},
+    ),
+    (
         "a text over two lines",
         {"/v.txt": VOCAB},
         ["words = open('{other}'\n             '/v.txt').read().split()", "LAST = 3", HANDLER + "[words[x], LAST]"],
@@ -524,6 +628,34 @@ def test_the_limit_is_for_all_files_together(project) -> None:
     result = project.export("a = open('a.bin', 'rb').read()\nb = open('b.bin', 'rb').read()", HANDLER + "len(a + b)")
     assert {"a.bin", "b.bin"} & set(result.repo) == {"a.bin"}
     assert "RPX232" in [f.code for f in result.findings]
+
+
+def test_a_folder_above_the_limit_is_one_finding(project) -> None:
+    project.put({f"d/{n}.bin": b"" for n in range(3)})
+    for n in range(3):
+        with (project.folder / f"d/{n}.bin").open("r+b") as file:
+            file.truncate(LARGE // 2)
+    result = project.export("import os", HANDLER + "os.listdir('d')")
+    (finding,) = [f for f in result.findings if f.code == "RPX232"]
+    assert "d (3 files, 152 MB)" in finding.message
+    assert not any(name.startswith("d/") for name in result.repo)
+
+
+def test_files_of_one_name_in_two_working_directories_are_told_apart(project) -> None:
+    project.put({"a/v.txt": "A", "b/v.txt": "B"})
+    cells = ("%cd a", "ta = open('v.txt').read()", "%cd ../b", "tb = open('v.txt').read()", HANDLER + "[ta, tb]")
+    assert project.there(project.export(*cells), (1,)) == [["A", "B"]]
+
+
+def test_a_path_in_a_guarded_block_is_rewritten_too(project) -> None:
+    project.put({"/v.txt": VOCAB})
+    result = project.export(
+        HANDLER + "x",
+        "import runpod\nif __name__ == '__main__':\n    words = open('{other}/v.txt').read()\n    print(words)\n"
+        "    runpod.serverless.start({'handler': handler})",
+    )
+    assert "assets/v.txt" in result.repo or "words" not in result.module
+    assert str(project.root) not in result.module
 
 
 MISSING = [
