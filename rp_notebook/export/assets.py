@@ -100,7 +100,8 @@ class Assets:
     def _missing(self, use: Use, folders: Sequence[str], kept: Kept, line: int | None) -> None:
         (text,) = use.texts
         paths = [os.path.normpath(Path(cwd) / text.text) for cwd in folders]
-        if not text.whole or "://" in text.text or is_elsewhere(text.text) or set(paths) & self._written:
+        content = text.text.lstrip().startswith(("{", "[", "<"))  # some readers take that too
+        if not text.whole or content or "://" in text.text or is_elsewhere(text.text) or set(paths) & self._written:
             return
         for path, cwd in zip(paths, folders, strict=True):
             if self._carrier.knows_text_of(Path(path)):

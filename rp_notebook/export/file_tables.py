@@ -16,7 +16,7 @@ READERS = frozenset(
         "read_sas",
         "scan_csv",
     }
-    | {"loadtxt", "genfromtxt", "memmap", "fromfile", "load_file", "safe_open", "loadmat", "truetype", "read_ipc"}
+    | {"loadtxt", "genfromtxt", "memmap", "fromfile", "load_file", "safe_open", "loadmat", "read_ipc"}
     | {"scan_parquet", "open_memmap", "load_npz", "mmread", "read_image", "decode_file"}
 )
 # The same for functions whose last name many things have: by the module that the name was imported from.

@@ -126,4 +126,7 @@ def module_findings(local: LocalCode, provenance: Provenance) -> list[Finding]:
             found.append(
                 Finding("RPX235", "warning", message, f"run cell {cell} again if that is what you mean", cell, 1)
             )
+    if any(name.split(".")[0] == "matplotlib" for name in local.imports):
+        message = "matplotlib finds no screen in the worker and draws with its Agg backend, as MPLBACKEND=Agg asks for"
+        found.append(Finding("RPX240", "note", message, "save figures to bytes; plt.show() shows nothing there"))
     return found

@@ -170,10 +170,11 @@ class Opened(ast.NodeVisitor):
             return
         modes = [*node.args[0 if method else 1 :][:1], *(k.value for k in node.keywords if k.arg == "mode")]
         mode = next((m.value for m in modes if isinstance(m, ast.Constant) and isinstance(m.value, str)), "r")
-        if leaf in ("open", "ZipFile", "File") and set(mode) & set("wxa") and len(mode) < 4:
+        if leaf in ("open", "ZipFile", "File") and mode.startswith(("w", "x", "a")):
             self._add("write", path, call=leaf)
-        else:
-            self._add("read", path, certain=True, call=leaf)
+        else:  # of a library that is not known, `open` may make what is not there
+            known = leaf in READERS or self._origin(node.func) in MODULE_READERS or method
+            self._add("read", path, certain=known, call=leaf)
 
     def _origin(self, func: ast.expr) -> str:
         if isinstance(func, ast.Name):

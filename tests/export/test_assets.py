@@ -684,9 +684,24 @@ def test_a_missing_file_that_the_start_needs_is_refused(project, opening) -> Non
         ["with open('made.txt', 'w') as f:\n    f.write('a')", "def handler(job):\n    return open('made.txt').read()"],
         ["def handler(job):\n    return open('/etc/hostname').read()[:0]"],
         ["def handler(job):\n    return open(job['input']['x']).read() if job['input']['x'] is None else 1"],
+        ["import tarfile", "t = tarfile.open('new.tgz', 'w:gz')", "def handler(job):\n    return t.name"],
+        ["import shelve", "t = shelve.open('new')", "def handler(job):\n    return len(t)"],
+        ["import pandas as pd", "t = pd.read_json('[{\"a\": 1}]')", "def handler(job):\n    return len(t)"],
+        ["import pandas as pd", "t = pd.read_csv('https://d.example/a.csv')", "def handler(job):\n    return len(t)"],
         ["def handler(job):\n    open('out.txt', 'w').write('a')\n    return open('out.txt').read()"],
     ],
-    ids=["asked for", "caught", "written by a test cell", "of the system", "of the job", "written by the job"],
+    ids=[
+        "asked for",
+        "caught",
+        "written by a test cell",
+        "of the system",
+        "of the job",
+        "made by opening",
+        "made by a library",
+        "no path",
+        "an address",
+        "written by the job",
+    ],
 )
 def test_what_need_not_be_there_is_not_missed(project, cells) -> None:
     result = project.export(*cells)

@@ -206,5 +206,6 @@ def test_a_plot_in_a_handler_needs_no_screen(project) -> None:
         "def handler(job):\n    fig, ax = plt.subplots()\n    ax.plot([1, job['input']['x']])\n    out = io.BytesIO()\n"
         "    fig.savefig(out, format='png')\n    plt.close(fig)\n    return out.getvalue()[1:4].decode()",
     )
+    assert "RPX240" in [finding.code for finding in result.findings]
     assert b"matplotlib==" in result.repo["requirements.txt"]
     assert project.there(result, (2,)) == ["PNG"]
