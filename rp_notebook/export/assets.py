@@ -75,9 +75,24 @@ class Assets:
             uses += [(use.later, number, use.line, use) for use in opened.uses]
         for _, number, _, use in sorted(uses, key=lambda one: one[:3]):
             self._use(use, self._slice.kept[number])
+        for _, number, _, use in uses:
+            self._leftover(use, number)
         kept = tuple(rewritten(k, self._edits.get(n, {}).values()) for n, k in enumerate(self._slice.kept))
         carrier = self._carrier
         return Carried(replace(self._slice, kept=kept), carrier.files, tuple(carrier.findings), self._folder)
+
+    def _leftover(self, use: Use, number: int) -> None:
+        """Says of a folder of this machine that the module still names."""
+        for text in use.texts if use.kind == "mention" else ():
+            path = Path(text.text)
+            is_said = isinstance(text.anchor, ast.Constant) and text.said == text.text
+            if not is_said or not path.is_absolute() or len(path.parts) < 3 or is_elsewhere(text.text):
+                continue
+            edits = self._edits.get(number, {})
+            if not {id(text.anchor), id(self._above.get(id(text.anchor)))} & set(edits) and path.is_dir():
+                kept = self._slice.kept[number]
+                line = kept.numbers[min(use.line, len(kept.numbers)) - 1] if kept.numbers else None
+                self._carrier.say_left(path, kept.cell, line)
 
     def _use(self, use: Use, kept: Kept) -> None:
         folders = self._places.found_from(kept.cell, later=use.later)

@@ -21,7 +21,8 @@ Bound = ast.expr | Each | None  # None is something unknown
 
 
 def bound_in(nodes: Iterable[ast.AST], *, outermost: bool) -> dict[str, list[Bound]]:
-    """The bindings of some statements, or of a function's arguments and body; those of attributes stand under `.name`.
+    """The bindings of some statements, or of a function's arguments and body; those of attributes stand under `.name`,
+    those of items under `[key]`.
 
     Of the outermost scope they hold what methods and class bodies assign to attributes, too.
     """
@@ -41,6 +42,8 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, Bound]]:
         case ast.Assign(targets=targets, value=value):
             for target in targets:
                 yield from _unpacked(target, value)
+            if isinstance(value, ast.Call):  # an object is mostly given what its attributes are to be
+                yield from ((f".{item.arg}", item.value) for item in value.keywords if item.arg)
         case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value):
             yield from _unpacked(target, value)
         case ast.For(target=target, iter=of) | ast.AsyncFor(target=target, iter=of):
@@ -63,6 +66,8 @@ def _unpacked(target: ast.expr, value: Bound) -> Iterator[tuple[str, Bound]]:
             yield name, value
         case ast.Attribute(attr=attr), _:
             yield f".{attr}", value
+        case ast.Subscript(slice=ast.Constant(value=str() as key)), _:
+            yield f"[{key}]", value
         case ((ast.Tuple(elts=left) | ast.List(elts=left)), (ast.Tuple(elts=right) | ast.List(elts=right))) if len(
             left
         ) == len(right):

@@ -146,6 +146,11 @@ class Carrier:
         message = f"{self.shown(path)} is found by a path of this machine that is worked out when the code runs"
         self._say("RPX237", message, "name it by a path relative to the notebook", cell, line)
 
+    def say_left(self, path: Path, cell: int, line: int | None) -> None:
+        """A folder of this machine that the module names, and that nothing was found to be read from."""
+        message = f"the module names {self.shown(path)}, a folder of this machine, by its whole path"
+        self._say("RPX241", message, "name it by a path relative to the notebook", cell, line)
+
     def say_unreached(self, path: Path, module: str) -> None:
         """A file that a copied module reads by a path that leads nowhere in the worker."""
         message = f"{module} opens {self.shown(path)} by a path that the worker does not have"

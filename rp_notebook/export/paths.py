@@ -131,6 +131,14 @@ class Scope:
         """The displays of a kind that an expression is, or is a name of."""
         if isinstance(node, kind):
             return [node]
+        if (
+            isinstance(node, ast.Call)
+            and kind is ast.Dict
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "dict"
+        ):
+            named = [item for item in node.keywords if item.arg is not None]
+            return [ast.Dict([ast.Constant(item.arg) for item in named], [item.value for item in named])]
         if not isinstance(node, ast.Name) or depth == 0:
             return []
         scope: Scope | None = self
@@ -143,12 +151,16 @@ class Scope:
         if node.attr == "parent":
             yield from map(parent, self.texts(node.value, depth))
             return
+        yield from self._stored(f".{node.attr}", depth)
+        yield from of_value(self._live_value(node))
+
+    def _stored(self, name: str, depth: int) -> Iterator[Text]:
+        """What was stored under an attribute or a key, of whichever object."""
         scope = self
         while scope.above is not None:
             scope = scope.above
-        for value in scope.bound.get(f".{node.attr}", ()):
+        for value in scope.bound.get(name, ()):
             yield from scope.texts(value, depth) if isinstance(value, ast.expr) else []
-        yield from of_value(self._live_value(node))
 
     def _item(self, node: ast.Subscript, key: Any, depth: int) -> Iterator[Text]:
         for shown in self.displays(node.value, ast.Dict, depth):
@@ -158,6 +170,7 @@ class Scope:
         for shown in [d for kind in (ast.List, ast.Tuple) for d in self.displays(node.value, kind, depth)]:
             if isinstance(key, int) and -len(shown.elts) <= key < len(shown.elts):
                 yield from self.texts(shown.elts[key], depth)
+        yield from self._stored(f"[{key}]", depth)
         yield from of_value(self._live_value(node))
 
     def _live_value(self, node: ast.expr) -> Any:

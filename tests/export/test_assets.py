@@ -361,6 +361,32 @@ FOUND = [
         {"assets/v.txt"},
     ),
     (
+        "a call of dict",
+        {"/d/v.txt": VOCAB},
+        [
+            "import os",
+            "args = dict(root='{other}/d', name='v.txt')",
+            HANDLER + "open(os.path.join(args['root'], args['name'])).read()",
+        ],
+        {"assets/d/v.txt"},
+    ),
+    (
+        "an item that was stored",
+        {"/d/v.txt": VOCAB},
+        ["import os\ncfg = {}", "cfg['root'] = '{other}/d'", HANDLER + "open(cfg['root'] + '/v.txt').read()"],
+        {"assets/d/v.txt"},
+    ),
+    (
+        "an object with a root",
+        {"/d/v.txt": VOCAB},
+        [
+            "from types import SimpleNamespace",
+            "cfg = SimpleNamespace(root='{other}/d')",
+            HANDLER + "open(f'{cfg.root}/v.txt').read()",
+        ],
+        {"assets/d/v.txt"},
+    ),
+    (
         "a dataclass with a path",
         {"d/v.txt": VOCAB},
         [
@@ -747,6 +773,14 @@ def test_a_path_of_this_machine_that_is_worked_out_is_named(project) -> None:
     cells = ("import os", "D = os.sep.join(['', 'x'])", "words = open(os.path.join(D, 'v.txt')).read().split()")
     result = project.export(*cells, HANDLER + "words[x]", live=Live({"D": str(project.other)}, {}))
     assert "RPX237" in [f.code for f in result.findings]
+
+
+def test_a_folder_of_this_machine_that_stays_in_the_module_is_said(project) -> None:
+    project.put({"/d/v.txt": VOCAB})
+    result = project.export("FOLDERS = ['{other}/d']", HANDLER + "[folder[0] for folder in FOLDERS]")
+    (finding,) = result.findings
+    assert (finding.code, finding.cell) == ("RPX241", 1)
+    assert str(project.root) not in finding.message
 
 
 def test_the_same_files_give_the_same_bytes(project) -> None:
