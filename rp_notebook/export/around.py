@@ -21,7 +21,7 @@ from rp_notebook.export.installs import Asked, apt_of, asked_of
 from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import LocalCode
 from rp_notebook.export.manifest import MANIFEST
-from rp_notebook.export.module_files import module_findings, stale_modules, take_module_files
+from rp_notebook.export.module_files import module_findings, secret_modules, stale_modules, take_module_files
 from rp_notebook.export.paths import Scope
 from rp_notebook.export.places import Places, places_of
 from rp_notebook.export.provenance import Provenance, provenance_of
@@ -86,7 +86,8 @@ class Around:
         loaded = sys.modules if self.live is not None else {}
         texts = " ".join([*(k.text for k in self.slice_.kept), *(d.text for d in self.slice_.dropped)])
         assigned = {name for _, name in re.findall(r"(\w+)\.(\w+)\s*=[^=]", texts)}
-        found = stale_modules(local, loaded, assigned, trust_disk=trust_disk)
+        found = secret_modules(local)
+        found += stale_modules(local, loaded, assigned, trust_disk=trust_disk)
         errors = [f for f in [*carrier.findings, *found, *local.findings] if f.severity == "error" and f.code in _STOP]
         if errors:
             raise ExportRefused(errors)

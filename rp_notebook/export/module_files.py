@@ -17,7 +17,7 @@ from rp_notebook.export.paths import Scope
 from rp_notebook.export.places import Places
 from rp_notebook.export.provenance import Provenance
 from rp_notebook.export.resolving import Found, found_by
-from rp_notebook.export.secret_files import below
+from rp_notebook.export.secret_files import below, holds_secret, why_secret
 from rp_notebook.export.stale import is_stale
 from rp_notebook.jobs.finding import Finding
 
@@ -93,6 +93,17 @@ def _data_packages(local: LocalCode) -> Iterator[tuple[str, Path]]:
 def _in_other_package(folder: Path, inside: Path) -> bool:
     """Whether a file of a package lies in a package below it, which has its own turn, or is not needed."""
     return any((folder / above / "__init__.py").is_file() for above in inside.parents if above != Path())
+
+
+def secret_modules(local: LocalCode) -> list[Finding]:
+    """The copied modules in which a secret stands."""
+    found = []
+    for name, (_, path) in local.modules.items():
+        why = why_secret(path) or ("a secret stands in it" if holds_secret(path, local.files.get(name, b"")) else None)
+        if why is not None:
+            fix = "read the secret from an environment variable"
+            found.append(Finding("RPX231", "error", f"{name} is not copied: {why}", fix))
+    return found
 
 
 def stale_modules(

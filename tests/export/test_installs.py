@@ -52,6 +52,7 @@ LINES = [
     ("!pip install -i https://me:pw@wheels.example/simple a==1", {LINKED}),
     (f"!pip install a==1 -f {INDEX}", {("a", (), "a==1", (f"--find-links {INDEX}",))}),
     (f"!pip install a==1 --index-url '{INDEX}?token=1'", {("a", (), "a==1", ())}),
+    ("!pip install a==1 -i https://w.example/hf_aB3dE5gH7jK9mN1pQ3sTu/x", {("a", (), "a==1", ())}),
     ("!pip install git+https://git.example/o/r@abc#egg=name[x]", {("name", ("x",), "", ())}),
     ("!pip install 'name[x] @ git+https://git.example/o/r@abc'", {("name", ("x",), "", ())}),
     ("!pip install https://w.example/big_name-1.0-py3-none-any.whl", {("big-name", (), "", ())}),
