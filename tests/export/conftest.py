@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.exporting import ExportResult, export_cells
 from rp_notebook.export.live import Live
 from rp_notebook.export.places import walked
 from rp_notebook.jobs.declaration import Declaration
+
+Cell = Callable[[str], Any]
 
 # The SDK takes two seconds to import and has no part in where a handler finds its files.
 WORKER = """
@@ -81,6 +85,10 @@ class Project:
         self.folder.rename(self.root / "gone")
         if self.other.exists():
             self.other.rename(self.root / "gone too")
+        return self.run_worker(inputs)
+
+    def run_worker(self, inputs: tuple[Any, ...]) -> Any:
+        """What the worker on the disk answers."""
         return self._told(["-c", WORKER, json.dumps(inputs)], self.worker)
 
     def _told(self, arguments: list[str], cwd: Path) -> Any:
@@ -98,3 +106,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     made.folder.mkdir()
     monkeypatch.chdir(made.folder)
     return made
+
+
+@pytest.fixture
+def cell(project, monkeypatch) -> Iterator[Cell]:
+    """Runs a cell in a real shell whose notebook lies in the project."""
+    monkeypatch.setenv("IPYTHONDIR", str(project.root))
+    monkeypatch.syspath_prepend(str(project.folder))
+    shell = InteractiveShell.instance()
+    run = lambda text: shell.run_cell(text, store_history=True)  # noqa: E731
+    run("%load_ext rp_notebook")
+    yield run
+    shell.run_line_magic("unload_ext", "rp_notebook")
+    InteractiveShell.clear_instance()
+    for name in ("lit", "lit_more", "lit_pkg", "lit_pkg.m"):
+        sys.modules.pop(name, None)

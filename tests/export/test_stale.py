@@ -5,32 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 
 from rp_notebook.export.stale import is_stale
+from tests.export.conftest import Cell
 
 HANDLER = "%%runpod_handler\ndef handler(job):\n    return lit.f(job['input']['x'])"
 TEXT = "K = 2\n\ndef f(x):\n    return x * K\n"
-Cell = Callable[[str], Any]
-
-
-@pytest.fixture
-def cell(project, monkeypatch) -> Iterator[Cell]:
-    """Runs a cell in a real shell whose notebook lies in the project."""
-    monkeypatch.setenv("IPYTHONDIR", str(project.root))
-    monkeypatch.syspath_prepend(str(project.folder))
-    shell = InteractiveShell.instance()
-    run = lambda text: shell.run_cell(text, store_history=True)  # noqa: E731
-    run("%load_ext rp_notebook")
-    yield run
-    shell.run_line_magic("unload_ext", "rp_notebook")
-    InteractiveShell.clear_instance()
-    for name in ("lit", "lit_more", "lit_pkg", "lit_pkg.m"):
-        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize("compiled", [True, False], ids=["with a compiled file", "without"])
