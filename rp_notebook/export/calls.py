@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rp_notebook.export import foreign
 from rp_notebook.export.cutting import root_name
-from rp_notebook.export.library import BUILTIN, Arguments, method_tier, path_of
+from rp_notebook.export.library import BUILTIN, Arguments, makers, method_tier, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, copied, held, inside, union
 from rp_notebook.export.program import FRESH, LIKELY, MUST, PARAMETER
 from rp_notebook.export.tables import (
@@ -124,7 +124,8 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
             reading.change(arguments.named["out"], MUST, deep=False)
     if name in DRAWS and not classes and reading.at_module:
         reading.change(receiver, MUST, deep=False)  # a generator moves on with every draw
-    tier = method_tier(name, bare=bare)
+    said = program.project.changes(name, makers(root, program) if root not in reading.locals else ())
+    tier = method_tier(name, bare=bare) if said is None else MUST if said else 0
     if tier == MUST:
         reading.touch(func.value)
         reading.change(receiver, MUST, deep=name not in SHALLOW_MUTATORS)

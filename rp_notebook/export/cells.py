@@ -21,7 +21,8 @@ class CellRun:
     the cell raised: `failed_line` is the line in it, from 1, of the top-level statement that raised, None when
     nothing ran (a syntax error). `cwd` is the working directory, `seconds` what the cell took. `lines` are the lines of
     the cell that those of `text` stand for, where we wrote the text. A flat handler cell `tries` its function: these
-    are the notebook's variables that it rebinds.
+    are the notebook's variables that it rebinds. `at` is when it ended (Unix time; 0: not known), `tags` are those of
+    the notebook file. An `assumed` one ran before anybody looked: that it ran to its end is not certain.
     """
 
     number: int
@@ -33,6 +34,9 @@ class CellRun:
     seconds: float = 0.0
     lines: tuple[int, ...] = ()
     tries: frozenset[str] | None = None
+    at: float = 0.0
+    tags: frozenset[str] = frozenset()
+    assumed: bool = False
 
 
 def notebook_cells(path: Path) -> tuple[CellRun, ...]:
@@ -40,10 +44,14 @@ def notebook_cells(path: Path) -> tuple[CellRun, ...]:
 
     Raises `BadInput` for a file that is not there or is no notebook.
     """
-    folder = str(path.resolve().parent)
-    code = [cell for cell in read_notebook(path).cells if cell.get("cell_type") == "code"]
+    return code_cells(read_notebook(path), folder=str(path.resolve().parent))
+
+
+def code_cells(notebook: Any, *, folder: str = "") -> tuple[CellRun, ...]:
+    """The code cells of a notebook as nbformat's objects, in the order of the document."""
+    code = [cell for cell in notebook.cells if cell.get("cell_type") == "code"]
     return tuple(
-        CellRun(number, _joined(cell.get("source", "")), cell.get("id"), cwd=folder)
+        CellRun(number, _joined(cell.get("source", "")), cell.get("id"), cwd=folder, tags=_tags(cell))
         for number, cell in enumerate(code, start=1)
     )
 
@@ -147,3 +155,8 @@ def _continued(lines: Sequence[str], row: int, first: str) -> int:
 
 def _joined(source: str | list[str]) -> str:
     return source if isinstance(source, str) else "".join(source)
+
+
+def _tags(cell: Any) -> frozenset[str]:
+    tags = cell.get("metadata", {}).get("tags", ())
+    return frozenset(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else frozenset()

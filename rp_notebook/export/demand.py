@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from rp_notebook.export.program import LIKELY
+from rp_notebook.export.program import LIKELY, MUST
 from rp_notebook.export.tables import BUILTINS
 from rp_notebook.export.timeline import Fact, Timeline
 
@@ -24,14 +25,21 @@ class Missing:
 
 
 class Demand:
-    """The work list of one slice. `kept` maps the position of each statement taken to the reason."""
+    """The work list of one slice. `kept` maps the position of each statement taken to the reason.
 
-    def __init__(self, timeline: Timeline) -> None:
+    `asked_by` maps it to the statement that needs it (None: the worker itself). What is in `left_out` is never taken:
+    `blocked` then has the reason, and whether the answer would be wrong without it or only might be.
+    """
+
+    def __init__(self, timeline: Timeline, left_out: Mapping[int, str] = MappingProxyType({})) -> None:
         self.timeline = timeline
+        self.left_out = left_out
         self.kept: dict[int, str] = {}
+        self.asked_by: dict[int, int | None] = {}
+        self.blocked: dict[int, tuple[str, bool]] = {}
         self.missing: dict[str, Missing] = {}
         self.through_star: dict[int, set[str]] = {}
-        self.dotted: dict[int, str] = {}
+        self.dotted: dict[int, tuple[str, int | None]] = {}
         self._todo: list[tuple[str, int, str, int | None, bool]] = []
         self._seen: set[tuple[str, int, bool]] = set()
         self._code: dict[int, frozenset[str]] = {}
@@ -47,12 +55,17 @@ class Demand:
         while self._todo:
             self._answer(*self._todo.pop())
 
-    def take(self, position: int, reason: str) -> None:
-        """Takes a statement and asks for what it needs."""
+    def take(self, position: int, reason: str, user: int | None = None, *, needed: bool = False) -> None:
+        """Takes a statement and asks for what it needs; `needed` when the answer is wrong without it."""
         fact = self.timeline.facts[position]
         if position in self.kept:
             return
+        if position in self.left_out:
+            if needed or position not in self.blocked:
+                self.blocked[position] = (reason, needed)
+            return
         self.kept[position] = reason
+        self.asked_by[position] = user
         label = label_of(fact)
         for name in sorted(fact.names.uses):
             self.ask(name, position, label, position)
@@ -86,24 +99,24 @@ class Demand:
                 self.missing[name] = Missing(name, user, found.deleted, late)
             return
         for place in found.positions:
-            self._define(place, name, why)
+            self._define(place, name, why, user)
         for place, tier in sorted(self.timeline.changes(name, position)):
             if tier >= LIKELY:
-                self.take(place, f"changes `{name}`, which {why} uses")
+                self.take(place, f"changes `{name}`, which {why} uses", user, needed=tier >= MUST)
         if position < self.timeline.end and (user is None or self.timeline.facts[user].names.calls):
             for place in found.positions:  # running it may call this: what it reads then is needed as it was then
                 for each in sorted(self._read_by(place)):
                     self.ask(each, position, why, user, soft=True)
 
-    def _define(self, place: int, name: str, why: str) -> None:
+    def _define(self, place: int, name: str, why: str, user: int | None) -> None:
         fact = self.timeline.facts[place]
         if fact.star:
             self.through_star.setdefault(place, set()).add(name)
         alias = fact.statement.alias
         if alias and "." in alias.name and not alias.asname and isinstance(fact.statement.node, ast.Import):
-            self.dotted[place] = why
+            self.dotted[place] = (why, user)
         else:
-            self.take(place, f"defines `{name}`, which {why} uses")
+            self.take(place, f"defines `{name}`, which {why} uses", user, needed=True)
 
     def take_dotted(self) -> None:
         """Takes the imports of the submodules that are spoken of."""
@@ -116,7 +129,8 @@ class Demand:
         for top, places in by_name.items():
             named = [p for p in places if (top, self._second(p)) in chains]
             for place in named or places:
-                self.take(place, f"defines `{top}`, which {self.dotted[place]} uses")
+                why, user = self.dotted[place]
+                self.take(place, f"defines `{top}`, which {why} uses", user, needed=True)
 
     def _second(self, place: int) -> str:
         alias = self.timeline.facts[place].statement.alias
@@ -129,7 +143,7 @@ class Demand:
         if places:
             for place, tier in sorted(self.timeline.changes(name, self.timeline.end, known=places)):
                 if tier >= LIKELY:
-                    self.take(place, f"changes `{name}`, which {why} uses")
+                    self.take(place, f"changes `{name}`, which {why} uses", position, needed=tier >= MUST)
 
     def _read_by(self, place: int) -> frozenset[str]:
         """Globals that code behind a definition reads when it is called."""

@@ -7,7 +7,7 @@ import contextlib
 import io
 import itertools
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rp_notebook.export.demand import Demand, Missing, label_of
 from rp_notebook.export.live import Live
@@ -102,10 +102,10 @@ def _bound_in(unread: Unread) -> Iterator[str]:
         yield from tokens
 
 
-def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[Finding]:
-    """Warnings and notes about a slice that can be exported."""
+def remarks(demand: Demand, program: Program, declaration: Declaration, ran: Sequence[Fact]) -> list[Finding]:
+    """Warnings and notes about a slice that can be exported; `ran` is all that ran, kept or not."""
     facts = [demand.timeline.facts[place] for place in sorted(demand.kept)]
-    found = [*_repeated(facts), *_secrets(demand), *_loads(demand, declaration), *_unseen(demand, declaration)]
+    found = [*_repeated(facts), *_secrets(ran), *_loads(demand, declaration), *_unseen(demand, declaration)]
     for fact in facts:
         node = fact.statement.node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -145,8 +145,8 @@ def _repeated(facts: list[Fact]) -> Iterator[Finding]:
             yield _at(runs[-1], "RPS104", "warning", message, "write the value that you mean")
 
 
-def _secrets(demand: Demand) -> Iterator[Finding]:
-    for fact in demand.timeline.facts:
+def _secrets(ran: Sequence[Fact]) -> Iterator[Finding]:
+    for fact in ran:
         keys = changed_roots(fact, "env:")
         if keys and secret_setting(fact):
             message = f"a secret is set in {', '.join(keys)}; it is left out"

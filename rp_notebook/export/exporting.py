@@ -15,7 +15,9 @@ from rp_notebook.export.flat_cells import unfolded
 from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import module_of
+from rp_notebook.export.overrides import NO_OVERRIDES, Overrides
 from rp_notebook.export.places import walked
+from rp_notebook.export.project import NO_PROJECT, project_of
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.requirements import pins
@@ -30,8 +32,8 @@ from rp_notebook.jobs.record import JobRecord
 class ExportResult:
     """An exported worker. Nothing is on disk until `write` puts it there.
 
-    `module` is the text of handler.py; `kept` and `dropped` are the notebook's statements with the reason; `repo`
-    maps names to bytes.
+    `module` is the text of handler.py, `lines` has `(cell, line)` or None for each line of it; `kept` and `dropped` are
+    the notebook's statements with the reason; `repo` maps names to bytes.
     """
 
     handler: str
@@ -40,6 +42,7 @@ class ExportResult:
     dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
     repo: Repo
+    lines: tuple[tuple[int, int] | None, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -66,15 +69,18 @@ def export_cells(
     notebook: str | None = None,
     folder: Path | None = None,
     trust_disk: bool = False,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> ExportResult:
     """Exports a handler from executed cells; `live` adds what a running kernel knows, `records` become its tests.
 
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
-    the notebook is, for modules and files beside it. With `trust_disk` a module that changed since it was loaded is
-    taken as it is on the disk. Raises `ExportRefused` when the worker would be wrong.
+    the notebook is, for modules, files and the pyproject.toml beside it, `overrides` are statements to keep or to leave
+    out. With `trust_disk` a module that changed since it was loaded is taken as it is on the disk. Raises
+    `ExportRefused` when the worker would be wrong, and `BadInput` for a pyproject.toml that cannot be read.
     """
+    project = project_of(folder) if folder is not None else NO_PROJECT
     cells, declaration = unfolded(cells, declaration)
-    slice_ = slice_cells(cells, declaration, live)
+    slice_ = slice_cells(cells, declaration, live, overrides=overrides, project=project)
     surroundings = around(cells, slice_, folder, live)
     assets, carrier = surroundings.assets()
     module = module_of(assets.slice_, declaration)
@@ -97,7 +103,8 @@ def export_cells(
         apt=surroundings.apt,
         jobs_jsonl=dump_jobs(recorded(record) for record in records),
     )
-    return ExportResult(declaration.name, module.text, assets.slice_.kept, assets.slice_.dropped, findings, repo)
+    kept, dropped = assets.slice_.kept, assets.slice_.dropped
+    return ExportResult(declaration.name, module.text, kept, dropped, findings, repo, module.lines)
 
 
 def export_notebook(

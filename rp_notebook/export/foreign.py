@@ -47,6 +47,10 @@ def builtin(reading: Reading, name: str, node: ast.Call, arguments: Arguments) -
 def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *, bare: bool) -> Value:
     parts = path.split(".")
     top, leaf = parts[0], parts[-1]
+    said = reading.program.project.changes(path)
+    if said is not None:
+        reading.change(arguments.all if said else NOTHING, MUST, deep=True)
+        return held(arguments.all)
     if top == "os" and "environ" in parts:
         return _environment(reading, leaf, node)
     if top in RNG_MODULES and leaf in SEEDS:

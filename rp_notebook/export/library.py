@@ -99,6 +99,22 @@ def method_tier(name: str, *, bare: bool) -> int:
     return 2 if bare else 0
 
 
+def makers(name: str, program: Program) -> set[str]:
+    """The dotted calls of libraries that the value of a name came from, by the text of all that was assigned to it."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    todo = [name]
+    while todo:
+        each = todo.pop()
+        if each not in seen:
+            seen.add(each)
+            for value in program.values.get(each, ()):
+                calls = [path_of(n.func, program, ()) for n in ast.walk(value) if isinstance(n, ast.Call)]
+                found |= {path for path in calls if path and not path.startswith(BUILTIN)}
+                todo += [n.id for n in ast.walk(value) if isinstance(n, ast.Name)]
+    return found
+
+
 def is_plain_decorator(node: ast.expr, program: Program) -> bool:
     """Whether a decorator is a library's that registers nothing."""
     target = node.func if isinstance(node, ast.Call) else node

@@ -34,6 +34,7 @@ def narrowed(
 
 
 def _import(kept: Kept, facts: Sequence[Fact], through_star: Mapping[int, set[str]]) -> Kept:
+    kept = replace(kept, touches=frozenset().union(*(fact.touches for fact in facts)))
     node = facts[0].statement.node
     assert isinstance(node, ast.Import | ast.ImportFrom)
     aliases = [fact.statement.alias for fact in facts if fact.statement.alias is not None]

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from rp_notebook.export.cutting import edited, parsed_text
 from rp_notebook.export.statements import History, Statement
+from rp_notebook.export.tables import SHALLOW_MUTATORS
 from rp_notebook.jobs.finding import Finding
 
 LAST = ("_", "__", "___")
+# Calls of these show or change something and answer None.
+ANSWERS_NONE = frozenset({"print", "display", "show"}) | (
+    SHALLOW_MUTATORS - {"pop", "popitem", "popleft", "setdefault"}
+)
 
 
-def without_history(history: History) -> tuple[History, tuple[Finding, ...]]:
-    """The history with a name for each answer that a later cell takes from IPython, and a note for each."""
+def without_history(history: History, out: Container[int] | None = None) -> tuple[History, tuple[Finding, ...]]:
+    """The history with a name for each answer that a later cell takes from IPython, and a note for each.
+
+    `out` are the cells that displayed something, where a kernel knows them.
+    """
     own = {
         n.id
         for s in history.statements
@@ -41,7 +49,7 @@ def without_history(history: History) -> tuple[History, tuple[Finding, ...]]:
             statements[place] = _changed(statement, edited(statement.text, edits, len(statement.indent)))
             message = f"it uses what IPython kept of cell {edits[0][1][4:]}; that gets the name {edits[0][1]}"
             findings.append(Finding("RPS114", "note", message, "", statement.cell.number, statement.line))
-        if statement.shown and isinstance(statement.node, ast.Expr):
+        if statement.shown and isinstance(statement.node, ast.Expr) and _answers(statement, statement.node.value, out):
             shown.append(statement)
     for source in shown:
         if source.cell.number in wanted:
@@ -52,6 +60,15 @@ def without_history(history: History) -> tuple[History, tuple[Finding, ...]]:
             body = original.text[len(head[0]) :]
             statements[source.position] = _changed(original, f"{head[0]}_out{source.cell.number} = {body}")
     return replace(history, statements=tuple(statements)), tuple(findings)
+
+
+def _answers(statement: Statement, value: ast.expr, out: Container[int] | None) -> bool:
+    """Whether IPython keeps the value: it does not keep None, which shows nothing."""
+    if out is not None:
+        return statement.cell.number in out
+    name = value.func if isinstance(value, ast.Call) else value
+    leaf = name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "")
+    return not isinstance(value, ast.Call) or leaf not in ANSWERS_NONE
 
 
 def _changed(statement: Statement, text: str) -> Statement:

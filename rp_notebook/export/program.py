@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from rp_notebook.export.links import NOTHING, Value
+from rp_notebook.export.project import NO_PROJECT, Project
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import ITERATORS
 
@@ -48,6 +49,7 @@ class Program:
     values: Mapping[str, tuple[ast.expr, ...]]
     iterators: frozenset[str]
     ours: frozenset[str]
+    project: Project = NO_PROJECT
     summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))
 
     def summary(self, function: Function) -> Effects:
@@ -98,7 +100,7 @@ class Program:
         return classes, functions
 
 
-def program_of(statements: Iterable[Statement], ours: Iterable[str]) -> Program:
+def program_of(statements: Iterable[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:
     """The code that these statements define; summaries are still missing."""
     functions: dict[str, list[Function]] = {}
     classes: dict[str, list[ast.ClassDef]] = {}
@@ -127,6 +129,7 @@ def program_of(statements: Iterable[Statement], ours: Iterable[str]) -> Program:
         {name: tuple(found) for name, found in values.items()},
         frozenset(iterators),
         frozenset(ours),
+        project,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
@@ -13,17 +13,21 @@ from rp_notebook.export.demand import Demand
 from rp_notebook.export.diagnoses import problems, remarks
 from rp_notebook.export.flat_cells import without_tryouts
 from rp_notebook.export.live import Live, displayed, sourceless
-from rp_notebook.export.names import names_in
+from rp_notebook.export.names import Names, names_in
 from rp_notebook.export.narrowing import narrowed
 from rp_notebook.export.outputs import without_history
-from rp_notebook.export.program import Program
+from rp_notebook.export.overrides import NO_OVERRIDES, Overrides, ask_for_kept, left_out, override_findings
+from rp_notebook.export.program import NO_EFFECTS, Program
+from rp_notebook.export.project import NO_PROJECT, Project
 from rp_notebook.export.rewriting import rewritten
 from rp_notebook.export.state import take_state
-from rp_notebook.export.statements import History, history_of
+from rp_notebook.export.statements import History, Statement, history_of
 from rp_notebook.export.summaries import summarised
 from rp_notebook.export.timeline import Fact, Timeline, facts_of
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
+
+GONE = "was not needed at a first look"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,9 @@ class Kept:
 
     `cell` is the execution count (0: it stands in no cell), `line` and `last_line` its lines in the cell, from 1;
     `text` is what goes into the module, `numbers` the line in the cell of each line of it. `guarded` ones run only in
-    the worker itself, under `if __name__ == "__main__":`, and stood there with `indent` before them.
+    the worker itself, under `if __name__ == "__main__":`, and stood there with `indent` before them. `position` is
+    when it ran among all statements, `asked_by` the position of the one that needs it (None: the worker itself),
+    `touches` the variables that it binds or changes.
     """
 
     cell: int
@@ -44,6 +50,9 @@ class Kept:
     numbers: tuple[int, ...] = ()
     guarded: bool = False
     indent: str = ""
+    position: int = -1
+    asked_by: int | None = None
+    touches: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,8 @@ class Dropped:
     last_line: int
     text: str
     reason: str
+    position: int = -1
+    touches: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -67,30 +78,69 @@ class Slice:
     findings: tuple[Finding, ...]
 
 
-def slice_cells(cells: Sequence[CellRun], declaration: Declaration, live: Live | None = None) -> Slice:
+def slice_cells(
+    cells: Sequence[CellRun],
+    declaration: Declaration,
+    live: Live | None = None,
+    *,
+    overrides: Overrides = NO_OVERRIDES,
+    project: Project = NO_PROJECT,
+) -> Slice:
     """The statements that a declared handler needs. Nothing is run; `live` adds what the kernel knows.
 
-    Raises `ExportRefused` with the findings when the worker would be wrong: a needed name that no cell defines, that
-    only IPython has, that comes from a magic or from a statement that failed.
+    `overrides` are statements to keep or to leave out, `project` has more names for the tables. Raises
+    `ExportRefused` with the findings when the worker would be wrong: a needed name that no cell defines, that only
+    IPython has, that comes from a magic, that was left out, or that comes from a statement that failed.
     """
-    history, told = without_history(history_of(cells))
-    program = summarised(history.statements, _handlers(cells, declaration))
-    facts = without_tryouts(displayed(facts_of(history.statements, program, loaded=live is not None), live))
-    demand = Demand(Timeline(facts, program))
-    _ask(demand, declaration, history)
-    _work(demand, program)
+    history, told = without_history(history_of(cells), live.out if live is not None else None)
+    overrides += project.overrides
+    asked = _Asked(history, declaration, _handlers(cells, declaration), live, overrides, project)
+    first = settled = asked.of(history.statements)
+    before = len(history.statements)
+    while not settled.missing and len(settled.kept) < before:  # what dropped statements made doubtful goes, too
+        before = len(settled.kept)
+        settled = asked.of([history.statements[place] for place in sorted({*settled.kept, *settled.blocked})])
+    demand, facts, program = settled, settled.timeline.facts, settled.timeline.program
     frozen, said = sourceless(demand, live)
+    said = [*said, *override_findings(demand, overrides, first.timeline.facts)]
     refused = [*problems(demand, history, live), *(f for f in said if f.severity == "error")]
     pieces = [rewritten(facts[place], demand.kept[place]) for place in sorted(demand.kept)]
     refused += [f for piece in pieces for f in piece.findings if f.severity == "error"]
     if refused:
         raise ExportRefused(refused)
-    findings = [*told, *said, *(f for piece in pieces for f in piece.findings), *remarks(demand, program, declaration)]
-    kept = [_kept(piece.fact, piece.reason) for piece in pieces]
+    findings = [*told, *said, *(f for piece in pieces for f in piece.findings)]
+    findings += remarks(demand, program, declaration, first.timeline.facts)
+    own = [_kept(piece.fact, piece.reason, demand.asked_by[piece.fact.position]) for piece in pieces]
     units = [facts[place].statement.unit for place in sorted(demand.kept)]
-    joined = narrowed(kept, units, [facts[p] for p in sorted(demand.kept)], demand.through_star)
+    joined = narrowed(own, units, [facts[p] for p in sorted(demand.kept)], demand.through_star)
     prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in frozen)
-    return Slice((*prelude, *joined), _dropped(facts, demand), tuple(dict.fromkeys(findings)))
+    return Slice((*prelude, *joined), _dropped(first.timeline.facts, demand), tuple(dict.fromkeys(findings)))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A handler and all that ran. `read` has the names of statements by position, so that each is read once."""
+
+    history: History
+    declaration: Declaration
+    handlers: set[str]
+    live: Live | None
+    overrides: Overrides
+    project: Project
+    read: dict[int, Names] = field(default_factory=dict)
+
+    def of(self, statements: Sequence[Statement]) -> Demand:
+        """What the handler needs, where of all statements only these ran."""
+        program = summarised(statements, self.handlers, self.project)
+        found = facts_of(statements, program, self.read, loaded=self.live is not None)
+        ran = {fact.position: fact for fact in without_tryouts(displayed(found, self.live))}
+        gone = (Fact(each, Names(), NO_EFFECTS, GONE) for each in self.history.statements)
+        facts = [ran.get(fact.position, fact) for fact in gone]
+        demand = Demand(Timeline(facts, program), left_out(facts, self.overrides))
+        _ask(demand, self.declaration, self.history)
+        ask_for_kept(demand, self.overrides)
+        _work(demand, program)
+        return demand
 
 
 def _handlers(cells: Sequence[CellRun], declaration: Declaration) -> set[str]:
@@ -130,15 +180,29 @@ def _work(demand: Demand, program: Program) -> None:
             demand.take(fact.position, "how later cells were compiled")
 
 
-def _kept(fact: Fact, reason: str) -> Kept:
+def _kept(fact: Fact, reason: str, asked_by: int | None) -> Kept:
     s = fact.statement
-    return Kept(s.cell.number, s.cell.cell_id, s.line, s.last_line, s.text, reason, s.numbers, s.guarded, s.indent)
+    return Kept(
+        s.cell.number,
+        s.cell.cell_id,
+        s.line,
+        s.last_line,
+        s.text,
+        reason,
+        s.numbers,
+        s.guarded,
+        s.indent,
+        fact.position,
+        asked_by,
+        fact.touches,
+    )
 
 
 def _dropped(facts: Sequence[Fact], demand: Demand) -> tuple[Dropped, ...]:
     return tuple(
-        Dropped(s.cell.number, s.cell.cell_id, s.line, s.last_line, _text(fact), _why_not(fact))
+        Dropped(s.cell.number, s.cell.cell_id, s.line, s.last_line, _text(fact), why_not, fact.position, fact.touches)
         for fact in facts
+        for why_not in (_why_not(fact, demand.left_out.get(fact.position)),)
         for s in (fact.statement,)
         if fact.position not in demand.kept
     )
@@ -158,7 +222,9 @@ def replace_names(node: ast.stmt, alias: ast.alias) -> ast.stmt:
     return ast.Import([alias])
 
 
-def _why_not(fact: Fact) -> str:
+def _why_not(fact: Fact, said: str | None) -> str:
+    if said is not None:
+        return f"left out by {said}"
     if fact.plumbing:
         return fact.plumbing
     names = sorted(fact.names.defs | fact.names.maydefs)

@@ -136,9 +136,11 @@ def _take_plugins(demand: Demand, modules: set[str]) -> None:
         module = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
         if module.startswith(EFFECT_IMPORTS) and _parent_used(module, modules):
             demand.take(fact.position, f"importing {module} changes what others do")
-        elif module.split(".")[0] in STDLIB | DISPLAY_MODULES or fact.names.defs & used:
+        elif module.split(".")[0] in STDLIB | DISPLAY_MODULES:
             continue
-        elif "noqa" in fact.statement.text or _changes_others(module, fact.statement.cell.cwd, modules):
+        elif _changes_others(module, fact.statement.cell.cwd, modules) or (
+            "noqa" in fact.statement.text and not fact.names.defs & used
+        ):
             demand.take(fact.position, f"importing {module} changes what others do")
 
 

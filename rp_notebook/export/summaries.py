@@ -8,14 +8,15 @@ from dataclasses import replace
 
 from rp_notebook.export.effects import read_function
 from rp_notebook.export.program import Effects, Function, Program, program_of
+from rp_notebook.export.project import NO_PROJECT, Project
 from rp_notebook.export.statements import Statement
 
 ROUNDS = 12  # calls nested deeper than this, against the order of definition, are not followed
 
 
-def summarised(statements: Iterable[Statement], ours: Iterable[str]) -> Program:
+def summarised(statements: Iterable[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:
     """The program of these statements with the effects of each of its functions."""
-    program = program_of(statements, ours)
+    program = program_of(statements, ours, project)
     functions = list(_functions(program))
     known: dict[int, Effects] = {}
     for _ in range(ROUNDS):
