@@ -32,11 +32,11 @@ class CellRun:
     failed_line: int | None = None
     cwd: str = ""
     seconds: float = 0.0
+    at: float = 0.0
+    assumed: bool = False
     lines: tuple[int, ...] = ()
     tries: frozenset[str] | None = None
-    at: float = 0.0
     tags: frozenset[str] = frozenset()
-    assumed: bool = False
 
 
 def notebook_cells(path: Path) -> tuple[CellRun, ...]:

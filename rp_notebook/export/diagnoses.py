@@ -134,11 +134,12 @@ def _train(node: ast.AST) -> set[str]:
 
 
 def _repeated(facts: list[Fact]) -> Iterator[Finding]:
-    seen: dict[tuple[str, int], list[Fact]] = {}
+    seen: dict[tuple[str | None, str, int], list[Fact]] = {}
     for fact in facts:
         own = fact.names.uses & fact.names.defs or fact.effects.changed
         if own and fact.statement.alias is None and not fact.is_code:
-            seen.setdefault((fact.statement.cell.text, fact.statement.line), []).append(fact)
+            cell = fact.statement.cell
+            seen.setdefault((cell.cell_id, cell.text, fact.statement.line), []).append(fact)
     for runs in seen.values():
         if len(runs) > 1:
             message = f"the cell ran {len(runs)} times and each run changed the result; the worker does it as often"

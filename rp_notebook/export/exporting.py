@@ -5,23 +5,27 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rp_notebook.errors import UnknownHandler
 from rp_notebook.export.around import around
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.declarations import declarations
+from rp_notebook.export.document import Document
 from rp_notebook.export.flat_cells import unfolded
+from rp_notebook.export.hidden_state import hidden_state
 from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import module_of
 from rp_notebook.export.overrides import NO_OVERRIDES, Overrides
 from rp_notebook.export.places import walked
-from rp_notebook.export.project import NO_PROJECT, project_of
+from rp_notebook.export.project import NO_PROJECT, Project, project_of
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.requirements import pins
-from rp_notebook.export.slicing import Dropped, Kept, slice_cells
+from rp_notebook.export.slicing import Dropped, Kept, Slice, slice_cells
+from rp_notebook.export.sources import sources
 from rp_notebook.export.writing import write_repo
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
@@ -70,25 +74,31 @@ def export_cells(
     folder: Path | None = None,
     trust_disk: bool = False,
     overrides: Overrides = NO_OVERRIDES,
+    document: Document | None = None,
+    strict: bool = False,
 ) -> ExportResult:
     """Exports a handler from executed cells; `live` adds what a running kernel knows, `records` become its tests.
 
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
     the notebook is, for modules, files and the pyproject.toml beside it, `overrides` are statements to keep or to leave
-    out. With `trust_disk` a module that changed since it was loaded is taken as it is on the disk. Raises
-    `ExportRefused` when the worker would be wrong, and `BadInput` for a pyproject.toml that cannot be read.
+    out, `document` is the notebook as saved. With `trust_disk` a module that changed since it was loaded is taken as it
+    is on the disk. Raises `BadInput` for a pyproject.toml that cannot be read, `ExportRefused` when the worker would be
+    wrong, and with `strict` for hidden state.
     """
     project = project_of(folder) if folder is not None else NO_PROJECT
-    cells, declaration = unfolded(cells, declaration)
-    slice_ = slice_cells(cells, declaration, live, overrides=overrides, project=project)
-    surroundings = around(cells, slice_, folder, live)
+    cells = document.tagged(cells) if document is not None else cells
+    ran, declaration = unfolded(cells, declaration)
+    slice_ = slice_cells(ran, declaration, live, overrides=overrides, project=project)
+    again = partial(_resliced, declaration.name, live, overrides, project)
+    hidden = hidden_state(slice_, cells, document, again, strict=strict)
+    surroundings = around(ran, slice_, folder, live)
     assets, carrier = surroundings.assets()
     module = module_of(assets.slice_, declaration)
     # Modules beside the notebook go along, with what they import in turn.
     local = local_code(module.imports, locate=surroundings.locate, gone=surroundings.provenance.gone)
     assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
     pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate)
-    findings = (*slice_.findings, *assets.findings, *local.findings, *doubts)
+    findings = (*slice_.findings, *hidden, *assets.findings, *local.findings, *doubts)
     repo = worker_repo(
         module=module.text,
         lines=module.lines,
@@ -102,9 +112,18 @@ def export_cells(
         local_files={**assets.files, **local.files},
         apt=surroundings.apt,
         jobs_jsonl=dump_jobs(recorded(record) for record in records),
+        cells={each.number: (each.cell_id, each.sha256) for each in sources(cells, module.lines)},
     )
     kept, dropped = assets.slice_.kept, assets.slice_.dropped
     return ExportResult(declaration.name, module.text, kept, dropped, findings, repo, module.lines)
+
+
+def _resliced(
+    name: str, live: Live | None, overrides: Overrides, project: Project, cells: tuple[CellRun, ...]
+) -> Slice:
+    """The slice of other cells for the handler of that name, as after Restart & Run All."""
+    declaration = declarations(cells).get(name) or Declaration(name, name)
+    return slice_cells(*unfolded(cells, declaration), live, overrides=overrides, project=project)
 
 
 def export_notebook(
@@ -115,23 +134,50 @@ def export_notebook(
     force: bool = False,
     python: str | None = None,
     base: str | None = None,
+    strict: bool = False,
 ) -> ExportResult:
     """Exports a handler of a notebook file as after Restart & Run All; runs nothing.
 
     Without `handler` the last one that the notebook declares is taken; a name that is not declared may be any
     function of the notebook. `out` is the folder to write to (nothing is written without it). Raises `BadInput` for
-    a file that is no notebook, `UnknownHandler`, `ExportRefused` and `FolderNotOurs`.
+    a file that is no notebook, `UnknownHandler`, `ExportRefused` (`strict`: also for hidden state) and `FolderNotOurs`.
     """
     path = Path(path)
-    cells = walked(notebook_cells(path))
-    known = declarations(cells)
-    if handler is None and not known:
-        raise UnknownHandler("handler", known)
-    name = handler or next(reversed(known))
-    declaration = known.get(name) or Declaration(name, name)
-    result = export_cells(
-        cells, declaration, python=python, base=base, notebook=path.name, folder=path.resolve().parent
+    result = export_document(
+        walked(notebook_cells(path)),
+        handler,
+        python=python,
+        base=base,
+        notebook=path.name,
+        folder=path.resolve().parent,
+        strict=strict,
     )
     if out is not None:
         result.write(Path(out), force=force)
     return result
+
+
+def export_document(
+    cells: Sequence[CellRun],
+    handler: str | None = None,
+    *,
+    python: str | None = None,
+    base: str | None = None,
+    notebook: str | None = None,
+    folder: Path | None = None,
+    strict: bool = False,
+) -> ExportResult:
+    """Exports a handler of a notebook's code cells in their order; as `export_notebook` otherwise."""
+    known = declarations(cells)
+    if handler is None and not known:
+        raise UnknownHandler("handler", known)
+    name = handler or next(reversed(known))
+    return export_cells(
+        cells,
+        known.get(name) or Declaration(name, name),
+        python=python,
+        base=base,
+        notebook=notebook,
+        folder=folder,
+        strict=strict,
+    )

@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any
 
 MANIFEST = "rp_manifest.json"
@@ -23,12 +24,18 @@ def manifest(
     python: str,
     notebook: str | None,
     lines: Sequence[tuple[int, int] | None],
+    cells: Mapping[int, tuple[str | None, str]] = MappingProxyType({}),
 ) -> bytes:
     """The bytes of rp_manifest.json over `files`, which does not hold the manifest itself.
 
-    `lines` has, for each line of handler.py, `(cell, line)` from 1 or None; it is written as such.
+    `lines` has, for each line of handler.py, `(cell, line)` from 1 or None; it is written as such. `cells` has, for
+    each execution count among them, the cell's id and the sha256 of its text as it ran.
     """
     said: dict[str, Any] = {
+        "cells": {
+            str(number): {"sha256": sha256} | ({"id": cell_id} if cell_id else {})
+            for number, (cell_id, sha256) in cells.items()
+        },
         "files": {name: digest(body) for name, body in files.items()},
         "handler": handler,
         "lines": lines,
@@ -39,21 +46,29 @@ def manifest(
     }
     # A file a line for those who read differences; the lines of the handler would be as long as the handler.
     parts = [
-        f" {json.dumps(key)}: {_files(value) if key == 'files' else _compact(value)}" for key, value in said.items()
+        f" {json.dumps(key)}: {_listed(value) if isinstance(value, dict) else _compact(value)}"
+        for key, value in said.items()
     ]
     return ("{\n" + ",\n".join(parts) + "\n}\n").encode()
 
 
 def files_of(text: bytes) -> dict[str, str] | None:
     """Name to sha256 of each file that a manifest lists; None for a text that is no manifest of ours."""
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(said, dict) or said.get("tool") != _TOOL:
-        return None
+    said = _ours(text)
     files = said.get("files")
     return {str(name): str(value) for name, value in files.items()} if isinstance(files, dict) else None
+
+
+def sources_of(text: bytes) -> tuple[str | None, dict[int, tuple[str | None, str]]] | None:
+    """The notebook's name and the cells of a manifest, as `manifest` took them; None for one that has none."""
+    said = _ours(text)
+    cells = said.get("cells")
+    if not isinstance(cells, dict):
+        return None
+    try:
+        return said.get("notebook"), {int(n): (cell.get("id"), cell["sha256"]) for n, cell in cells.items()}
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return None
 
 
 def digest(body: bytes) -> str:
@@ -61,8 +76,18 @@ def digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def _files(files: Mapping[str, str]) -> str:
-    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(files[name])}" for name in sorted(files)) + "\n }"
+def _ours(text: bytes) -> dict[str, Any]:
+    """What a manifest says; empty for a text that is no manifest of ours."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) and said.get("tool") == _TOOL else {}
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    names = sorted(values, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {_compact(values[name])}" for name in names) + "\n }"
 
 
 def _compact(value: Any) -> str:

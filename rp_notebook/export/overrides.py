@@ -68,6 +68,14 @@ def override(word: str, origin: str) -> Override:
     return Override(origin, name=word)
 
 
+def said(keep: Sequence[str] = (), drop: Sequence[str] = ()) -> Overrides:
+    """The overrides of words that were typed behind `%runpod keep` and `%runpod drop`."""
+    return Overrides(
+        tuple(override(word, f"%runpod keep {word}") for word in keep),
+        tuple(override(word, f"%runpod drop {word}") for word in drop),
+    )
+
+
 def left_out(facts: Iterable[Fact], overrides: Overrides) -> dict[int, str]:
     """The positions of the statements that are to stay out, with where that was said."""
     found: dict[int, str] = {}

@@ -78,14 +78,14 @@ def worker_repo(
     local_files: Mapping[str, bytes] = MappingProxyType({}),
     apt: Sequence[str] = (),
     base: str | None = None,
+    cells: Mapping[int, tuple[str | None, str]] = MappingProxyType({}),
 ) -> Repo:
     """The repository of a worker whose handler.py is `module`.
 
     `lines` has `(cell, line)` or None for each line of `module`; `records` are jobs that ran, oldest first: the last
     completed one of this handler is the example. `python` is like "3.11"; `notebook` is only named. `local_files`
-    are further files that the handler needs, `apt` system packages, `base` an image to build on.
-
-    Raises `ExportRefused` when a local file has the name of one of the repository's own.
+    are further files that the handler needs, `apt` system packages, `base` an image to build on, `cells` the id and
+    the sha256 of each cell in `lines`. Raises `ExportRefused` when a local file has the name of one of our own.
     """
     sample = _example(records, declaration.name)
     build, tools = torch_build(pins), [*apt, *_tools(pins)]
@@ -106,9 +106,9 @@ def worker_repo(
         ),
     }
     _refuse_clashes(local_files, {HANDLER, TEST_INPUT, JOBS, MANIFEST, *own})
-    files = {**needed, **{name: text.encode() for name, text in own.items()}}
-    files |= {JOBS: jobs_jsonl} if jobs_jsonl else {}
-    return Repo({**files, MANIFEST: manifest(files, declaration.name, python=python, notebook=notebook, lines=lines)})
+    files = needed | {name: text.encode() for name, text in own.items()} | ({JOBS: jobs_jsonl} if jobs_jsonl else {})
+    said = manifest(files, declaration.name, python=python, notebook=notebook, lines=lines, cells=cells)
+    return Repo({**files, MANIFEST: said})
 
 
 def _example(records: Sequence[JobRecord], handler: str) -> JobRecord | None:

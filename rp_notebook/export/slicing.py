@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from rp_notebook.errors import ExportRefused
@@ -114,7 +114,7 @@ def slice_cells(
     units = [facts[place].statement.unit for place in sorted(demand.kept)]
     joined = narrowed(own, units, [facts[p] for p in sorted(demand.kept)], demand.through_star)
     prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in frozen)
-    return Slice((*prelude, *joined), _dropped(first.timeline.facts, demand), tuple(dict.fromkeys(findings)))
+    return Slice((*prelude, *joined), _dropped(first, set(demand.kept)), tuple(dict.fromkeys(findings)))
 
 
 @dataclass(frozen=True)
@@ -198,13 +198,12 @@ def _kept(fact: Fact, reason: str, asked_by: int | None) -> Kept:
     )
 
 
-def _dropped(facts: Sequence[Fact], demand: Demand) -> tuple[Dropped, ...]:
+def _dropped(first: Demand, kept: Container[int]) -> tuple[Dropped, ...]:
     return tuple(
-        Dropped(s.cell.number, s.cell.cell_id, s.line, s.last_line, _text(fact), why_not, fact.position, fact.touches)
-        for fact in facts
-        for why_not in (_why_not(fact, demand.left_out.get(fact.position)),)
-        for s in (fact.statement,)
-        if fact.position not in demand.kept
+        Dropped(s.cell.number, s.cell.cell_id, s.line, s.last_line, _text(fact), reason, fact.position, fact.touches)
+        for fact in first.timeline.facts
+        for s, reason in ((fact.statement, _why_not(fact, first.left_out.get(fact.position))),)
+        if fact.position not in kept
     )
 
 

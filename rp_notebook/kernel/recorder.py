@@ -53,6 +53,8 @@ class Recorder:
                 None if error is None else _failed_line(error),
                 _working_directory(),
                 time.perf_counter() - self._started if self._started else 0.0,
+                time.time(),
+                False,
             )
         )
 
@@ -64,7 +66,8 @@ def succeeded(result: Any) -> bool:
 
 def _earlier_cells(shell: Any) -> list[tuple[Any, ...]]:
     history = getattr(shell.history_manager, "input_hist_raw", [])
-    return [(number, text) for number, text in enumerate(history[: shell.execution_count]) if number and text]
+    ran = [(number, text) for number, text in enumerate(history[: shell.execution_count]) if number and text]
+    return [(number, text, None, True, None, "", 0.0, time.time(), True) for number, text in ran]
 
 
 def _failed_line(error: BaseException) -> int | None:
