@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from argparse import Namespace
 from pathlib import Path
@@ -11,6 +12,8 @@ from rp_notebook.errors import BadInput, ExportRefused
 from rp_notebook.jobs.declaration import FlagParser
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.query import Query
+from rp_notebook.kernel.places import notebook_path
+from rp_notebook.kernel.provenance import since_exports
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.card import StatusCard
 from rp_notebook.panel.report import Report
@@ -34,7 +37,7 @@ def card(session: Session) -> StatusCard:
     """The status card."""
     kept = session.history.path
     where = "jobs are kept in memory only" if kept is None else f"jobs are kept in {kept}"
-    return StatusCard(session.handlers, session.history.lines(Query(last=JOBS_SHOWN)), where)
+    return StatusCard(session.handlers, session.history.lines(Query(last=JOBS_SHOWN)), where, since_exports(session))
 
 
 def export_flags() -> FlagParser:
@@ -45,6 +48,7 @@ def export_flags() -> FlagParser:
     parser.add_argument("--base", metavar="IMAGE", help="the image to build on")
     parser.add_argument("--python", metavar="V", help="the worker's Python, as 3.11 (default: this kernel's)")
     parser.add_argument("--force", action="store_true", help="replace a folder that was edited, or is not ours")
+    parser.add_argument("--strict", action="store_true", help="refuse what hangs on hidden state (RPS101-RPS109)")
     parser.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
     parser.add_argument(
         "--trust-disk", action="store_true", help="take modules as on the disk, though loaded otherwise"
@@ -56,12 +60,20 @@ def export(session: Session, flags: Namespace) -> Report:
     """Exports the handler with what the cells really executed."""
     handler = session.handlers.chosen(flags.name, session.namespace)
     try:
-        result = exported(session, handler, python=flags.python, base=flags.base, trust_disk=flags.trust_disk)
+        result = exported(
+            session, handler, python=flags.python, base=flags.base, trust_disk=flags.trust_disk, strict=flags.strict
+        )
     except ExportRefused as refusal:
         return Report("REFUSED", "bad", f"{handler.name}: nothing was written", findings=refusal.findings)
     folder = Path(flags.folder).expanduser()
-    written = "dry run" if flags.dry_run else result.write(folder, force=flags.force)
     headline = f"{handler.name} → {flags.folder}: {result.summary}"
+    if flags.dry_run:
+        from rp_notebook.export.changes import changes
+
+        shown = [result.repo.tree(), "", result.module, *changes(result.repo, folder)]
+        return Report("DRY RUN", "good", headline, shown, result.findings, [f"%runpod export {flags.folder}"])
+    written = result.write(folder, force=flags.force)
+    session.exports = [each for each in session.exports if each != folder.absolute()] + [folder.absolute()]
     ran = session.history.of(handler.name, handler.version)
     steps = [f"%runpod prove {flags.folder}"] if ran else ["%runpod job {...}  (a job that ran becomes a test)"]
     return Report(written.upper(), "good", headline, [result.repo.tree()], result.findings, steps)
@@ -74,14 +86,18 @@ def exported(
     python: str | None = None,
     base: str | None = None,
     trust_disk: bool = False,
+    strict: bool = False,
 ) -> ExportResult:
     """The export of a handler, in memory; its golden jobs, else those of this version, become its tests.
 
-    Raises `ExportRefused`.
+    Raises `ExportRefused`, with `strict` also for hidden state.
     """
+    from rp_notebook.export.document import document_of
     from rp_notebook.export.exporting import export_cells
     from rp_notebook.export.live import Live
+    from rp_notebook.export.overrides import said
 
+    path = notebook_path(session.namespace, os.environ)
     golden = tuple(session.history.records(Query(handler=handler.name, golden=True)))
     latest = Query(handler=handler.name, version=handler.version, here=True, last=JOBS_KEPT)
     return export_cells(
@@ -93,6 +109,10 @@ def exported(
         base=base,
         folder=Path.cwd(),
         trust_disk=trust_disk,
+        overrides=said(**session.said),
+        document=document_of(path),
+        notebook=path.name if path is not None else None,
+        strict=strict,
     )
 
 

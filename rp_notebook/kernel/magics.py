@@ -17,7 +17,7 @@ from rp_notebook.errors import RpNotebookError
 from rp_notebook.jobs.declaration import FlagParser, handler_flags
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.kernel import commands, job_history
+from rp_notebook.kernel import commands, explaining, job_history, overriding
 from rp_notebook.kernel.checking import checked
 from rp_notebook.kernel.gpus import gpus, gpus_flags
 from rp_notebook.kernel.inputs import job_flags
@@ -35,6 +35,9 @@ COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], 
         "export": (commands.export_flags, commands.export),
         "prove": (commands.prove_flags, commands.prove),
         "gpus": (gpus_flags, gpus),
+        "why": (explaining.why_flags, explaining.why),
+        "keep": (overriding.keep_flags, overriding.keep),
+        "drop": (overriding.drop_flags, overriding.drop),
     }
 )
 AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType(
@@ -65,6 +68,8 @@ class RunpodMagics(Magics):
         %runpod gpus                  which GPU pools hold the jobs so far, and their prices
         %runpod check [NAME]          what would go wrong later, without exporting
         %runpod export DIR            write the worker repository
+        %runpod why [NAME|LINE]       why a statement is part of it, or is not
+        %runpod keep | drop WHAT      what goes along, or stays out, on your word
         %runpod prove DIR             replay the jobs through it under the real SDK
 
         Each of them answers --help. A handler is registered by a cell that begins with %%runpod_handler.

@@ -7,8 +7,9 @@ import atexit
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rp_notebook.errors import BadDeclaration
 from rp_notebook.jobs.ambient import notebook
@@ -43,6 +44,8 @@ class Session:
         self.worker = Worker(self.history)
         self.declaring = Declaring(self.handlers)
         self.recorder = Recorder(shell)
+        self.said: dict[Literal["keep", "drop"], list[str]] = {"keep": [], "drop": []}  # %runpod keep and drop
+        self.exports: list[Path] = []  # the folders that this session wrote
         self.prices: PriceTable | None = None  # the last that --prices named; where there is none, those that ship
 
     @property

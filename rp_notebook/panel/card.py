@@ -12,18 +12,24 @@ from rp_notebook.panel.preview import duration
 
 
 class StatusCard:
-    """The state of a notebook in a few lines: `jobs` are the latest, `history` says where they are kept."""
+    """The state of a notebook in a few lines: `jobs` are the latest, `history` says where they are kept.
 
-    def __init__(self, handlers: Iterable[Handler], jobs: Iterable[JobLine], history: str) -> None:
+    `exports` says what changed since the notebook was exported.
+    """
+
+    def __init__(
+        self, handlers: Iterable[Handler], jobs: Iterable[JobLine], history: str, exports: Iterable[str] = ()
+    ) -> None:
         self._handlers = tuple(handlers)
         self._jobs = tuple(jobs)
         self._history = history
+        self._exports = tuple(exports)
 
     def __repr__(self) -> str:
-        return "\n".join((*self._known(), *self._last(), *self._next()))
+        return "\n".join((*self._known(), *self._last(), *self._exports, *self._next()))
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<div>{escape(line)}</div>" for line in (*self._known(), *self._last()))
+        lines = "".join(f"<div>{escape(line)}</div>" for line in (*self._known(), *self._last(), *self._exports))
         steps = "".join(f"<div><code>{escape(step.strip())}</code></div>" for step in self._next())
         return f'{style.SHEET}<div class="rpn">{lines}{steps}</div>'
 

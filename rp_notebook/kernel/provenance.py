@@ -1,0 +1,28 @@
+"""What the status card says of the exports of this notebook."""
+
+from __future__ import annotations
+
+import os
+
+from rp_notebook.kernel.places import notebook_path
+from rp_notebook.kernel.session import Session
+
+
+def since_exports(session: Session) -> list[str]:
+    """A line for each export of this session, or beside the notebook, whose cells have changed since."""
+    path = notebook_path(session.namespace, os.environ)
+    beside = path is not None and any(path.parent.glob("*/rp_manifest.json"))
+    if not session.exports and not beside:
+        return []
+    from rp_notebook.export.document import document_of
+    from rp_notebook.export.sources import changed, earlier_exports
+
+    folders = dict.fromkeys([*session.exports, *(earlier_exports(path.parent, path.name) if path is not None else ())])
+    document = document_of(path)
+    lines = []
+    for folder in folders:
+        found = changed(folder, session.recorder.cells, document)
+        if found is not None and found.cells:
+            count = len(found.cells)
+            lines.append(f"{count} cell{'s' * (count != 1)} changed since the export to {folder.name}")
+    return lines
