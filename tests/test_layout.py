@@ -20,6 +20,7 @@ ORDER = (
     ("proof",),
     ("kernel", "server"),
     ("headless",),
+    ("nbconvert",),
     ("demo",),
     ("cli",),
 )
