@@ -21,8 +21,9 @@ class CellRun:
     the cell raised: `failed_line` is the line in it, from 1, of the top-level statement that raised, None when
     nothing ran (a syntax error). `cwd` is the working directory, `seconds` what the cell took. `lines` are the lines of
     the cell that those of `text` stand for, where we wrote the text. A flat handler cell `tries` its function: these
-    are the notebook's variables that it rebinds. `at` is when it ended (Unix time; 0: not known), `tags` are those of
-    the notebook file. An `assumed` one ran before anybody looked: that it ran to its end is not certain.
+    are the notebook's variables that it rebinds. `at` is when it ended (Unix time; 0: not known). An `assumed` one ran
+    before anybody looked: that it ran to its end is not certain. `tags` and `count`, the execution count, are those of
+    the notebook file.
     """
 
     number: int
@@ -37,6 +38,7 @@ class CellRun:
     lines: tuple[int, ...] = ()
     tries: frozenset[str] | None = None
     tags: frozenset[str] = frozenset()
+    count: int | None = None
 
 
 def notebook_cells(path: Path) -> tuple[CellRun, ...]:
@@ -51,7 +53,14 @@ def code_cells(notebook: Any, *, folder: str = "") -> tuple[CellRun, ...]:
     """The code cells of a notebook as nbformat's objects, in the order of the document."""
     code = [cell for cell in notebook.cells if cell.get("cell_type") == "code"]
     return tuple(
-        CellRun(number, _joined(cell.get("source", "")), cell.get("id"), cwd=folder, tags=_tags(cell))
+        CellRun(
+            number,
+            _joined(cell.get("source", "")),
+            cell.get("id"),
+            cwd=folder,
+            tags=_tags(cell),
+            count=cell.get("execution_count"),
+        )
         for number, cell in enumerate(code, start=1)
     )
 

@@ -40,14 +40,16 @@ def hidden_state(
         if cell is None:  # a value that was frozen
             continue
         told = _rerun(cell, statements, cells) or (_changed(cell, statements, document) if document else None)
-        if told is not None and document is not None and cell.at > document.saved_at and told.severity == "note":
+        if told is not None and told.severity == "note":
             unsaved.append(number)
         elif told is not None:
             found.append(told)
     if unsaved and document is not None:
         message = f"{_cells(unsaved)} ran after {document.name} was saved: whether they were edited is not known"
         found.append(Finding("RPS101", "note", message, "save the notebook", unsaved[0]))
-    elif document is not None and not _ran_in_order(cells, document):
+    elif document is None:
+        found += _another_run(slice_, cells, resliced)
+    elif not _ran_in_order(cells, document):
         found += _another_order(slice_, cells, document, resliced)
     bad = [f for f in (*slice_.findings, *found) if f.code in HIDDEN and f.severity == "warning"]
     if strict and bad:
@@ -131,11 +133,26 @@ def _another_order(
         message = f"Restart & Run All of {document.name} as last saved gives no worker: {refusal.findings[0].message}"
         yield Finding("RPS103", "warning", message, "put the cells in the order in which they have to run")
         return
-    pairs = _pairs(slice_.kept, other.kept)
+    yield from _differences(slice_, other, f"{document.name} as last saved", slice_)
+
+
+def _another_run(slice_: Slice, cells: Sequence[CellRun], resliced: Resliced) -> Iterator[Finding]:
+    """For a notebook that was only read: names that had another value in the run whose numbers it shows."""
+    ran = sorted((cell for cell in cells if cell.count), key=lambda cell: cell.count or 0)
+    if not ran or ran == list(cells):
+        return
+    try:
+        yield from _differences(resliced(tuple(ran)), slice_, "the document", slice_)
+    except ExportRefused:  # a cell that ran is not there any more: what it did cannot be known
+        return
+
+
+def _differences(here: Slice, there: Slice, name: str, exported: Slice) -> Iterator[Finding]:
+    pairs = _pairs(here.kept, there.kept)
     for (mine, theirs), names in list(pairs.items())[:PAIRS]:
-        named = ", ".join(f"`{name}`" for name in names[:5])
-        has = f"it ran {_several(mine)}; {document.name} as last saved has {_several(theirs)}"
-        last = next((kept for kept in reversed(slice_.kept) if names[0] in kept.touches), None)
+        named = ", ".join(f"`{each}`" for each in names[:5])
+        last = next((kept for kept in reversed(exported.kept) if names[0] in kept.touches), None)
+        has = f"it ran {_several(mine)}; {name} has {_several(theirs)}"
         message = f"Restart & Run All would give another {named}: {has}"
         yield Finding("RPS103", "warning", message, "restart and run all, then export", *_at(last))
     if len(pairs) > PAIRS:

@@ -8,7 +8,7 @@ import pytest
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.document import Document, document_of
-from rp_notebook.export.exporting import ExportResult, export_cells
+from rp_notebook.export.exporting import ExportResult, export_cells, export_notebook
 from rp_notebook.jobs.declaration import Declaration
 
 HANDLER = "def handler(job):\n    return x * T"
@@ -133,3 +133,26 @@ def test_a_file_that_cannot_be_read_now_is_no_document(tmp_path, text) -> None:
         path.write_text(text)
     assert document_of(path) is None
     assert document_of(None) is None
+
+
+READ = [
+    ("never run", [None, None, None], []),
+    ("run in its order", [1, 2, 3], []),
+    ("run in its order with gaps", [4, 9, 11], []),
+    ("run in another order", [2, 1, 3], ["RPS103"]),
+    ("one never run", [1, None, 3], ["RPS103"]),
+]
+
+
+@pytest.mark.parametrize(("counts", "codes"), [row[1:] for row in READ], ids=[row[0] for row in READ])
+def test_a_notebook_that_is_only_read_tells_that_it_ran_in_another_order(tmp_path, counts, codes) -> None:
+    path = tmp_path / "n.ipynb"
+    texts = ("x = 1", "x = 2", "%%runpod_handler\ndef handler(job):\n    return x")
+    made = [nbformat.v4.new_code_cell(t, execution_count=n) for t, n in zip(texts, counts, strict=True)]
+    nbformat.write(nbformat.v4.new_notebook(cells=made), path)
+    result = export_notebook(path)
+    assert [f.code for f in result.findings] == codes
+    assert "x = 2" in result.module
+    if codes:
+        with pytest.raises(ExportRefused):
+            export_notebook(path, strict=True)
