@@ -71,7 +71,7 @@ def test_the_export_of_a_random_notebook_exports_itself(seed):
 
 
 EXPORTED = """
-import hashlib, json, sys
+import json, sys
 from tests.export.test_properties import everything
 print(json.dumps(everything(sys.argv[1])))
 """
@@ -79,7 +79,7 @@ print(json.dumps(everything(sys.argv[1])))
 
 def everything(where: str) -> dict[str, str]:
     """Every byte of the exports of many notebooks, and the reasons, by name."""
-    named = {case.name: cells_of(case, where) for case in CASES} | {str(seed): fuzzed(seed) for seed in range(8)}
+    named = {case.name: cells_of(case, where) for case in CASES[::4]} | {str(seed): fuzzed(seed) for seed in range(4)}
     found = {}
     for name, cells in named.items():
         result = export_cells(
