@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import module_of
 from rp_notebook.export.overrides import NO_OVERRIDES, Overrides
 from rp_notebook.export.places import walked
-from rp_notebook.export.project import NO_PROJECT, Project, project_of
+from rp_notebook.export.project import NO_PROJECT, project_of
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.requirements import pins
@@ -80,21 +80,19 @@ def export_cells(
     """Exports a handler from executed cells; `live` adds what a running kernel knows, `records` become its tests.
 
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
-    the notebook is, for modules, files and the pyproject.toml beside it, `overrides` are statements to keep or to leave
-    out, `document` is the notebook as saved. With `trust_disk` a module that changed since it was loaded is taken as it
-    is on the disk. Raises `BadInput` for a pyproject.toml that cannot be read, `ExportRefused` when the worker would be
-    wrong, and with `strict` for hidden state.
+    the notebook is, `document` the notebook as saved; `overrides` are statements to keep or to leave out. `trust_disk`
+    takes modules as on the disk, though loaded otherwise. Raises `BadInput` for a pyproject.toml that cannot be read,
+    `ExportRefused` when the worker would be wrong, and with `strict` for hidden state.
     """
     project = project_of(folder) if folder is not None else NO_PROJECT
     cells = document.tagged(cells) if document is not None else cells
     ran, declaration = unfolded(cells, declaration)
-    slice_ = slice_cells(ran, declaration, live, overrides=overrides, project=project)
-    again = partial(_resliced, declaration.name, live, overrides, project)
-    hidden = hidden_state(slice_, cells, document, again, strict=strict)
+    sliced = partial(slice_cells, live=live, overrides=overrides, project=project)
+    slice_ = sliced(ran, declaration)
+    hidden = hidden_state(slice_, cells, document, partial(_resliced, declaration.name, sliced), strict=strict)
     surroundings = around(ran, slice_, folder, live)
     assets, carrier = surroundings.assets()
     module = module_of(assets.slice_, declaration)
-    # Modules beside the notebook go along, with what they import in turn.
     local = local_code(module.imports, locate=surroundings.locate, gone=surroundings.provenance.gone)
     assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
     pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate)
@@ -114,16 +112,13 @@ def export_cells(
         jobs_jsonl=dump_jobs(recorded(record) for record in records),
         cells={each.number: (each.cell_id, each.sha256) for each in sources(cells, module.lines)},
     )
-    kept, dropped = assets.slice_.kept, assets.slice_.dropped
-    return ExportResult(declaration.name, module.text, kept, dropped, findings, repo, module.lines)
+    used = assets.slice_
+    return ExportResult(declaration.name, module.text, used.kept, used.dropped, findings, repo, module.lines)
 
 
-def _resliced(
-    name: str, live: Live | None, overrides: Overrides, project: Project, cells: tuple[CellRun, ...]
-) -> Slice:
+def _resliced(name: str, sliced: Callable[..., Slice], cells: tuple[CellRun, ...]) -> Slice:
     """The slice of other cells for the handler of that name, as after Restart & Run All."""
-    declaration = declarations(cells).get(name) or Declaration(name, name)
-    return slice_cells(*unfolded(cells, declaration), live, overrides=overrides, project=project)
+    return sliced(*unfolded(cells, declarations(cells).get(name) or Declaration(name, name)))
 
 
 def export_notebook(
