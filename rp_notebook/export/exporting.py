@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from rp_notebook.errors import UnknownHandler
-from rp_notebook.export.around import around
+from rp_notebook.export.around import Around, around
+from rp_notebook.export.assets import Carried
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.document import Document
@@ -17,13 +18,13 @@ from rp_notebook.export.flat_cells import unfolded
 from rp_notebook.export.hidden_state import hidden_state
 from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import local_code
-from rp_notebook.export.module import module_of
+from rp_notebook.export.module import Module, module_of
 from rp_notebook.export.overrides import NO_OVERRIDES, Overrides
 from rp_notebook.export.places import walked
 from rp_notebook.export.project import NO_PROJECT, project_of
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
-from rp_notebook.export.requirements import pins
+from rp_notebook.export.requirements import Pin, pins
 from rp_notebook.export.slicing import Dropped, Kept, Slice, slice_cells
 from rp_notebook.export.sources import sources
 from rp_notebook.export.writing import write_repo
@@ -81,22 +82,16 @@ def export_cells(
 
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
     the notebook is, `document` the notebook as saved; `overrides` are statements to keep or to leave out. `trust_disk`
-    takes modules as on the disk, though loaded otherwise. Raises `BadInput` for a pyproject.toml that cannot be read,
-    `ExportRefused` when the worker would be wrong, and with `strict` for hidden state.
+    takes modules as on the disk. Raises `ExportRefused` for a wrong worker, `BadInput` for a bad pyproject.toml.
     """
-    project = project_of(folder) if folder is not None else NO_PROJECT
     cells = document.tagged(cells) if document is not None else cells
     ran, declaration = unfolded(cells, declaration)
-    sliced = partial(slice_cells, live=live, overrides=overrides, project=project)
-    slice_ = sliced(ran, declaration)
-    hidden = hidden_state(slice_, cells, document, partial(_resliced, declaration.name, sliced), strict=strict)
+    slicer = _slicer(live, overrides, folder)
+    slice_ = slicer(ran, declaration)
+    hidden = hidden_state(slice_, cells, document, partial(_resliced, declaration.name, slicer), strict=strict)
     surroundings = around(ran, slice_, folder, live)
-    assets, carrier = surroundings.assets()
-    module = module_of(assets.slice_, declaration)
-    local = local_code(module.imports, locate=surroundings.locate, gone=surroundings.provenance.gone)
-    assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
-    pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate)
-    findings = (*slice_.findings, *hidden, *assets.findings, *local.findings, *doubts)
+    module, assets, pinned, found = _carried(surroundings, declaration, trust_disk=trust_disk)
+    findings = (*slice_.findings, *hidden, *found)
     repo = worker_repo(
         module=module.text,
         lines=module.lines,
@@ -107,18 +102,41 @@ def export_cells(
         base=base,
         notebook=notebook,
         findings=findings,
-        local_files={**assets.files, **local.files},
+        local_files=assets.files,
         apt=surroundings.apt,
-        jobs_jsonl=dump_jobs(recorded(record) for record in records),
+        jobs_jsonl=dump_jobs(map(recorded, records)),
         cells={each.number: (each.cell_id, each.sha256) for each in sources(cells, module.lines)},
     )
-    used = assets.slice_
+    return _result(declaration, module, assets.slice_, findings, repo)
+
+
+def _result(
+    declaration: Declaration, module: Module, used: Slice, findings: tuple[Finding, ...], repo: Repo
+) -> ExportResult:
     return ExportResult(declaration.name, module.text, used.kept, used.dropped, findings, repo, module.lines)
 
 
-def _resliced(name: str, sliced: Callable[..., Slice], cells: tuple[CellRun, ...]) -> Slice:
+def _slicer(live: Live | None, overrides: Overrides, folder: Path | None) -> Callable[..., Slice]:
+    project = project_of(folder) if folder is not None else NO_PROJECT
+    return partial(slice_cells, live=live, overrides=overrides, project=project)
+
+
+def _carried(
+    surroundings: Around, declaration: Declaration, *, trust_disk: bool
+) -> tuple[Module, Carried, tuple[Pin, ...], tuple[Finding, ...]]:
+    """The module, the files that go along, modules beside the notebook included, and the packages of all others."""
+    assets, carrier = surroundings.assets()
+    module = module_of(assets.slice_, declaration)
+    local = local_code(module.imports, locate=surroundings.locate, gone=surroundings.provenance.gone)
+    assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
+    pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate)
+    files = {**assets.files, **local.files}
+    return module, replace(assets, files=files), pinned, (*assets.findings, *local.findings, *doubts)
+
+
+def _resliced(name: str, slicer: Callable[..., Slice], cells: tuple[CellRun, ...]) -> Slice:
     """The slice of other cells for the handler of that name, as after Restart & Run All."""
-    return sliced(*unfolded(cells, declarations(cells).get(name) or Declaration(name, name)))
+    return slicer(*unfolded(cells, declarations(cells).get(name) or Declaration(name, name)))
 
 
 def export_notebook(
