@@ -13,7 +13,6 @@ from rp_notebook.export.demand import Demand, Missing, label_of
 from rp_notebook.export.live import Live
 from rp_notebook.export.names import immediate
 from rp_notebook.export.program import Program
-from rp_notebook.export.state import secret_setting
 from rp_notebook.export.statements import History, Unread
 from rp_notebook.export.tables import IPYTHON_NAMES, LOADERS, OUR_MODULE, TRAINERS
 from rp_notebook.export.timeline import Fact, changed_roots
@@ -105,7 +104,7 @@ def _bound_in(unread: Unread) -> Iterator[str]:
 def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[Finding]:
     """Warnings and notes about a slice that can be exported."""
     facts = [demand.timeline.facts[place] for place in sorted(demand.kept)]
-    found = [*_repeated(facts), *_secrets(demand), *_loads(demand, declaration)]
+    found = [*_repeated(facts), *_loads(demand, declaration)]
     for fact in facts:
         node = fact.statement.node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -143,14 +142,6 @@ def _repeated(facts: list[Fact]) -> Iterator[Finding]:
         if len(runs) > 1:
             message = f"the cell ran {len(runs)} times and each run changed the result; the worker does it as often"
             yield _at(runs[-1], "RPS104", "warning", message, "write the value that you mean")
-
-
-def _secrets(demand: Demand) -> Iterator[Finding]:
-    for fact in demand.timeline.facts:
-        keys = changed_roots(fact, "env:")
-        if keys and secret_setting(fact):
-            message = f"a secret is set in {', '.join(keys)}; it is left out"
-            yield _at(fact, "RPS121", "warning", message, f"set {keys[0]} on the endpoint")
 
 
 def _loads(demand: Demand, declaration: Declaration) -> Iterator[Finding]:

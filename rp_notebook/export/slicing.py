@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
+from rp_notebook.export.cleaning import Cleaned, cleaned
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.diagnoses import problems, remarks
@@ -17,11 +18,12 @@ from rp_notebook.export.names import names_in
 from rp_notebook.export.narrowing import narrowed
 from rp_notebook.export.outputs import without_history
 from rp_notebook.export.program import Program
-from rp_notebook.export.rewriting import rewritten
 from rp_notebook.export.state import take_state
 from rp_notebook.export.statements import History, history_of
 from rp_notebook.export.summaries import summarised
+from rp_notebook.export.surroundings import Surroundings, surroundings
 from rp_notebook.export.timeline import Fact, Timeline, facts_of
+from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 
@@ -65,32 +67,46 @@ class Slice:
     kept: tuple[Kept, ...]
     dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
+    surroundings: Surroundings
 
 
-def slice_cells(cells: Sequence[CellRun], declaration: Declaration, live: Live | None = None) -> Slice:
+def slice_cells(
+    cells: Sequence[CellRun], declaration: Declaration, live: Live | None = None, vault: Vault | None = None
+) -> Slice:
     """The statements that a declared handler needs. Nothing is run; `live` adds what the kernel knows.
 
-    Raises `ExportRefused` with the findings when the worker would be wrong: a needed name that no cell defines, that
-    only IPython has, that comes from a magic or from a statement that failed.
+    `vault` comes to hold the secrets that stood in the cells. Raises `ExportRefused` with the findings when the worker
+    would be wrong: a needed name that no cell defines, that only IPython has, that comes from a magic or from a
+    statement that failed.
     """
+    vault = vault or Vault({})
     history, told = without_history(history_of(cells))
+    clean = cleaned(history, vault)
+    history = clean.history
     program = summarised(history.statements, _handlers(cells, declaration))
-    facts = without_tryouts(displayed(facts_of(history.statements, program, loaded=live is not None), live))
+    facts = facts_of(history.statements, program, loaded=live is not None)
+    facts = without_tryouts(displayed(_without_plumbing(facts, clean), live))
     demand = Demand(Timeline(facts, program))
     _ask(demand, declaration, history)
     _work(demand, program)
     frozen, said = sourceless(demand, live)
     refused = [*problems(demand, history, live), *(f for f in said if f.severity == "error")]
-    pieces = [rewritten(facts[place], demand.kept[place]) for place in sorted(demand.kept)]
-    refused += [f for piece in pieces for f in piece.findings if f.severity == "error"]
+    rewritten = [f for place in sorted({*demand.kept, *clean.left_out}) for f in clean.findings.get(place, ())]
+    refused += [finding for finding in rewritten if finding.severity == "error"]
     if refused:
         raise ExportRefused(refused)
-    findings = [*told, *said, *(f for piece in pieces for f in piece.findings), *remarks(demand, program, declaration)]
-    kept = [_kept(piece.fact, piece.reason) for piece in pieces]
+    findings = [*told, *said, *rewritten, *remarks(demand, program, declaration)]
+    kept = [_kept(facts[place], demand.kept[place]) for place in sorted(demand.kept)]
     units = [facts[place].statement.unit for place in sorted(demand.kept)]
     joined = narrowed(kept, units, [facts[p] for p in sorted(demand.kept)], demand.through_star)
     prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in frozen)
-    return Slice((*prelude, *joined), _dropped(facts, demand), tuple(dict.fromkeys(findings)))
+    around = surroundings(clean.wanted, clean.settings, [facts[place] for place in sorted(demand.kept)])
+    return Slice((*prelude, *joined), _dropped(facts, demand), tuple(dict.fromkeys(findings)), around)
+
+
+def _without_plumbing(facts: Sequence[Fact], clean: Cleaned) -> tuple[Fact, ...]:
+    left_out = clean.left_out
+    return tuple(replace(f, plumbing=left_out[f.position]) if f.position in left_out else f for f in facts)
 
 
 def _handlers(cells: Sequence[CellRun], declaration: Declaration) -> set[str]:
@@ -140,7 +156,7 @@ def _dropped(facts: Sequence[Fact], demand: Demand) -> tuple[Dropped, ...]:
         Dropped(s.cell.number, s.cell.cell_id, s.line, s.last_line, _text(fact), _why_not(fact))
         for fact in facts
         for s in (fact.statement,)
-        if fact.position not in demand.kept
+        if fact.position not in demand.kept and s.cell.number
     )
 
 

@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rp_notebook.export.demand import Demand
-from rp_notebook.export.magics import magic_of
 from rp_notebook.export.program import Program
 from rp_notebook.export.stars import is_found, source_of
 from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_ENV, STDLIB
-from rp_notebook.export.timeline import Fact, changed_roots, environment_of
-from rp_notebook.jobs.masking import secrets_in
+from rp_notebook.export.timeline import Fact, changed_roots
 
 
 def take_state(demand: Demand, program: Program) -> None:
@@ -28,7 +26,7 @@ def take_state(demand: Demand, program: Program) -> None:
             if module in modules:
                 demand.take(fact.position, f"sets something of {module}, which is used")
         for key in changed_roots(fact, "env:"):
-            if (key in texts or key.startswith(RUNTIME_ENV) or key == "*") and not secret_setting(fact):
+            if key in texts or key.startswith(RUNTIME_ENV) or key == "*":
                 demand.take(fact.position, f"sets the environment variable {key}")
         if changed_roots(fact, "syspath:") and _imports_from(fact, kept, modules):
             demand.take(fact.position, "an import is found there")
@@ -49,19 +47,6 @@ def modules_of(facts: list[Fact]) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 found.add((node.module or "").split(".")[0])
     return found - {""}
-
-
-def secret_setting(fact: Fact) -> bool:
-    """Whether a statement sets an environment variable to what looks like a secret."""
-    pairs = dict(environment_of(magic_of(fact.statement.node) or ("", "")))
-    node = fact.statement.node
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-        pairs |= {key: str(node.value.value) for key in changed_roots(fact, "env:")}
-    for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
-        values = [a.value for a in call.args if isinstance(a, ast.Constant)]
-        if len(values) == 2:
-            pairs[str(values[0])] = str(values[1])
-    return any(True for _ in secrets_in(pairs))
 
 
 def _imports_from(fact: Fact, kept: list[Fact], modules: set[str]) -> bool:
