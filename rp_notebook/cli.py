@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -87,6 +88,7 @@ def _export(arguments: argparse.Namespace) -> int:
         handler=arguments.handler,
         base=arguments.base,
         python=arguments.python,
+        environment=os.environ,
     )
     written = result.write(arguments.out, force=arguments.force) if arguments.out else "dry run"
     if arguments.json:

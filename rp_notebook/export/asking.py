@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rp_notebook.export.givings import Giving, givings, spelled_path
+from rp_notebook.export.givings import ENVIRONMENT, Giving, givings, spelled_path
 from rp_notebook.export.names import immediate
 from rp_notebook.export.replacing import read
 from rp_notebook.export.secret_texts import variable_of
@@ -100,6 +101,22 @@ def asks_inside(node: ast.stmt, imports: Mapping[str, str], own: frozenset[str])
             yield part
 
 
+def environment_setters(nodes: Iterable[ast.AST], imports: Mapping[str, str]) -> frozenset[str]:
+    """The functions that set the environment variable that they are given to what somebody types."""
+    return frozenset(
+        node.name
+        for node in nodes
+        if isinstance(node, ast.FunctionDef)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Assign)
+        and isinstance(part.targets[0], ast.Subscript)
+        and isinstance(part.targets[0].slice, ast.Name)
+        and spelled_path(part.targets[0].value, imports) == ENVIRONMENT
+        and isinstance(part.value, ast.Call)
+        and question_path(part.value, imports, frozenset()) in QUESTIONS
+    )
+
+
 def _variable(call: ast.Call, path: str, giving: Giving, node: ast.stmt) -> str:
     first = call.args[0] if call.args else None
     text = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
@@ -132,7 +149,7 @@ def _looked_at(look: ast.Attribute, made: ast.Call) -> Question:
     secret = kind == "Password" or is_secret_name(variable)
     reading = read(variable)
     if isinstance(default, ast.Constant) and not secret:
-        reading = f'os.environ.get("{variable}", {str(default.value)!r})'
+        reading = f'os.environ.get("{variable}", {json.dumps(str(default.value), ensure_ascii=False)})'
     number = next((convert for start, convert in _NUMBERS.items() if kind.startswith(start)), "")
     if kind in ("Checkbox", "ToggleButton", "Valid"):
         reading = f'({reading} == "True")'

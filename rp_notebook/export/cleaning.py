@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rp_notebook.export.asking import Question, asks_inside, login, questions, widgets_of
+from rp_notebook.export.asking import Question, asks_inside, environment_setters, login, questions, widgets_of
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.comments import running_texts, without_named_secrets
 from rp_notebook.export.givings import ENVIRONMENT, imports_of
@@ -53,7 +53,9 @@ def cleaned(history: History, vault: Vault) -> Cleaned:
         work.collect(place)
     for place in range(len(history.statements)):
         work.clean(place)
-    statements = inlined(work.statements, work.answers)
+    statements, readers = inlined(work.statements, work.answers)
+    for place, reader in readers.items():
+        work.note(reader, *work.findings.pop(place, ()))
     shift = int(any(ENVIRONMENT in s.text for s in work.changed()))
     if shift:
         cell = CellRun(0, "import os")
@@ -81,6 +83,7 @@ class _Work:
         self.imports = imports_of(s.node for s in statements if "import" in s.text)
         self.own = frozenset(s.node.name for s in statements if isinstance(s.node, ast.FunctionDef | ast.ClassDef))
         self.widgets = widgets_of(statements, self.imports) if "ipywidgets" in str(self.imports.values()) else {}
+        self.setters = environment_setters((s.node for s in statements if "environ" in s.text), self.imports)
         self.findings: dict[int, list[Finding]] = {}
         self.left_out: dict[int, str] = {}
         self.wanted: dict[int, tuple[str, ...]] = {}
@@ -109,13 +112,13 @@ class _Work:
             return
         if statement.alias is None or "tqdm" in statement.text:
             self.statements[place], found = without_showing(statement, self.imports, self.own)
-            self._note(place, *found)
+            self.note(place, *found)
         asked = self._asked(place)
         skip = frozenset(id(part) for one in asked for part in ast.walk(one.node))
         secrets = self._secrets(place, skip)
-        if (keys := only_sets(self.statements[place].node, self.imports, {id(n) for n in _nodes(asked, secrets)})) or (
-            self._logs_in(place)
-        ):
+        hidden = {id(one.node) for one in asked} | {id(one.node) for one in secrets}
+        keys = only_sets(self.statements[place].node, self.imports, hidden, self.setters)
+        if keys or self._logs_in(place):
             self._leave_out(place, keys)
         elif asked or secrets:
             self._rewrite(place, asked, secrets)
@@ -129,7 +132,7 @@ class _Work:
             message = f"`{ast.unparse(call)}` asks a person, and nobody answers in a worker"
             line = statement.numbers[call.lineno - 1]
             fix = "read it from the job's input or the environment"
-            self._note(place, Finding("RPS120", "warning", message, fix, statement.cell.number, line))
+            self.note(place, Finding("RPS120", "warning", message, fix, statement.cell.number, line))
         return questions(statement, self.imports, self.widgets, self.own)
 
     def _secrets(self, place: int, skip: frozenset[int]) -> list[Found]:
@@ -155,7 +158,7 @@ class _Work:
         )
         self.wanted[place] = keys
         fix = f"set {', '.join(keys)} on the endpoint" if keys else "a worker needs another way to these files"
-        self._note(place, self._finding(place, code, "warning", message, fix))
+        self.note(place, self._finding(place, code, "warning", message, fix))
         self._rewrite_quietly(place)
 
     def _rewrite_quietly(self, place: int) -> None:
@@ -176,13 +179,13 @@ class _Work:
         for one in asked:
             kind = "secret" if one.secret else "value"
             message = f"a {kind} that was typed in or chosen becomes the variable {one.variable}"
-            self._note(place, self._finding(place, "RPS120", "warning", message, f"set {one.variable} on the endpoint"))
+            self.note(place, self._finding(place, "RPS120", "warning", message, f"set {one.variable} on the endpoint"))
         if len(asked) == 1 and not secrets:
             self.answers[place] = asked[0]
         if variables:
             message = f"a secret in the code becomes the variable {', '.join(variables)}"
             fix = f"set {', '.join(variables)} on the endpoint"
-            self._note(place, self._finding(place, "RPS121", "warning", message, fix))
+            self.note(place, self._finding(place, "RPS121", "warning", message, fix))
 
     def _scrub(self, place: int) -> None:
         """Masks what is left: comments, docstrings, and secrets where nothing else can stand."""
@@ -199,7 +202,7 @@ class _Work:
 
     def _refuse(self, place: int) -> None:
         message = "a secret stands where no variable can stand instead"
-        self._note(place, self._finding(place, "RPS121", "error", message, "read it from os.environ in the cell"))
+        self.note(place, self._finding(place, "RPS121", "error", message, "read it from os.environ in the cell"))
 
     def _clean_magic(self, place: int, magic: tuple[str, str]) -> None:
         statement = self.statements[place]
@@ -227,11 +230,6 @@ class _Work:
         statement = self.statements[place]
         return Finding(code, severity, message, fix, statement.cell.number, statement.line)
 
-    def _note(self, place: int, *found: Finding) -> None:
+    def note(self, place: int, *found: Finding) -> None:
         if found:
             self.findings.setdefault(place, []).extend(found)
-
-
-def _nodes(asked: Sequence[Question], secrets: Sequence[Found]) -> Iterator[ast.expr]:
-    yield from (one.node for one in asked)
-    yield from (one.node for one in secrets)

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from rp_notebook.errors import UnknownHandler
+from rp_notebook.export.around import Around, Caught, Declared, around_worker
+from rp_notebook.export.carried import refuse_leaks, without_secrets
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.flat_cells import unfolded
 from rp_notebook.export.installed import located
 from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import local_code
+from rp_notebook.export.models import cache_folder
 from rp_notebook.export.module import module_of
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.requirements import pins
 from rp_notebook.export.slicing import Dropped, Kept, slice_cells
+from rp_notebook.export.vault import Vault
 from rp_notebook.export.writing import write_repo
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.stored import cleared
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class ExportResult:
     """An exported worker. Nothing is on disk until `write` puts it there.
 
     `module` is the text of handler.py; `kept` and `dropped` are the notebook's statements with the reason; `repo`
-    maps names to bytes.
+    maps names to bytes; `around` is what it needs around it: environment variables, models, packages.
     """
 
     handler: str
@@ -40,6 +46,7 @@ class ExportResult:
     dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
     repo: Repo
+    around: Around
 
     @property
     def summary(self) -> str:
@@ -65,20 +72,25 @@ def export_cells(
     base: str | None = None,
     notebook: str | None = None,
     folder: Path | None = None,
+    declared: Declared | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> ExportResult:
     """Exports a handler from executed cells; `live` adds what a running kernel knows, `records` become its tests.
 
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
-    the notebook is, for modules beside it. Raises `ExportRefused` when the worker would be wrong.
+    the notebook is, for modules beside it, `environment` tells where models are cached. Raises `ExportRefused`.
     """
     cells, declaration = unfolded(cells, declaration)
-    slice_ = slice_cells(cells, declaration, live)
+    vault = Vault(live.secrets if live is not None else {})
+    slice_ = slice_cells(cells, declaration, live, vault)
     module = module_of(slice_, declaration)
-    # Modules beside the notebook go along, with what they import in turn.
     locate = partial(located, folders=[str(folder)] if folder is not None else [])
-    local = local_code(module.imports, locate=locate)
-    pinned, doubts = pins(local.imports, locate=locate)
+    local = without_secrets(local_code(module.imports, locate=locate), vault)
+    caught = Caught(live.namespace if live is not None else {}, cache_folder(environment), vault.variables)
+    around = around_worker(module.text, local.files, slice_.surroundings, declared or Declared(), caught)
+    pinned, doubts = pins(local.imports, locate=locate, hints=around.packages)
     findings = (*slice_.findings, *local.findings, *doubts)
+    records = [cleared(record, vault.secrets) for record in records]
     repo = worker_repo(
         module=module.text,
         lines=module.lines,
@@ -91,8 +103,10 @@ def export_cells(
         findings=findings,
         local_files=local.files,
         jobs_jsonl=dump_jobs(recorded(record) for record in records),
+        around=around,
     )
-    return ExportResult(declaration.name, module.text, slice_.kept, slice_.dropped, findings, repo)
+    refuse_leaks(repo, vault)
+    return ExportResult(declaration.name, module.text, slice_.kept, slice_.dropped, findings, repo, around)
 
 
 def export_notebook(
@@ -103,12 +117,14 @@ def export_notebook(
     force: bool = False,
     python: str | None = None,
     base: str | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> ExportResult:
     """Exports a handler of a notebook file as after Restart & Run All; runs nothing.
 
     Without `handler` the last one that the notebook declares is taken; a name that is not declared may be any
-    function of the notebook. `out` is the folder to write to (nothing is written without it). Raises `BadInput` for
-    a file that is no notebook, `UnknownHandler`, `ExportRefused` and `FolderNotOurs`.
+    function of the notebook. `out` is the folder to write to (nothing is written without it); `environment` tells
+    where models are cached. Raises `BadInput` for a file that is no notebook, `UnknownHandler`, `ExportRefused` and
+    `FolderNotOurs`.
     """
     path = Path(path)
     cells = notebook_cells(path)
@@ -118,7 +134,13 @@ def export_notebook(
     name = handler or next(reversed(known))
     declaration = known.get(name) or Declaration(name, name)
     result = export_cells(
-        cells, declaration, python=python, base=base, notebook=path.name, folder=path.resolve().parent
+        cells,
+        declaration,
+        python=python,
+        base=base,
+        notebook=path.name,
+        folder=path.resolve().parent,
+        environment=environment,
     )
     if out is not None:
         result.write(Path(out), force=force)

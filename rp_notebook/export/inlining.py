@@ -14,24 +14,27 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def inlined(statements: Sequence[Statement], answers: Mapping[int, Question]) -> list[Statement]:
+def inlined(statements: Sequence[Statement], answers: Mapping[int, Question]) -> tuple[list[Statement], dict[int, int]]:
     """The statements with a value that was typed in, and is used once, read where it is used.
 
-    `answers` are the questions by the place of the statement that now reads a variable instead.
+    `answers` are the questions by the place of the statement that now reads a variable instead. With them comes, for
+    each such statement that is no longer needed, the place of the one that reads the variable.
     """
     found = list(statements)
+    readers: dict[int, int] = {}
     for name in dict.fromkeys(filter(None, (_bound(statements[place]) for place in answers))):
         texts = {statements[place].text for place in answers if _bound(statements[place]) == name}
         asking = {place for place in answers if _bound(statements[place]) == name}
         users = [n for n, s in enumerate(statements) if name in s.text and n not in asking and _speaks(s.node, name)]
         if len(texts) == 1 and len(users) == 1 and min(asking) < users[0]:
             place = users[0]
-            if _plainly(statements[place], name):
-                loads = [n for n in ast.walk(statements[place].node) if isinstance(n, ast.Name) and n.id == name]
+            if _plainly(found[place], name):
+                loads = [n for n in ast.walk(found[place].node) if isinstance(n, ast.Name) and n.id == name]
                 value = statements[min(asking)].node
                 assert isinstance(value, ast.Assign)
-                found[place] = spliced(statements[place], [(load, ast.unparse(value.value)) for load in loads])
-    return found
+                found[place] = spliced(found[place], [(load, ast.unparse(value.value)) for load in loads])
+                readers |= dict.fromkeys(asking, place)
+    return found, readers
 
 
 def _bound(statement: Statement) -> str:

@@ -9,8 +9,11 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
+
+from rp_notebook.export.models import Model
 
 MANIFEST = "rp_manifest.json"
 _TOOL = "rp-notebook"
@@ -23,15 +26,18 @@ def manifest(
     python: str,
     notebook: str | None,
     lines: Sequence[tuple[int, int] | None],
+    models: Sequence[Model] = (),
 ) -> bytes:
     """The bytes of rp_manifest.json over `files`, which does not hold the manifest itself.
 
     `lines` has, for each line of handler.py, `(cell, line)` from 1 or None; it is written as such.
     """
+    known = [{key: value for key, value in asdict(one).items() if value is not None} for one in models]
     said: dict[str, Any] = {
         "files": {name: digest(body) for name, body in files.items()},
         "handler": handler,
         "lines": lines,
+        **({"models": known} if known else {}),
         "notebook": PurePath(notebook).name if notebook else None,
         "python": python,
         "tool": _TOOL,

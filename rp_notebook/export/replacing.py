@@ -28,6 +28,7 @@ class Found:
     node: ast.expr
     variables: Mapping[str, str]
     text: str = ""
+    inside: frozenset[str] = frozenset()  # those of an f-string that stand within its braces
 
 
 def secret_texts(node: ast.stmt, imports: Mapping[str, str], vault: Vault, skip: frozenset[int]) -> list[Found]:
@@ -52,7 +53,7 @@ def edits_of(found: list[Found], text: str, indent: int) -> list[Edit]:
     edits: list[Edit] = []
     for one in found:
         if isinstance(one.node, ast.JoinedStr):
-            edits.append((one.node, _f_string_without(_source(one.node, text, indent), one.variables)))
+            edits.append((one.node, _f_string_without(_source(one.node, text, indent), one)))
         else:
             edits.append((one.node, one.text))
     return edits
@@ -116,13 +117,15 @@ def _escaped(text: str) -> str:
 
 
 def _in_f_string(part: ast.JoinedStr, giving: Giving, vault: Vault) -> Found | None:
-    whole = len(part.values) == 1
+    name = giving.name if len(part.values) == 1 else ""
     variables: dict[str, str] = {}
+    inside: set[str] = set()
     for value in ast.walk(part):
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            for secret in vault.found_in(value.value, giving.name if whole else ""):
+            for secret in vault.found_in(value.value, name):
                 variables[secret] = vault.variable(secret, giving.name, giving.callee, giving.target)
-    return Found(part, variables) if variables else None
+                inside |= {secret} if value not in part.values else set()
+    return Found(part, variables, inside=frozenset(inside)) if variables else None
 
 
 def _source(node: ast.expr, text: str, indent: int) -> str:
@@ -135,15 +138,17 @@ def _source(node: ast.expr, text: str, indent: int) -> str:
     return b"\n".join([lines[first][start:], *lines[first + 1 : last], lines[last][:end]]).decode()
 
 
-def _f_string_without(source: str, variables: Mapping[str, str]) -> str:
+def _f_string_without(source: str, found: Found) -> str:
     """The source of an f-string that reads its secrets from the environment, in a way that every Python takes."""
-    for secret, variable in variables.items():
+    for secret, variable in found.variables.items():
         quotes = ("'", '"') if re.match(r"[rRfF]*\"", source) else ('"', "'")
         for quote in quotes:
-            # Inside the braces it is a text of its own; elsewhere it gets braces.
-            inner = re.sub(f"(['\"]){re.escape(secret)}\\1", f"{ENVIRONMENT}[{quote}{variable}{quote}]", source)
-            whole = inner.replace(secret, f"{{{ENVIRONMENT}[{quote}{variable}{quote}]}}")
-            if _parses(whole) and secret not in whole and (inner == source or "{" in source):
+            reading = f"{ENVIRONMENT}[{quote}{variable}{quote}]"
+            if secret in found.inside:  # within the braces it is a text of its own
+                whole = re.sub(f"(['\"]){re.escape(secret)}\\1", reading, source)
+            else:
+                whole = source.replace(secret, f"{{{reading}}}")
+            if secret not in whole and _reads(whole, source.count(secret)):
                 source = whole
                 break
         else:
@@ -151,9 +156,10 @@ def _f_string_without(source: str, variables: Mapping[str, str]) -> str:
     return source
 
 
-def _parses(source: str) -> bool:
+def _reads(source: str, times: int) -> bool:
+    """Whether a text is an f-string, of any Python, in which the environment is read at least so often."""
     try:
-        ast.parse(f"({source})", mode="eval")
+        tree = ast.parse(f"({source})", mode="eval")
     except SyntaxError:
         return False
-    return True
+    return sum(isinstance(n, ast.Attribute) and n.attr == "environ" for n in ast.walk(tree)) >= times

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rp_notebook.errors import ExportRefused
@@ -94,14 +94,18 @@ def slice_cells(
     rewritten = [f for place in sorted({*demand.kept, *clean.left_out}) for f in clean.findings.get(place, ())]
     refused += [finding for finding in rewritten if finding.severity == "error"]
     if refused:
-        raise ExportRefused(refused)
+        raise ExportRefused(_told(refused, vault))
     findings = [*told, *said, *rewritten, *remarks(demand, program, declaration)]
     kept = [_kept(facts[place], demand.kept[place]) for place in sorted(demand.kept)]
     units = [facts[place].statement.unit for place in sorted(demand.kept)]
     joined = narrowed(kept, units, [facts[p] for p in sorted(demand.kept)], demand.through_star)
     prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in frozen)
     around = surroundings(clean.wanted, clean.settings, [facts[place] for place in sorted(demand.kept)])
-    return Slice((*prelude, *joined), _dropped(facts, demand), tuple(dict.fromkeys(findings)), around)
+    return Slice((*prelude, *joined), _dropped(facts, demand), tuple(_told(dict.fromkeys(findings), vault)), around)
+
+
+def _told(findings: Iterable[Finding], vault: Vault) -> list[Finding]:
+    return [replace(finding, message=vault.without(finding.message)) for finding in findings]
 
 
 def _without_plumbing(facts: Sequence[Fact], clean: Cleaned) -> tuple[Fact, ...]:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rp_notebook.export.demand import Demand
+from rp_notebook.export.library import path_of
 from rp_notebook.export.program import Program
+from rp_notebook.export.secret_texts import HUGGING_FACE
 from rp_notebook.export.stars import is_found, source_of
 from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_ENV, STDLIB
 from rp_notebook.export.timeline import Fact, changed_roots
@@ -32,6 +34,8 @@ def take_state(demand: Demand, program: Program) -> None:
             demand.take(fact.position, "an import is found there")
         if changed_roots(fact, "cwd:") and _opened_later(fact, kept):
             demand.take(fact.position, "a file is opened relative to it")
+    if modules & HUGGING_FACE:
+        _take_logins(demand, program)
     _take_seeds(demand, program)
     _take_plugins(demand, modules)
 
@@ -47,6 +51,17 @@ def modules_of(facts: list[Fact]) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 found.add((node.module or "").split(".")[0])
     return found - {""}
+
+
+def _take_logins(demand: Demand, program: Program) -> None:
+    for fact in demand.timeline.facts:
+        call = fact.statement.node.value if isinstance(fact.statement.node, ast.Expr) else None
+        if (
+            isinstance(call, ast.Call)
+            and path_of(call.func, program, ()) == "huggingface_hub.login"
+            and not fact.plumbing
+        ):
+            demand.take(fact.position, "logs in where the models come from")
 
 
 def _imports_from(fact: Fact, kept: list[Fact], modules: set[str]) -> bool:

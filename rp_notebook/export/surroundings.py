@@ -57,14 +57,17 @@ def is_of_the_machine(key: str) -> bool:
     return key in _OF_THE_MACHINE
 
 
-def only_sets(node: ast.stmt, imports: Mapping[str, str], hidden: Collection[int]) -> tuple[str, ...]:
+def only_sets(
+    node: ast.stmt, imports: Mapping[str, str], hidden: Collection[int], setters: Collection[str] = ()
+) -> tuple[str, ...]:
     """The environment variables of a statement that does nothing but set them to values that must not be written.
 
-    `hidden` are the ids of the nodes of such values. A condition around it (`if "K" not in os.environ:`) is part of it.
+    `hidden` are the ids of the nodes of such values, `setters` functions that ask a person for the variable that they
+    are given. A condition around it (`if "K" not in os.environ:`) is part of it.
     """
     keys: list[str] = []
     for part in _simple(node):
-        key = _key(part, imports, hidden)
+        key = _key(part, imports, hidden, setters)
         if key is None:
             return ()
         keys += [key] if key else []
@@ -82,13 +85,17 @@ def _simple(node: ast.stmt) -> Iterator[ast.stmt]:
         yield node
 
 
-def _key(node: ast.stmt, imports: Mapping[str, str], hidden: Collection[int]) -> str | None:
+def _key(node: ast.stmt, imports: Mapping[str, str], hidden: Collection[int], setters: Collection[str]) -> str | None:
     """The variable that a simple statement sets, empty for one that does nothing, None for any other."""
     match node:
         case ast.Pass() | ast.Import() | ast.ImportFrom():
             return ""
         case ast.Expr(value=ast.Call(func=ast.Name(id="print"))):
             return ""
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str() as key)])) if (
+            name in setters
+        ):
+            return key
         case ast.Assign(targets=[ast.Subscript(value=owner, slice=ast.Constant(value=str() as key))], value=value):
             return key if spelled_path(owner, imports) == ENVIRONMENT and id(value) in hidden else None
         case ast.Expr(value=ast.Call(func=func, args=[ast.Constant(value=str() as key), value]) as call):

@@ -26,6 +26,11 @@ class Vault:
         """The variables of the secrets that stood in the code."""
         return frozenset(self._variables.values())
 
+    def know(self, secret: str, variable: str) -> None:
+        """Adds a secret that somebody typed in, where it is long enough to be looked for."""
+        if may_spread(secret):
+            self._known[secret] = variable
+
     def found_in(self, text: str, name: str) -> list[str]:
         """The secrets in a text that is given to `name`, the longest first."""
         return secrets_of(text, name, self.secrets)

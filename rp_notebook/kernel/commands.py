@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from argparse import Namespace
 from pathlib import Path
@@ -77,7 +78,9 @@ def exported(session: Session, handler: Handler, *, python: str | None = None, b
     return export_cells(
         session.recorder.cells,
         session.declaration(handler),
-        live=Live(session.namespace, session.namespace.get("Out", {})),
+        live=Live(session.namespace, session.namespace.get("Out", {}), session.secrets()),
+        declared=session.needs.declared,
+        environment=os.environ,
         records=golden or tuple(session.history.records(latest)),
         python=python,
         base=base,

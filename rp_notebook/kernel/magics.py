@@ -17,7 +17,7 @@ from rp_notebook.errors import RpNotebookError
 from rp_notebook.jobs.declaration import FlagParser, handler_flags
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.kernel import commands, job_history
+from rp_notebook.kernel import commands, job_history, needs
 from rp_notebook.kernel.checking import checked
 from rp_notebook.kernel.gpus import gpus, gpus_flags
 from rp_notebook.kernel.inputs import job_flags
@@ -35,6 +35,8 @@ COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], 
         "export": (commands.export_flags, commands.export),
         "prove": (commands.prove_flags, commands.prove),
         "gpus": (gpus_flags, gpus),
+        "env": (needs.env_flags, needs.env),
+        "apt": (needs.apt_flags, needs.apt),
     }
 )
 AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType(
@@ -63,6 +65,8 @@ class RunpodMagics(Magics):
         %runpod golden [ID...]        keep jobs for good, as tests of the export
         %runpod replay                earlier jobs again on the edited handler, side by side
         %runpod gpus                  which GPU pools hold the jobs so far, and their prices
+        %runpod env NAME[=DEFAULT]    an environment variable that the worker needs
+        %runpod apt PACKAGE...        system packages that its image needs
         %runpod check [NAME]          what would go wrong later, without exporting
         %runpod export DIR            write the worker repository
         %runpod prove DIR             replay the jobs through it under the real SDK
