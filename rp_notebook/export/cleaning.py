@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from rp_notebook.export.asking import Question, asks_inside, environment_setters, login, questions, widgets_of
 from rp_notebook.export.cells import CellRun
@@ -46,9 +47,12 @@ class Cleaned:
     settings: Mapping[str, str]
 
 
-def cleaned(history: History, vault: Vault) -> Cleaned:
-    """Cleans the statements of a history; `vault` comes to hold the secrets that stood in them."""
-    work = _Work(history.statements, vault)
+def cleaned(history: History, vault: Vault, values: Mapping[str, object] = MappingProxyType({})) -> Cleaned:
+    """Cleans the statements of a history; `vault` comes to hold the secrets that stood in them.
+
+    `values` are the kernel's: what somebody typed is a secret, too.
+    """
+    work = _Work(history.statements, vault, values)
     for place in range(len(history.statements)):
         work.collect(place)
     for place in range(len(history.statements)):
@@ -76,8 +80,9 @@ def cleaned(history: History, vault: Vault) -> Cleaned:
 class _Work:
     """The cleaning of one history, a statement at a time."""
 
-    def __init__(self, statements: Sequence[Statement], vault: Vault) -> None:
+    def __init__(self, statements: Sequence[Statement], vault: Vault, values: Mapping[str, object]) -> None:
         self.original = statements
+        self.values = values
         self.statements = list(statements)
         self.vault = vault
         self.imports = imports_of(s.node for s in statements if "import" in s.text)
@@ -180,12 +185,20 @@ class _Work:
             kind = "secret" if one.secret else "value"
             message = f"a {kind} that was typed in or chosen becomes the variable {one.variable}"
             self.note(place, self._finding(place, "RPS120", "warning", message, f"set {one.variable} on the endpoint"))
+            self._know(statement.node, one)
         if len(asked) == 1 and not secrets:
             self.answers[place] = asked[0]
         if variables:
             message = f"a secret in the code becomes the variable {', '.join(variables)}"
             fix = f"set {', '.join(variables)} on the endpoint"
             self.note(place, self._finding(place, "RPS121", "warning", message, fix))
+
+    def _know(self, node: ast.stmt, question: Question) -> None:
+        targets = node.targets if isinstance(node, ast.Assign) and question.secret else []
+        for target in targets:
+            value = self.values.get(target.id) if isinstance(target, ast.Name) else None
+            if isinstance(value, str):
+                self.vault.know(value, question.variable)
 
     def _scrub(self, place: int) -> None:
         """Masks what is left: comments, docstrings, and secrets where nothing else can stand."""

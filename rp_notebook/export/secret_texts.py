@@ -90,7 +90,7 @@ def variable_of(secret: str, name: str, callee: str) -> str:
     """The environment variable for a secret that is given to `name`, a keyword of `callee` where that is not empty."""
     words = _words(name)
     shape = next((variable for start, variable in SHAPE_VARIABLES if secret.startswith(start)), "")
-    if name.isupper() and is_secret_variable(name):
+    if name.isupper() and is_secret_variable(name) and name.lower() not in _ANYBODYS:
         return words
     if callee.split(".")[0] in HUGGING_FACE and shape in ("", "HF_TOKEN") and is_secret_name(name):
         return "HF_TOKEN"

@@ -81,7 +81,7 @@ def slice_cells(
     """
     vault = vault or Vault({})
     history, told = without_history(history_of(cells))
-    clean = cleaned(history, vault)
+    clean = cleaned(history, vault, live.namespace if live is not None else {})
     history = clean.history
     program = summarised(history.statements, _handlers(cells, declaration))
     facts = facts_of(history.statements, program, loaded=live is not None)
