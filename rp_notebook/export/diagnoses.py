@@ -10,6 +10,7 @@ import tokenize
 from collections.abc import Iterator
 
 from rp_notebook.export.demand import Demand, Missing, label_of
+from rp_notebook.export.doubts import doubts
 from rp_notebook.export.live import Live
 from rp_notebook.export.names import immediate
 from rp_notebook.export.program import Program
@@ -120,10 +121,7 @@ def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[
             found.append(_at(fact, "RPS140", "warning", message))
         if fact.statement.alias is not None and demand.kept[fact.position].startswith("importing"):
             found.append(_at(fact, "RPS141", "note", "kept for what the import does; no name of it is used"))
-        if any(isinstance(n, ast.Call) and _is_dynamic(n.func) for n in ast.walk(node)):
-            message = "eval or exec may read names that this export cannot see"
-            found.append(_at(fact, "RPS124", "warning", message, "prove the export with a job that comes by here"))
-    return found
+    return [*found, *doubts(facts, program, declaration)]
 
 
 def _train(node: ast.AST) -> set[str]:
@@ -194,8 +192,3 @@ def _patches(fact: Fact, program: Program) -> bool:
 
 def _at(fact: Fact, code: str, severity: Severity, message: str, fix: str = "") -> Finding:
     return Finding(code, severity, message, fix, fact.statement.cell.number, fact.statement.line)
-
-
-def _is_dynamic(function: ast.expr) -> bool:
-    """Whether the built-in is called; the method `eval` of a model is another thing."""
-    return isinstance(function, ast.Name) and function.id in ("eval", "exec")
