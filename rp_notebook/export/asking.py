@@ -62,6 +62,15 @@ def questions(
     return [*found, *(_looked_at(look, widgets[name]) for look, name in looks if name in widgets)]
 
 
+def typed(node: ast.stmt, question: Question, values: Mapping[str, object]) -> Iterator[str]:
+    """What somebody answered to the question of a secret, where the kernel still has it."""
+    targets = node.targets if isinstance(node, ast.Assign) and question.secret else []
+    for target in targets:
+        value = values.get(target.id) if isinstance(target, ast.Name) else None
+        if isinstance(value, str):
+            yield value
+
+
 def question_path(call: ast.Call, imports: Mapping[str, str], own: frozenset[str]) -> str:
     """The dotted path of a call that may ask a person, empty for a function of the notebook's own."""
     if isinstance(call.func, ast.Name) and call.func.id in own:

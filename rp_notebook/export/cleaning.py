@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from rp_notebook.export.asking import Question, asks_inside, environment_setters, login, questions, widgets_of
+from rp_notebook.export.asking import Question, asks_inside, environment_setters, login, questions, typed, widgets_of
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.comments import running_texts, without_named_secrets
 from rp_notebook.export.givings import ENVIRONMENT, imports_of
@@ -94,6 +94,7 @@ class _Work:
         self.wanted: dict[int, tuple[str, ...]] = {}
         self.settings: dict[str, str] = {}
         self.answers: dict[int, Question] = {}
+        self.suspects: set[int] = set()
 
     def changed(self) -> Iterator[Statement]:
         return (new for new, old in zip(self.statements, self.original, strict=True) if new is not old)
@@ -101,8 +102,9 @@ class _Work:
     def collect(self, place: int) -> None:
         """Puts the secrets of a statement into the vault, so that they are known wherever else they stand."""
         statement = self.statements[place]
-        if not self._worth(statement.text):
+        if not may_hold_secrets(statement.text, self.vault.secrets) and not _LONG_TEXT.search(statement.text):
             return
+        self.suspects.add(place)
         if (magic := magic_of(statement.node)) is not None:
             for key, value in magic_setting(magic).items():
                 for secret in self.vault.found_in(value, key):
@@ -142,7 +144,7 @@ class _Work:
 
     def _secrets(self, place: int, skip: frozenset[int]) -> list[Found]:
         statement = self.statements[place]
-        if not self._worth(statement.text):
+        if not self._may_hold(place):
             return []
         return secret_texts(statement.node, self.imports, self.vault, skip)
 
@@ -185,7 +187,8 @@ class _Work:
             kind = "secret" if one.secret else "value"
             message = f"a {kind} that was typed in or chosen becomes the variable {one.variable}"
             self.note(place, self._finding(place, "RPS120", "warning", message, f"set {one.variable} on the endpoint"))
-            self._know(statement.node, one)
+            for value in typed(statement.node, one, self.values):
+                self.vault.know(value, one.variable)
         if len(asked) == 1 and not secrets:
             self.answers[place] = asked[0]
         if variables:
@@ -193,17 +196,10 @@ class _Work:
             fix = f"set {', '.join(variables)} on the endpoint"
             self.note(place, self._finding(place, "RPS121", "warning", message, fix))
 
-    def _know(self, node: ast.stmt, question: Question) -> None:
-        targets = node.targets if isinstance(node, ast.Assign) and question.secret else []
-        for target in targets:
-            value = self.values.get(target.id) if isinstance(target, ast.Name) else None
-            if isinstance(value, str):
-                self.vault.know(value, question.variable)
-
     def _scrub(self, place: int) -> None:
         """Masks what is left: comments, docstrings, and secrets where nothing else can stand."""
         statement = self.statements[place]
-        if not self._worth(statement.text):
+        if not self._may_hold(place):
             return
         text = self.vault.without(without_named_secrets(statement))
         if text == statement.text:
@@ -236,8 +232,9 @@ class _Work:
     def _is_read(self, key: str) -> bool:
         return any(key in s.text for s in self.original if magic_of(s.node) is None)
 
-    def _worth(self, text: str) -> bool:
-        return may_hold_secrets(text, self.vault.secrets) or _LONG_TEXT.search(text) is not None
+    def _may_hold(self, place: int) -> bool:
+        text = self.statements[place].text
+        return place in self.suspects or any(secret in text for secret in self.vault.secrets)
 
     def _finding(self, place: int, code: str, severity: Severity, message: str, fix: str) -> Finding:
         statement = self.statements[place]
