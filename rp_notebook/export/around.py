@@ -9,19 +9,11 @@ from types import MappingProxyType
 from typing import Any
 
 from rp_notebook.export.models import Model, models_of, packages_behind
-from rp_notebook.export.reads import Variable, joined, variables
+from rp_notebook.export.reads import Declared, Variable, joined, variables
 from rp_notebook.export.surroundings import Surroundings
 
 # Settings that switch on a package which nothing imports.
 _SWITCHES = {"HF_HUB_ENABLE_HF_TRANSFER": "hf_transfer"}
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What a worker needs around it, as it was said by hand: environment variables and system packages."""
-
-    variables: tuple[Variable, ...] = ()
-    apt: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

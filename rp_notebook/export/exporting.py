@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rp_notebook.errors import UnknownHandler
-from rp_notebook.export.around import Around, Caught, Declared, around_worker
+from rp_notebook.export.around import Around, Caught, around_worker
 from rp_notebook.export.carried import refuse_leaks, without_secrets
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.declarations import declarations
@@ -20,6 +20,7 @@ from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.models import cache_folder
 from rp_notebook.export.module import module_of
+from rp_notebook.export.reads import Declared
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.requirements import pins

@@ -34,6 +34,14 @@ class Variable:
     optional: bool = field(default=False, compare=False)
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What a worker needs around it, as it was said by hand: environment variables and system packages."""
+
+    variables: tuple[Variable, ...] = ()
+    apt: tuple[str, ...] = ()
+
+
 def input_keys(module: str, function: str) -> tuple[InputKey, ...]:
     """The keys that the function named `function` reads, in the order of the text; () where that cannot be told.
 

@@ -7,8 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from rp_notebook.errors import BadInput
-from rp_notebook.export.around import Declared
-from rp_notebook.export.reads import Variable
+from rp_notebook.export.reads import Declared, Variable
 from rp_notebook.jobs.declaration import FlagParser
 from rp_notebook.jobs.masking import has_shape, is_secret_variable
 from rp_notebook.panel.report import Report
