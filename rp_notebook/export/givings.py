@@ -97,7 +97,7 @@ def _to_call(call: ast.Call, imports: Mapping[str, str]) -> Iterator[tuple[ast.e
     first = _text(call.args[0]) if call.args else ""
     for keyword in call.keywords:
         name = first.lstrip("-").replace("-", "_") if keyword.arg == "default" and first else keyword.arg or ""
-        yield keyword.value, Giving(name, path)
+        yield keyword.value, Giving("api_key" if name == "key" and leaf == "login" else name, path)
     if leaf in _NAMED and len(call.args) > 1:
         name = (_text(call.args[1]) if leaf == "setattr" else first) or ""
         owner = "" if leaf != "setattr" else spelled_path(call.args[0], imports)

@@ -130,6 +130,18 @@ CASES = [
         holds=['int(os.environ.get("STEPS", "20")), os.environ["KEY"]'],
         codes="RPS120",
     ),
+    case(
+        "nltk_data",
+        ["+import nltk", "+nltk.download('punkt')"],
+        handler("nltk.word_tokenize(job)"),
+    ),
+    case(
+        "key_of_a_login",
+        ["+import fakewandb as wandb", "+run = wandb.login(key='0123456789abcdef0123456789abcdef01234567')"],
+        handler("run"),
+        holds=['wandb.login(key=os.environ["FAKEWANDB_API_KEY"])'],
+        codes="RPS121",
+    ),
     case("capture_install", "%%capture\n-!pip install -q transformers\n+import torch", handler("torch.tensor(job)")),
     case(
         "hf_transfer",
