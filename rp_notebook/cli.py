@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -89,6 +90,7 @@ def _export(arguments: argparse.Namespace) -> int:
         base=arguments.base,
         python=arguments.python,
         strict=arguments.strict,
+        environment=os.environ,
     )
     written = result.write(arguments.out, force=arguments.force) if arguments.out else "dry run"
     if arguments.json:

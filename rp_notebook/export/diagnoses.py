@@ -7,13 +7,13 @@ import contextlib
 import io
 import itertools
 import tokenize
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rp_notebook.export.demand import Demand, Missing, label_of
+from rp_notebook.export.doubts import doubts
 from rp_notebook.export.live import Live
 from rp_notebook.export.names import immediate
 from rp_notebook.export.program import Program
-from rp_notebook.export.state import secret_setting
 from rp_notebook.export.statements import History, Unread
 from rp_notebook.export.tables import IPYTHON_NAMES, LOADERS, OUR_MODULE, TRAINERS
 from rp_notebook.export.timeline import Fact, changed_roots
@@ -102,10 +102,10 @@ def _bound_in(unread: Unread) -> Iterator[str]:
         yield from tokens
 
 
-def remarks(demand: Demand, program: Program, declaration: Declaration, ran: Sequence[Fact]) -> list[Finding]:
-    """Warnings and notes about a slice that can be exported; `ran` is all that ran, kept or not."""
+def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[Finding]:
+    """Warnings and notes about a slice that can be exported."""
     facts = [demand.timeline.facts[place] for place in sorted(demand.kept)]
-    found = [*_repeated(facts), *_secrets(ran), *_loads(demand, declaration), *_unseen(demand, declaration)]
+    found = [*_repeated(facts), *_loads(demand, declaration), *_unseen(demand, declaration)]
     for fact in facts:
         node = fact.statement.node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -121,10 +121,7 @@ def remarks(demand: Demand, program: Program, declaration: Declaration, ran: Seq
             found.append(_at(fact, "RPS140", "warning", message))
         if fact.statement.alias is not None and demand.kept[fact.position].startswith("importing"):
             found.append(_at(fact, "RPS141", "note", "kept for what the import does; no name of it is used"))
-        if any(isinstance(n, ast.Call) and _is_dynamic(n.func) for n in ast.walk(node)):
-            message = "eval or exec may read names that this export cannot see"
-            found.append(_at(fact, "RPS124", "warning", message, "prove the export with a job that comes by here"))
-    return found
+    return [*found, *doubts(facts, program, declaration)]
 
 
 def _train(node: ast.AST) -> set[str]:
@@ -144,14 +141,6 @@ def _repeated(facts: list[Fact]) -> Iterator[Finding]:
         if len(runs) > 1:
             message = f"the cell ran {len(runs)} times and each run changed the result; the worker does it as often"
             yield _at(runs[-1], "RPS104", "warning", message, "write the value that you mean")
-
-
-def _secrets(ran: Sequence[Fact]) -> Iterator[Finding]:
-    for fact in ran:
-        keys = changed_roots(fact, "env:")
-        if keys and secret_setting(fact):
-            message = f"a secret is set in {', '.join(keys)}; it is left out"
-            yield _at(fact, "RPS121", "warning", message, f"set {keys[0]} on the endpoint")
 
 
 def _loads(demand: Demand, declaration: Declaration) -> Iterator[Finding]:
@@ -221,8 +210,3 @@ def _patches(fact: Fact, program: Program) -> bool:
 
 def _at(fact: Fact, code: str, severity: Severity, message: str, fix: str = "") -> Finding:
     return Finding(code, severity, message, fix, fact.statement.cell.number, fact.statement.line)
-
-
-def _is_dynamic(function: ast.expr) -> bool:
-    """Whether the built-in is called; the method `eval` of a model is another thing."""
-    return isinstance(function, ast.Name) and function.id in ("eval", "exec")

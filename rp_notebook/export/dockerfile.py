@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from rp_notebook.export.base_images import cuda_image, python_image
 
@@ -50,16 +51,18 @@ def dockerfile(
     apt: Sequence[str] = (),
     files: Sequence[str],
     base: str | None = None,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The text of a Dockerfile that runs `/handler.py` of `files`.
 
     `python` is like "3.11", `torch_build` like "cu121" (None or "cpu": no CUDA), `apt` names system packages,
-    `files` are POSIX names in the repository, `base` is an image to build on instead of ours. Packages go into a
+    `files` are POSIX names in the repository, `base` is an image to build on instead of ours,
+    `settings` are environment variables to set. Packages go into a
     virtual environment: it gives every image a `python`, also those whose own refuses `pip install` (PEP 668).
     """
     blocks = [
         f"# {BUILD} -t worker .\nARG BASE_IMAGE={base or _image(python, torch_build)}\nFROM ${{BASE_IMAGE}}",
-        _environment(base),
+        _environment(base, settings),
         *([_apt_install(apt)] if apt else []),
         _virtual_environment(python, torch_build, base),
         _PACKAGES,
@@ -81,13 +84,19 @@ def _image(python: str, torch_build: str | None) -> str:
     return cuda.image if cuda else python_image(python)
 
 
-def _environment(base: str | None) -> str:
+def _environment(base: str | None, more: Mapping[str, str]) -> str:
     # The SDK logs each step of each job at its default level, and the platform throttles long logs.
-    settings = ["PYTHONUNBUFFERED=1", "RUNPOD_LOG_LEVEL=INFO", f"HF_HOME={CACHE}"]
+    settings = {"PYTHONUNBUFFERED": "1", "RUNPOD_LOG_LEVEL": "INFO", "HF_HOME": CACHE}
     if base and base.startswith("runpod/"):
         # These images switch on a downloader that they do not install into a virtual environment.
-        settings.append("HF_HUB_ENABLE_HF_TRANSFER=0")
-    return "ENV " + " \\\n    ".join(settings)
+        settings["HF_HUB_ENABLE_HF_TRANSFER"] = "0"
+    return "ENV " + " \\\n    ".join(f"{name}={_word(value)}" for name, value in {**settings, **more}.items())
+
+
+def _word(value: str) -> str:
+    # Docker expands variables in what ENV is given, and ends it at a blank.
+    escaped = re.sub(r'(["\\$])', r"\\\1", value)
+    return value if _PLAIN_NAME.fullmatch(value) else f'"{escaped}"'
 
 
 def _apt_install(packages: Sequence[str]) -> str:

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from rp_notebook.errors import UnknownHandler
-from rp_notebook.export.around import Around, around
-from rp_notebook.export.assets import Carried
+from rp_notebook.export.around import around
+from rp_notebook.export.carried import refuse_leaks
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.document import Document
 from rp_notebook.export.flat_cells import unfolded
 from rp_notebook.export.hidden_state import hidden_state
 from rp_notebook.export.live import Live
-from rp_notebook.export.local_code import local_code
-from rp_notebook.export.module import Module, module_of
+from rp_notebook.export.models import cache_folder
+from rp_notebook.export.needs import Caught, Needs
 from rp_notebook.export.overrides import NO_OVERRIDES, Overrides
+from rp_notebook.export.parts import Parts, parts_of
 from rp_notebook.export.places import walked
 from rp_notebook.export.project import NO_PROJECT, project_of
+from rp_notebook.export.reads import Declared
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
-from rp_notebook.export.requirements import Pin, pins
 from rp_notebook.export.slicing import Dropped, Kept, Slice, slice_cells
 from rp_notebook.export.sources import sources
+from rp_notebook.export.vault import Vault
 from rp_notebook.export.writing import write_repo
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.stored import cleared
+
+NOTHING = Declared()
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class ExportResult:
     """An exported worker. Nothing is on disk until `write` puts it there.
 
     `module` is the text of handler.py, `lines` has `(cell, line)` or None for each line of it; `kept` and `dropped` are
-    the notebook's statements with the reason; `repo` maps names to bytes.
+    the notebook's statements with the reason; `repo` maps names to bytes; `needs` are the environment variables, models
+    and packages around it.
     """
 
     handler: str
@@ -47,6 +54,7 @@ class ExportResult:
     dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
     repo: Repo
+    needs: Needs
     lines: tuple[tuple[int, int] | None, ...] = ()
 
     @property
@@ -77,61 +85,64 @@ def export_cells(
     overrides: Overrides = NO_OVERRIDES,
     document: Document | None = None,
     strict: bool = False,
+    declared: Declared = NOTHING,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> ExportResult:
     """Exports a handler from executed cells; `live` adds what a running kernel knows, `records` become its tests.
 
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
     the notebook is, `document` the notebook as saved; `overrides` are statements to keep or to leave out. `trust_disk`
-    takes modules as on the disk. Raises `ExportRefused` for a wrong worker, `BadInput` for a bad pyproject.toml.
+    takes modules as on the disk; `declared` was said by hand; `environment` tells where models are cached. Raises
+    `ExportRefused` for a wrong worker and `BadInput` for a bad pyproject.toml.
     """
     cells = document.tagged(cells) if document is not None else cells
     ran, declaration = unfolded(cells, declaration)
-    slicer = _slicer(live, overrides, folder)
+    vault = Vault(live.secrets if live is not None else {})
+    slicer = _slicer(live, vault, overrides, folder)
     slice_ = slicer(ran, declaration)
     hidden = hidden_state(slice_, cells, document, partial(_resliced, declaration.name, slicer), strict=strict)
+    caught = Caught(live.namespace if live is not None else {}, cache_folder(environment), vault.variables)
     surroundings = around(ran, slice_, folder, live)
-    module, assets, pinned, found = _carried(surroundings, declaration, trust_disk=trust_disk)
-    findings = (*slice_.findings, *hidden, *found)
-    repo = worker_repo(
-        module=module.text,
-        lines=module.lines,
+    parts = parts_of(surroundings, declaration, declared, vault, caught, trust_disk=trust_disk)
+    findings = (*slice_.findings, *hidden, *parts.findings)
+    told = [cleared(record, vault.secrets) for record in records]
+    repo = _repo(parts, declaration, told, cells, findings, python=python, base=base, notebook=notebook)
+    refuse_leaks(repo, vault)
+    kept, dropped, module = parts.slice_.kept, parts.slice_.dropped, parts.module
+    return ExportResult(declaration.name, module.text, kept, dropped, findings, repo, parts.needs, module.lines)
+
+
+def _repo(
+    parts: Parts,
+    declaration: Declaration,
+    records: Sequence[JobRecord],
+    cells: Sequence[CellRun],
+    findings: Sequence[Finding],
+    *,
+    python: str | None,
+    base: str | None,
+    notebook: str | None,
+) -> Repo:
+    return worker_repo(
+        module=parts.module.text,
+        lines=parts.module.lines,
         declaration=declaration,
         records=records,
-        pins=pinned,
+        pins=parts.pins,
         python=python or ".".join(platform.python_version_tuple()[:2]),
         base=base,
         notebook=notebook,
         findings=findings,
-        local_files=assets.files,
-        apt=surroundings.apt,
+        local_files=parts.files,
+        needs=parts.needs,
         jobs_jsonl=dump_jobs(map(recorded, records)),
-        cells={each.number: (each.cell_id, each.sha256) for each in sources(cells, module.lines)},
+        cells={each.number: (each.cell_id, each.sha256) for each in sources(cells, parts.module.lines)},
     )
-    return _result(declaration, module, assets.slice_, findings, repo)
 
 
-def _result(
-    declaration: Declaration, module: Module, used: Slice, findings: tuple[Finding, ...], repo: Repo
-) -> ExportResult:
-    return ExportResult(declaration.name, module.text, used.kept, used.dropped, findings, repo, module.lines)
-
-
-def _slicer(live: Live | None, overrides: Overrides, folder: Path | None) -> Callable[..., Slice]:
+def _slicer(live: Live | None, vault: Vault, overrides: Overrides, folder: Path | None) -> Callable[..., Slice]:
     project = project_of(folder) if folder is not None else NO_PROJECT
-    return partial(slice_cells, live=live, overrides=overrides, project=project)
-
-
-def _carried(
-    surroundings: Around, declaration: Declaration, *, trust_disk: bool
-) -> tuple[Module, Carried, tuple[Pin, ...], tuple[Finding, ...]]:
-    """The module, the files that go along, modules beside the notebook included, and the packages of all others."""
-    assets, carrier = surroundings.assets()
-    module = module_of(assets.slice_, declaration)
-    local = local_code(module.imports, locate=surroundings.locate, gone=surroundings.provenance.gone)
-    assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
-    pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate)
-    files = {**assets.files, **local.files}
-    return module, replace(assets, files=files), pinned, (*assets.findings, *local.findings, *doubts)
+    return partial(slice_cells, live=live, vault=vault, overrides=overrides, project=project)
 
 
 def _resliced(name: str, slicer: Callable[..., Slice], cells: tuple[CellRun, ...]) -> Slice:
@@ -148,12 +159,14 @@ def export_notebook(
     python: str | None = None,
     base: str | None = None,
     strict: bool = False,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> ExportResult:
     """Exports a handler of a notebook file as after Restart & Run All; runs nothing.
 
     Without `handler` the last one that the notebook declares is taken; a name that is not declared may be any
-    function of the notebook. `out` is the folder to write to (nothing is written without it). Raises `BadInput` for
-    a file that is no notebook, `UnknownHandler`, `ExportRefused` (`strict`: also for hidden state) and `FolderNotOurs`.
+    function of the notebook. `out` is the folder to write to (nothing is written without it); `environment` tells
+    where models are cached. Raises `BadInput` for a file that is no notebook, `UnknownHandler`, `ExportRefused`
+    (`strict`: also for hidden state) and `FolderNotOurs`.
     """
     path = Path(path)
     result = export_document(
@@ -164,6 +177,7 @@ def export_notebook(
         notebook=path.name,
         folder=path.resolve().parent,
         strict=strict,
+        environment=environment,
     )
     if out is not None:
         result.write(Path(out), force=force)
@@ -179,6 +193,7 @@ def export_document(
     notebook: str | None = None,
     folder: Path | None = None,
     strict: bool = False,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> ExportResult:
     """Exports a handler of a notebook's code cells in their order; as `export_notebook` otherwise."""
     known = declarations(cells)
@@ -193,4 +208,5 @@ def export_document(
         notebook=notebook,
         folder=folder,
         strict=strict,
+        environment=environment,
     )

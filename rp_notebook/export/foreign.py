@@ -70,7 +70,9 @@ def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *
             reading.change(value, MUST, deep=False)
     if top in DISPLAY_MODULES and top not in ("logging", "warnings"):
         return NOTHING
-    if (leaf in MODULE_SETTERS or leaf.startswith(SETTER_PREFIXES)) and not SHOWN_ONLY & set(parts):
+    if (leaf in MODULE_SETTERS or path == "nltk.download" or leaf.startswith(SETTER_PREFIXES)) and not SHOWN_ONLY & set(
+        parts
+    ):
         reading.changed.add((f"module:{top}", MUST, False))
         return NOTHING
     if leaf in SHALLOW_MUTATORS and len(parts) > 2:

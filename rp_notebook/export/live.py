@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import ModuleType
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from rp_notebook.export.demand import Demand
@@ -21,10 +21,14 @@ FROZEN_BYTES = 64_000  # plain data beyond this belongs into a file
 
 @dataclass(frozen=True)
 class Live:
-    """What a running kernel knows: its namespace, and what its cells displayed by execution count (`Out`)."""
+    """What a running kernel knows: its namespace, what its cells displayed by execution count (`Out`), its secrets.
+
+    `secrets` are those of environment variables, by value.
+    """
 
     namespace: Mapping[str, Any]
     out: Mapping[int, Any]
+    secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def displayed(facts: Sequence[Fact], live: Live | None) -> tuple[Fact, ...]:

@@ -9,9 +9,12 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any
+
+from rp_notebook.export.models import Model
 
 MANIFEST = "rp_manifest.json"
 _TOOL = "rp-notebook"
@@ -25,12 +28,14 @@ def manifest(
     notebook: str | None,
     lines: Sequence[tuple[int, int] | None],
     cells: Mapping[int, tuple[str | None, str]] = MappingProxyType({}),
+    models: Sequence[Model] = (),
 ) -> bytes:
     """The bytes of rp_manifest.json over `files`, which does not hold the manifest itself.
 
     `lines` has, for each line of handler.py, `(cell, line)` from 1 or None; it is written as such. `cells` has, for
     each execution count among them, the cell's id and the sha256 of its text as it ran.
     """
+    known = [{key: value for key, value in asdict(one).items() if value is not None} for one in models]
     said: dict[str, Any] = {
         "cells": {
             str(number): {"sha256": sha256} | ({"id": cell_id} if cell_id else {})
@@ -39,6 +44,7 @@ def manifest(
         "files": {name: digest(body) for name, body in files.items()},
         "handler": handler,
         "lines": lines,
+        **({"models": known} if known else {}),
         "notebook": PurePath(notebook).name if notebook else None,
         "python": python,
         "tool": _TOOL,

@@ -67,7 +67,7 @@ def _own_imports(kept: Sequence[Kept]) -> list[str]:
         if isinstance(node, ast.Import):
             bound |= {alias.name for alias in node.names if not alias.asname}
     text = "\n".join(piece.text for piece in kept)
-    needed = {"asyncio": any(awaits(piece) for piece in kept), "os": "os.environ[" in text, "runpod": True}
+    needed = {"asyncio": any(awaits(piece) for piece in kept), "runpod": True}
     needed["pathlib"] = "pathlib.Path(__file__)" in text
     return [name for name, wanted in needed.items() if wanted and name not in bound]
 

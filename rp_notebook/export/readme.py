@@ -8,6 +8,8 @@ from pathlib import PurePath
 from typing import Any
 
 from rp_notebook.export.dockerfile import BUILD
+from rp_notebook.export.models import Model
+from rp_notebook.export.needs import Needs
 from rp_notebook.export.reads import InputKey, Variable, input_keys, variables
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
@@ -53,20 +55,24 @@ def readme(
     gpu: bool,
     has_jobs: bool,
     findings: Sequence[Finding] = (),
+    needs: Needs | None = None,
 ) -> str:
     """The text of README.md over a handler module; only the last part of `notebook` is named.
 
+    `around` is what the worker needs around it (the environment variables of the module where it is not given).
     `sample` is a job that ran, the one in test_input.json; what looks like a secret in it is masked.
     """
     handler = declaration.name
     origin = f"`{PurePath(notebook).name}`" if notebook else "a notebook"
-    read = variables(module)
+    needs = needs or Needs(variables(module))
+    read = needs.variables
     parts = [
         f"# {handler}\n\nA RunPod Serverless worker, exported from {origin} by rp-notebook.",
         _inputs(input_keys(module, declaration.function), sample),
         *_sample(sample),
         _running(handler, read, has_example=sample is not None, gpu=gpu, has_jobs=has_jobs),
         *_environment(read),
+        *_models(needs.models),
         _deploying(handler, sample, read, gpu=gpu),
         *_doubts(findings),
     ]
@@ -150,6 +156,8 @@ def _time(ms: float) -> str:
 
 
 def _size(size: int) -> str:
+    if size >= 1000 * MB:
+        return f"{size / MB / 1000:.2f} GB"
     return f"{size / MB:.1f} MB" if size >= MB else f"{size / 1000:.1f} kB" if size >= 1000 else f"{size} bytes"
 
 
@@ -168,9 +176,29 @@ def _running(handler: str, variables: Sequence[Variable], *, has_example: bool, 
 def _environment(variables: Sequence[Variable]) -> list[str]:
     if not variables:
         return []
-    rows = [f"| `{_cell(one.name)}` | {f'`{_cell(one.default)}`' if one.default else ''} |" for one in variables]
-    head = "Copy `.env.example` to `.env` and fill it in.\n\n| variable | default |\n|---|---|"
+    rows = [
+        f"| `{_cell(one.name)}` | {_kind(one)} | {f'`{_cell(one.default)}`' if one.default else ''} |"
+        for one in variables
+    ]
+    head = "Copy `.env.example` to `.env` and fill it in.\n\n| variable | | default |\n|---|---|---|"
     return ["## Environment\n\n" + "\n".join([head, *rows])]
+
+
+def _kind(variable: Variable) -> str:
+    needed = "optional" if variable.optional or variable.default is not None else "required"
+    return f"secret, {needed}" if variable.secret else needed
+
+
+def _models(models: Sequence[Model]) -> list[str]:
+    if not models:
+        return []
+    rows = [
+        f"| `{_cell(one.id)}` | {f'`{one.revision[:12]}`' if one.revision else ''} "
+        f"| {_size(one.size) if one.size is not None else ''} | `{_cell(one.loader)}` |"
+        for one in models
+    ]
+    head = "Loaded when the worker starts.\n\n| model | revision | size | by |\n|---|---|---|---|"
+    return ["## Models\n\n" + "\n".join([head, *rows])]
 
 
 def _deploying(handler: str, sample: JobRecord | None, variables: Sequence[Variable], *, gpu: bool) -> str:

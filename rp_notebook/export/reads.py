@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rp_notebook.jobs.masking import secrets_in
+from rp_notebook.jobs.masking import has_shape, is_secret_variable
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-
-# Wider than for a job's input: a variable is only named here, so a name too many costs nothing.
-_SECRET_WORDS = ("TOKEN", "SECRET", "PASSW", "KEY", "CREDENTIAL", "AUTH", "PRIVATE")
 
 
 @dataclass(frozen=True)
@@ -26,10 +23,23 @@ class InputKey:
 
 @dataclass(frozen=True)
 class Variable:
-    """An environment variable; `default` is its text where the module gives one that is no secret."""
+    """An environment variable; `default` is its text where the module gives one that is no secret.
+
+    One without a default has to be set, but for those that are only `optional`.
+    """
 
     name: str
     default: str | None = None
+    secret: bool = field(default=False, compare=False)
+    optional: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a worker needs around it, as it was said by hand: environment variables and system packages."""
+
+    variables: tuple[Variable, ...] = ()
+    apt: tuple[str, ...] = ()
 
 
 def input_keys(module: str, function: str) -> tuple[InputKey, ...]:
@@ -52,13 +62,32 @@ def input_keys(module: str, function: str) -> tuple[InputKey, ...]:
 
 
 def variables(module: str) -> tuple[Variable, ...]:
-    """The environment variables that a module reads by a literal name, sorted; what it only sets is left out."""
+    """The environment variables that a module reads by a name that the text tells, sorted; without what it sets."""
     tree = ast.parse(module)
     names = _origins(tree)
+    constants = _constants(tree)
     found: dict[str, Variable] = {}
     for node in ast.walk(tree):
-        if (variable := _variable(node, names)) and (variable.name not in found or variable.default is not None):
-            found[variable.name] = variable
+        if variable := _variable(node, names, constants):
+            before = found.get(variable.name)
+            # One read that fails without it makes it required; a default that somebody gives is worth telling.
+            required = not variable.optional or (before is not None and not before.optional)
+            default = variable.default if variable.default is not None or before is None else before.default
+            found[variable.name] = replace(variable, default=default, optional=not required)
+    own = {_key(node, names, constants) for node in tree.body}
+    return tuple(found[name] for name in sorted(found) if name not in own)
+
+
+def joined(variables: Iterable[Variable]) -> tuple[Variable, ...]:
+    """The variables by name, each once: a default that is told, and what makes it a secret or required, wins."""
+    found: dict[str, Variable] = {}
+    for one in variables:
+        other = found.get(one.name, one)
+        default = one.default if one.default is not None else other.default
+        secret = one.secret or other.secret
+        found[one.name] = Variable(
+            one.name, None if secret else default, secret=secret, optional=one.optional and other.optional
+        )
     return tuple(found[name] for name in sorted(found))
 
 
@@ -167,18 +196,49 @@ def _origins(tree: ast.Module) -> dict[str, str]:
     return names
 
 
-def _variable(node: ast.AST, names: dict[str, str]) -> Variable | None:
-    if isinstance(node, ast.Call) and _origin(node.func, names) == "os.getenv" and node.args:
-        name, rest = _text(node.args[0]), node.args[1:]
-    elif (looked := _looked_up(node)) and _origin(looked[0], names) == "os.environ":
-        name, rest = looked[1], looked[2].args[1:] if looked[2] else []
-    else:
-        return None
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """The names that are given one text and nothing else, at the top of a module."""
+    found: dict[str, list[str | None]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.setdefault(node.id, [])
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            found[node.targets[0].id].append(_text(node.value))
+    return {name: texts[0] for name, texts in found.items() if len(texts) == 1 and texts[0] is not None}
+
+
+def _said(node: ast.expr, constants: Mapping[str, str]) -> str | None:
+    return constants.get(node.id) if isinstance(node, ast.Name) else _text(node)
+
+
+def _variable(node: ast.AST, names: dict[str, str], constants: Mapping[str, str]) -> Variable | None:
+    match node:
+        case ast.Call(func=func, args=args, keywords=keywords):
+            given = {k.arg: k.value for k in keywords}
+            first = args[0] if args else given.get("key")
+            rest = args[1] if len(args) > 1 else given.get("default")
+            path = _origin(func, names)
+            optional = path in ("os.getenv", "os.environ.get", "os.environ.pop")
+            if first is None or not (optional or path == "os.environ.__getitem__"):
+                return None
+        case ast.Subscript(value=owner, slice=first, ctx=ast.Load()) if _origin(owner, names) == "os.environ":
+            rest, optional = None, False
+        case _:
+            return None
+    name = _said(first, constants)
     if name is None:
         return None
-    default = _text(rest[0]) if rest else None
-    secret = any(word in name.upper() for word in _SECRET_WORDS) or any(secrets_in(default))
-    return Variable(name, None if secret else default)
+    default = _said(rest, constants) if rest is not None else None
+    secret = is_secret_variable(name) or (default is not None and has_shape(default))
+    return Variable(name, None if secret else default, secret=secret, optional=optional)
+
+
+def _key(node: ast.stmt, names: dict[str, str], constants: Mapping[str, str]) -> str | None:
+    """The variable that a statement of a module sets for certain."""
+    if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Subscript):
+        return _said(target.slice, constants) if _origin(target.value, names) == "os.environ" else None
+    return None
 
 
 def _origin(node: ast.expr, names: dict[str, str]) -> str:

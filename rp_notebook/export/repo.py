@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +14,7 @@ from rp_notebook.errors import ExportRefused
 from rp_notebook.export.base_images import cuda_image
 from rp_notebook.export.dockerfile import dockerfile, dockerignore
 from rp_notebook.export.manifest import MANIFEST, manifest
+from rp_notebook.export.needs import Needs
 from rp_notebook.export.readme import readme
 from rp_notebook.export.reads import Variable, variables
 from rp_notebook.export.requirements import Pin, requirements_txt, torch_build
@@ -76,39 +78,45 @@ def worker_repo(
     findings: Sequence[Finding] = (),
     jobs_jsonl: bytes = b"",
     local_files: Mapping[str, bytes] = MappingProxyType({}),
-    apt: Sequence[str] = (),
     base: str | None = None,
     cells: Mapping[int, tuple[str | None, str]] = MappingProxyType({}),
+    needs: Needs | None = None,
 ) -> Repo:
     """The repository of a worker whose handler.py is `module`.
 
     `lines` has `(cell, line)` or None for each line of `module`; `records` are jobs that ran, oldest first: the last
-    completed one of this handler is the example. `python` is like "3.11"; `notebook` is only named. `local_files`
-    are further files that the handler needs, `apt` system packages, `base` an image to build on, `cells` the id and
-    the sha256 of each cell in `lines`. Raises `ExportRefused` when a local file has the name of one of our own.
+    completed one of this handler is the example. `python` is like "3.11"; `notebook` is only named. `local_files` and
+    what it `needs` go along (else the module's environment variables), `base` is an image to build on, `cells` has the
+    id and the sha256 of each cell in `lines`. Raises `ExportRefused` when a local file has the name of one of our own.
     """
-    sample = _example(records, declaration.name)
-    build, tools = torch_build(pins), [*apt, *_tools(pins)]
+    sample, needs = _example(records, declaration.name), needs or Needs(variables(module))
     needed = {HANDLER: module.encode(), **local_files, **_test_input(sample)}
     own = {
         "requirements.txt": requirements_txt(pins),
-        "Dockerfile": dockerfile(python=python, torch_build=build, apt=tools, files=tuple(needed), base=base),
+        "Dockerfile": _dockerfile(pins, needs, python, tuple(needed), base),
         ".dockerignore": dockerignore(needed),
-        ".env.example": _env_example(variables(module)),
+        ".env.example": _env_example(needs.variables),
         "README.md": readme(
             module=module,
             declaration=declaration,
             notebook=notebook,
             sample=sample,
-            gpu=cuda_image(build) is not None,
+            gpu=cuda_image(torch_build(pins)) is not None,
             has_jobs=bool(jobs_jsonl),
             findings=findings,
+            needs=needs,
         ),
     }
     _refuse_clashes(local_files, {HANDLER, TEST_INPUT, JOBS, MANIFEST, *own})
     files = needed | {name: text.encode() for name, text in own.items()} | ({JOBS: jobs_jsonl} if jobs_jsonl else {})
-    said = manifest(files, declaration.name, python=python, notebook=notebook, lines=lines, cells=cells)
-    return Repo({**files, MANIFEST: said})
+    said = partial(manifest, python=python, notebook=notebook, lines=lines, cells=cells, models=needs.models)
+    return Repo({**files, MANIFEST: said(files, declaration.name)})
+
+
+def _dockerfile(pins: Sequence[Pin], needs: Needs, python: str, files: Sequence[str], base: str | None) -> str:
+    apt = [*needs.apt, *_tools(pins)]
+    build = torch_build(pins)
+    return dockerfile(python=python, torch_build=build, apt=apt, files=files, base=base, settings=needs.settings)
 
 
 def _example(records: Sequence[JobRecord], handler: str) -> JobRecord | None:
@@ -130,7 +138,11 @@ def _test_input(record: JobRecord | None) -> dict[str, bytes]:
 def _env_example(read: Sequence[Variable]) -> str:
     if not read:
         return "# The handler reads no environment variable.\n"
-    return "".join(f"{one.name}={_one_line(one.default)}\n" for one in read)
+    return "".join(f"{_about(one)}{one.name}={_one_line(one.default)}\n" for one in read)
+
+
+def _about(variable: Variable) -> str:
+    return "# a secret: set it as one on the endpoint\n" if variable.secret else ""
 
 
 def _one_line(default: str | None) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
+from rp_notebook.export.cleaning import Cleaned, cleaned
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.diagnoses import problems, remarks
@@ -19,11 +20,12 @@ from rp_notebook.export.outputs import without_history
 from rp_notebook.export.overrides import NO_OVERRIDES, Overrides, ask_for_kept, left_out, override_findings
 from rp_notebook.export.program import NO_EFFECTS, Program
 from rp_notebook.export.project import NO_PROJECT, Project
-from rp_notebook.export.rewriting import rewritten
 from rp_notebook.export.state import take_state
 from rp_notebook.export.statements import History, Statement, history_of
 from rp_notebook.export.summaries import summarised
+from rp_notebook.export.surroundings import Surroundings, surroundings
 from rp_notebook.export.timeline import Fact, Timeline, facts_of
+from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 
@@ -76,25 +78,31 @@ class Slice:
     kept: tuple[Kept, ...]
     dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
+    surroundings: Surroundings
 
 
 def slice_cells(
     cells: Sequence[CellRun],
     declaration: Declaration,
     live: Live | None = None,
+    vault: Vault | None = None,
     *,
     overrides: Overrides = NO_OVERRIDES,
     project: Project = NO_PROJECT,
 ) -> Slice:
     """The statements that a declared handler needs. Nothing is run; `live` adds what the kernel knows.
 
-    `overrides` are statements to keep or to leave out, `project` has more names for the tables. Raises
-    `ExportRefused` with the findings when the worker would be wrong: a needed name that no cell defines, that only
-    IPython has, that comes from a magic, that was left out, or that comes from a statement that failed.
+    `vault` comes to hold the secrets that stood in the cells, `overrides` are statements to keep or to leave out,
+    `project` has more names for the tables. Raises `ExportRefused` with the findings when the worker would be wrong: a
+    needed name that no cell defines, that only IPython has, that comes from a magic, that was left out, or that comes
+    from a statement that failed.
     """
+    vault = vault or Vault({})
     history, told = without_history(history_of(cells), live.out if live is not None else None)
+    clean = cleaned(history, vault, live.namespace if live is not None else {})
+    history = clean.history
     overrides += project.overrides
-    asked = _Asked(history, declaration, _handlers(cells, declaration), live, overrides, project)
+    asked = _Asked(clean, declaration, _handlers(cells, declaration), live, overrides, project)
     first = settled = asked.of(history.statements)
     before = len(history.statements)
     while not settled.missing and len(settled.kept) < before:  # what dropped statements made doubtful goes, too
@@ -104,24 +112,25 @@ def slice_cells(
     frozen, said = sourceless(demand, live)
     said = [*said, *override_findings(demand, overrides, first.timeline.facts)]
     refused = [*problems(demand, history, live), *(f for f in said if f.severity == "error")]
-    pieces = [rewritten(facts[place], demand.kept[place]) for place in sorted(demand.kept)]
-    refused += [f for piece in pieces for f in piece.findings if f.severity == "error"]
+    rewritten = [f for place in sorted({*demand.kept, *clean.left_out}) for f in clean.findings.get(place, ())]
+    refused += [finding for finding in rewritten if finding.severity == "error"]
     if refused:
-        raise ExportRefused(refused)
-    findings = [*told, *said, *(f for piece in pieces for f in piece.findings)]
-    findings += remarks(demand, program, declaration, first.timeline.facts)
-    own = [_kept(piece.fact, piece.reason, demand.asked_by[piece.fact.position]) for piece in pieces]
+        raise ExportRefused(_told(refused, vault))
+    findings = [*told, *said, *rewritten, *remarks(demand, program, declaration)]
+    own = [_kept(facts[place], demand.kept[place], demand.asked_by[place]) for place in sorted(demand.kept)]
     units = [facts[place].statement.unit for place in sorted(demand.kept)]
     joined = narrowed(own, units, [facts[p] for p in sorted(demand.kept)], demand.through_star)
     prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in frozen)
-    return Slice((*prelude, *joined), _dropped(first, set(demand.kept)), tuple(dict.fromkeys(findings)))
+    around = surroundings(clean.wanted, clean.settings, [facts[place] for place in sorted(demand.kept)])
+    said = _told(dict.fromkeys(findings), vault)
+    return Slice((*prelude, *joined), _dropped(first, set(demand.kept)), tuple(said), around)
 
 
 @dataclass(frozen=True)
 class _Asked:
     """A handler and all that ran. `read` has the names of statements by position, so that each is read once."""
 
-    history: History
+    clean: Cleaned
     declaration: Declaration
     handlers: set[str]
     live: Live | None
@@ -133,14 +142,24 @@ class _Asked:
         """What the handler needs, where of all statements only these ran."""
         program = summarised(statements, self.handlers, self.project)
         found = facts_of(statements, program, self.read, loaded=self.live is not None)
-        ran = {fact.position: fact for fact in without_tryouts(displayed(found, self.live))}
-        gone = (Fact(each, Names(), NO_EFFECTS, GONE) for each in self.history.statements)
+        cleaned_facts = _without_plumbing(found, self.clean)
+        ran = {fact.position: fact for fact in without_tryouts(displayed(cleaned_facts, self.live))}
+        gone = (Fact(each, Names(), NO_EFFECTS, GONE) for each in self.clean.history.statements)
         facts = [ran.get(fact.position, fact) for fact in gone]
         demand = Demand(Timeline(facts, program), left_out(facts, self.overrides))
-        _ask(demand, self.declaration, self.history)
+        _ask(demand, self.declaration, self.clean.history)
         ask_for_kept(demand, self.overrides)
         _work(demand, program)
         return demand
+
+
+def _told(findings: Iterable[Finding], vault: Vault) -> list[Finding]:
+    return [replace(finding, message=vault.without(finding.message)) for finding in findings]
+
+
+def _without_plumbing(facts: Sequence[Fact], clean: Cleaned) -> tuple[Fact, ...]:
+    gone = clean.left_out
+    return tuple(replace(f, plumbing=gone[f.position]) if f.position in gone else f for f in facts)
 
 
 def _handlers(cells: Sequence[CellRun], declaration: Declaration) -> set[str]:
@@ -182,20 +201,8 @@ def _work(demand: Demand, program: Program) -> None:
 
 def _kept(fact: Fact, reason: str, asked_by: int | None) -> Kept:
     s = fact.statement
-    return Kept(
-        s.cell.number,
-        s.cell.cell_id,
-        s.line,
-        s.last_line,
-        s.text,
-        reason,
-        s.numbers,
-        s.guarded,
-        s.indent,
-        fact.position,
-        asked_by,
-        fact.touches,
-    )
+    place = (s.cell.number, s.cell.cell_id, s.line, s.last_line)
+    return Kept(*place, s.text, reason, s.numbers, s.guarded, s.indent, fact.position, asked_by, fact.touches)
 
 
 def _dropped(first: Demand, kept: Container[int]) -> tuple[Dropped, ...]:
@@ -203,7 +210,7 @@ def _dropped(first: Demand, kept: Container[int]) -> tuple[Dropped, ...]:
         Dropped(s.cell.number, s.cell.cell_id, s.line, s.last_line, _text(fact), reason, fact.position, fact.touches)
         for fact in first.timeline.facts
         for s, reason in ((fact.statement, _why_not(fact, first.left_out.get(fact.position))),)
-        if fact.position not in kept
+        if fact.position not in kept and s.cell.number
     )
 
 

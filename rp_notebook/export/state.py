@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rp_notebook.export.demand import Demand
-from rp_notebook.export.magics import magic_of
+from rp_notebook.export.library import path_of
 from rp_notebook.export.program import Program
+from rp_notebook.export.secret_texts import HUGGING_FACE
 from rp_notebook.export.stars import is_found, source_of
 from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_ENV, STDLIB
-from rp_notebook.export.timeline import Fact, changed_roots, environment_of
-from rp_notebook.jobs.masking import secrets_in
+from rp_notebook.export.timeline import Fact, changed_roots
 
 
 def take_state(demand: Demand, program: Program) -> None:
@@ -28,12 +28,14 @@ def take_state(demand: Demand, program: Program) -> None:
             if module in modules:
                 demand.take(fact.position, f"sets something of {module}, which is used")
         for key in changed_roots(fact, "env:"):
-            if (key in texts or key.startswith(RUNTIME_ENV) or key == "*") and not secret_setting(fact):
+            if key in texts or key.startswith(RUNTIME_ENV) or key == "*":
                 demand.take(fact.position, f"sets the environment variable {key}")
         if changed_roots(fact, "syspath:") and _imports_from(fact, kept, modules):
             demand.take(fact.position, "an import is found there")
         if changed_roots(fact, "cwd:") and _opened_later(fact, kept):
             demand.take(fact.position, "a file is opened relative to it")
+    if modules & HUGGING_FACE:
+        _take_logins(demand, program)
     _take_seeds(demand, program)
     _take_plugins(demand, modules)
 
@@ -51,17 +53,15 @@ def modules_of(facts: list[Fact]) -> set[str]:
     return found - {""}
 
 
-def secret_setting(fact: Fact) -> bool:
-    """Whether a statement sets an environment variable to what looks like a secret."""
-    pairs = dict(environment_of(magic_of(fact.statement.node) or ("", "")))
-    node = fact.statement.node
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-        pairs |= {key: str(node.value.value) for key in changed_roots(fact, "env:")}
-    for call in (n for n in ast.walk(node) if isinstance(n, ast.Call)):
-        values = [a.value for a in call.args if isinstance(a, ast.Constant)]
-        if len(values) == 2:
-            pairs[str(values[0])] = str(values[1])
-    return any(True for _ in secrets_in(pairs))
+def _take_logins(demand: Demand, program: Program) -> None:
+    for fact in demand.timeline.facts:
+        call = fact.statement.node.value if isinstance(fact.statement.node, ast.Expr) else None
+        if (
+            isinstance(call, ast.Call)
+            and path_of(call.func, program, ()) == "huggingface_hub.login"
+            and not fact.plumbing
+        ):
+            demand.take(fact.position, "logs in where the models come from")
 
 
 def _imports_from(fact: Fact, kept: list[Fact], modules: set[str]) -> bool:

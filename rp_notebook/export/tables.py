@@ -219,5 +219,3 @@ LOADERS = frozenset(
 )
 # Calls that train; in a module they would run at each cold start.
 TRAINERS = frozenset({"fit", "train", "backward", "partial_fit", "fit_transform", "learn", "finetune", "train_model"})
-# Values that somebody typed or chose.
-INTERACTIVE = frozenset({"input", "getpass", "notebook_login", "userdata.get", "getpass.getpass"})

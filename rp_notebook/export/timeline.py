@@ -72,12 +72,8 @@ def _names(statement: Statement, read: dict[int, Names], *, future: bool) -> Nam
 def _plain_fact(statement: Statement, program: Program, names: Names) -> Fact:
     magic = magic_of(statement.node)
     if magic is not None:
-        effects = NO_EFFECTS
-        keys = environment_of(magic)
-        if keys:
-            effects = replace(effects, changed=frozenset((f"env:{key}", 3, False) for key in keys))
-        plumbing = "" if keys else f"%{magic[0]}" if is_harmless(magic[0]) else f"opaque %{magic[0]}"
-        return Fact(statement, Names(), effects, plumbing or "")
+        plumbing = f"%{magic[0]}" if is_harmless(magic[0]) else f"opaque %{magic[0]}"
+        return Fact(statement, Names(), NO_EFFECTS, plumbing)
     if statement.starts:
         return Fact(statement, Names(), NO_EFFECTS, "starts the worker")
     effects = read_statement(program, statement.node)
@@ -88,14 +84,6 @@ def _plain_fact(statement: Statement, program: Program, names: Names) -> Fact:
     if command is not None:  # only its name counts: what it runs is not Python
         return Fact(statement, replace(names, uses=frozenset()), NO_EFFECTS, f"opaque {command[0]}{command[1]}")
     return Fact(statement, names, effects)
-
-
-def environment_of(magic: tuple[str, str]) -> dict[str, str]:
-    """The variables that `%env K=V` or `%set_env K V` sets."""
-    if magic[0] not in ("env", "set_env"):
-        return {}
-    key, equals, value = magic[1].partition("=" if "=" in magic[1] else " ")
-    return {key.strip(): value.strip()} if equals and key.strip() else {}
 
 
 def _import_fact(statement: Statement, *, loaded: bool) -> Fact:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,7 +31,7 @@ class History:
     """Jobs in a file, which the first of `places` gives that can be used; where none can, in memory.
 
     `places` is asked when the first job runs or somebody looks. `budget` is in bytes; `warn` hears, once, that the
-    file cannot be used (a full disk): jobs go on, in memory.
+    file cannot be used (a full disk): jobs go on, in memory. `secrets` gives texts that must not be kept.
     """
 
     def __init__(
@@ -40,10 +40,12 @@ class History:
         *,
         budget: int = BUDGET,
         warn: Callable[[str], None] = warnings.warn,
+        secrets: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._places = places
         self._budget = budget
         self._warn = warn
+        self._secrets = secrets
         self._listeners: list[Listener] = []
         self._running: dict[str, list[Running]] = {}  # by the job's id, which may come twice
         self._process = os.getpid()
@@ -127,12 +129,12 @@ class History:
             try:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 (place.parent / ".gitignore").write_text("*\n")  # what jobs were given is nobody else's business
-                return Store(place, self._budget)
+                return Store(place, self._budget, self._secrets)
             except (sqlite3.Error, OSError) as error:  # noqa: PERF203 (one of two places at most)
                 troubles.append(f"{place}: {error}")
         if troubles:
             self._warn(f"no history can be written ({'; '.join(troubles)}): jobs run, and are kept in memory only")
-        return Store(None, self._budget)
+        return Store(None, self._budget, self._secrets)
 
     def _kept(self, write: Callable[[Store], Result]) -> Result:
         store = self._store

@@ -4,56 +4,101 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 MASK = "***"
 TELLING = 6  # characters: a shorter secret is not looked for inside other text, where it may stand by chance
+LONG_ENOUGH = 8  # characters of an environment variable's value from which it is looked for in other text
 
 _SECRET_KEY = re.compile(
     r"passw|passphrase|secret|credential|api_?key|private_?key|access_?key|access_?id|authorization"
+    r"|(?<![a-z])pwd(?![a-z])|(?:account|auth|encryption|service|signing|ssh|subscription)_?key$"
     r"|(?<!eos_)(?<!bos_)(?<!pad_)(?<!unk_)(?<!sep_)(?<!cls_)(?<!stop_)(?<!mask_)(?<!special_)token$",
     re.IGNORECASE,
 )
 # What every such key holds, in lower case and with or without its underscores: a text without them has no such key.
-_KEY_WORDS = ("passw", "passphrase", "secret", "credential", "key", "access", "authorization", "token")
+_KEY_WORDS = ("passw", "passphrase", "secret", "credential", "key", "access", "authorization", "token", "pwd")
+# Wider, for names that are written in capitals: those of environment variables.
+_SECRET_VARIABLE = re.compile("TOKEN|SECRET|PASSW|KEY|CREDENTIAL|AUTH|PRIVATE|_PWD$|_PAT$", re.IGNORECASE)
 _SECRET_VALUE = re.compile(
-    r"\bhf_[A-Za-z0-9]{20,}|\bsk-[A-Za-z0-9_-]{20,}|\brpa_[A-Za-z0-9]{20,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
-    r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bxox[abprs]-[\w-]{10,}"
+    r"\bhf_[A-Za-z0-9]{20,}|\bsk-(?=[\w-]*\d)[\w-]{20,}|\brpa_[A-Za-z0-9]{20,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{20,}|\bxox[abeprs]-[\w-]{10,}"
+    r"|\b(?:sk|rk)_(?:live|test)_\w{16,}|\b(?:gsk|npm|r8|whsec)_\w{20,}|\b(?:dop|tgp)_v1_[\w-]{20,}"
+    r"|\b(?:lsv2_(?:pt|sk)|dckr_pat)_[\w-]{20,}|\b(?:nvapi|pplx|tvly|xai|pypi)-[\w-]{20,}|\bAIza[\w-]{35}"
+    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|\b[Bb]earer (?=[\w.~+/-]*\d)[\w.~+/-]{16,}=*"
+    r"|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bAccountKey=[\w+/=]{40,}"
+    # The user and the password of a URL, unless a name stands in for them; the URL of a hook is its own password.
+    r"|(?<=://)[^\s:/@?#{}<>$*\"'\\]*:(?![{<$*%])[^\s/@\"'\\]+(?=@)|(?<=://)hooks\.slack\.com/services/[\w/]{20,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\[nr]|[\s\w+/=:,-])*"
 )
-# How the shapes above begin, by a character that each of them holds. Looking for these first is a hundred times as
-# fast in megabytes of base64.
-_STARTS = {
-    "_": ("hf_", "rpa_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-    "-": ("sk-", "xox", "-----B"),
-    "A": ("AKIA", "ASIA"),
+# What stands before a `_` or `-` of the shapes above, what the others hold, and how far before it they may begin.
+# Looking for these first is a hundred times as fast in megabytes of base64, which has neither `_` nor `-`.
+_BEFORE = {
+    "_": (
+        *("hf", "rpa", "ghp", "gho", "ghu", "ghs", "ghr", "pat", "live", "test", "gsk", "npm", "r8", "whsec", "v1"),
+        *("lsv2_pt", "lsv2_sk"),
+    ),
+    "-": ("sk", "xoxa", "xoxb", "xoxe", "xoxp", "xoxr", "xoxs", "glpat", "nvapi", "pplx", "tvly", "xai", "pypi"),
 }
+_WITHIN = (("AKIA", 0), ("ASIA", 0), ("AIza", 0), ("earer ", 1), ("SG.", 0), ("AccountKey=", 0))
+_WITHIN_DOTS_AND_DASHES = (("-----BEGIN ", 0), (".eyJ", 1000))
+_IN_URLS = ("@", "hooks.slack.com")
+_AROUND = 4000  # characters behind it in which a shape shows
 
 
-def masked(request: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """A request with its secrets written as `***`, and the paths where they were."""
-    found = tuple(secrets_in(request))
+def masked(request: dict[str, Any], known: Collection[str] = ()) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A request with its secrets written as `***`, and the paths where they were; `known` are secrets, too."""
+    found = tuple(secrets_in(request, known=known))
     texts = {text for _, text in found}
     return (_without(request, texts) if texts else request), tuple(path for path, _ in found)
 
 
-def may_hold_secrets(text: str) -> bool:
+def may_hold_secrets(text: str, known: Collection[str] = ()) -> bool:
     """Whether a JSON text is worth a closer look: quick, and never wrong when it says no."""
     lowered = text.lower()
     for word in _KEY_WORDS:  # a loop, which costs a third of any(): this is asked at every job
         if word in lowered:
             return True
-    return _has_shape(text)
+    return has_shape(text) or _holds(text, known)
 
 
 def scrubbed(text: str, secrets: Collection[str] = ()) -> str:
     """A text, plain or JSON, with `***` in place of `secrets` and of whatever has a secret's shape."""
-    for secret in secrets:
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be a part of another
         if len(secret) >= TELLING:
             for written in {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}:
                 text = text.replace(written, MASK)
-    return _SECRET_VALUE.sub(MASK, text) if _has_shape(text) else text
+    return _SECRET_VALUE.sub(MASK, text) if has_shape(text) else text
+
+
+def secret_values(environment: Mapping[str, str]) -> dict[str, str]:
+    """The secrets among environment variables: each value with the name of its variable."""
+    return {
+        value: name
+        for name, value in environment.items()
+        if _SECRET_VARIABLE.search(name) and len(value) >= LONG_ENOUGH and not _says_nothing(value)
+    }
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what has this name is likely to be a secret."""
+    return _SECRET_KEY.search(_snake(name)) is not None
+
+
+def is_secret_variable(name: str) -> bool:
+    """Whether an environment variable of this name is likely to be a secret."""
+    return _SECRET_VARIABLE.search(name) is not None
+
+
+def shapes_in(text: str) -> list[str]:
+    """The parts of a text that have a secret's shape."""
+    return _SECRET_VALUE.findall(text) if has_shape(text) else []
+
+
+def _says_nothing(value: str) -> bool:
+    # A path, a word or a number, which may stand anywhere by chance.
+    return value.startswith(("/", "~", "./")) or value.isdigit() or (value.isalpha() and value.islower())
 
 
 def _without(value: Any, texts: set[str]) -> Any:
@@ -67,21 +112,21 @@ def _without(value: Any, texts: set[str]) -> Any:
     return value
 
 
-def secrets_in(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Path and text of each string in a JSON value that looks like a secret, by its key or by its shape."""
+def secrets_in(value: Any, path: str = "", known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Path and text of each string of a JSON value that is a secret by its key, its shape, or as one of `known`."""
     if isinstance(value, str):
-        if _has_shape(value):
+        if has_shape(value) or _holds(value, known):
             yield path, value
     elif isinstance(value, dict):
         for key, item in value.items():
             here = f"{path}.{key}" if path else str(key)
-            if _SECRET_KEY.search(_snake(str(key))):
+            if is_secret_name(str(key)):
                 yield from _strings(item, here)
             else:
-                yield from secrets_in(item, here)
+                yield from secrets_in(item, here, known)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from secrets_in(item, f"{path}[{index}]")
+            yield from secrets_in(item, f"{path}[{index}]", known)
 
 
 def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -102,20 +147,32 @@ def _snake(key: str) -> str:
 
 def tells(text: str, secrets: Iterator[tuple[str, str]]) -> bool:
     """Whether a text holds something of a secret's shape, or one of `secrets`."""
-    return _has_shape(text) or any(secret in text for _, secret in secrets)
+    return has_shape(text) or any(secret in text for _, secret in secrets)
 
 
-def _has_shape(text: str) -> bool:
-    for character, starts in _STARTS.items():
-        if character in text and any(_begins(text, start) for start in starts):
-            return True
-    return False
+def has_shape(text: str) -> bool:
+    """Whether a text holds something of a secret's shape."""
+    for separator, words in _BEFORE.items():
+        at = text.find(separator)
+        while at != -1:
+            if text.endswith(words, 0, at) and _SECRET_VALUE.search(text, max(0, at - 12), at + _AROUND):
+                return True
+            at = text.find(separator, at + 1)
+    marks = _WITHIN_DOTS_AND_DASHES + _WITHIN if "." in text or "-" in text else _WITHIN
+    if any(_shows(text, mark, back) for mark, back in marks):
+        return True
+    return any(sign in text for sign in _IN_URLS) and _shows(text, "://", -3)
 
 
-def _begins(text: str, start: str) -> bool:
-    at = text.find(start)
+def _shows(text: str, mark: str, back: int) -> bool:
+    look = _SECRET_VALUE.search if back > 1 else _SECRET_VALUE.match
+    at = text.find(mark)
     while at != -1:
-        if _SECRET_VALUE.match(text, at):
+        if look(text, max(0, at - back), at + _AROUND):
             return True
-        at = text.find(start, at + 1)
+        at = text.find(mark, at + 1)
     return False
+
+
+def _holds(text: str, known: Collection[str]) -> bool:
+    return any(secret in text for secret in known)

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,13 +56,15 @@ class Running:
 class Store:
     """Jobs in the file at `path`, made where it is missing; without a path, in memory.
 
-    `budget` is in bytes of all bodies; the oldest jobs go first, golden ones never. Methods raise `sqlite3.Error`
-    when the file cannot be used, or cannot any more.
+    `budget` is in bytes of all bodies; the oldest jobs go first, golden ones never. `secrets` gives what must not be
+    kept, beside what looks like a secret. Methods raise `sqlite3.Error` when the file cannot be used, or cannot any
+    more.
     """
 
-    def __init__(self, path: Path | None, budget: int) -> None:
+    def __init__(self, path: Path | None, budget: int, secrets: Callable[[], Collection[str]] = tuple) -> None:
         self.path = path
         self._budget = budget
+        self._secrets = secrets
         self._lock = threading.RLock()
         self._connection = connected(path)
         self._kernel = this_kernel(self._connection)
@@ -145,7 +147,7 @@ class Store:
 
     def in_memory(self) -> Store:
         """Closes this store and returns one in memory with all that can still be read of it."""
-        moved = Store(None, self._budget)
+        moved = Store(None, self._budget, self._secrets)
         with self._lock, suppress(sqlite3.Error):  # of a file that cannot be read, nothing is left
             self._connection.rollback()
             self._connection.backup(moved._connection)
@@ -174,7 +176,7 @@ class Store:
         kind = (job.handler, job.version)
         cold = kind not in self._seen
         self._seen.add(kind)
-        body = request_kept(job.request)[0]
+        body = request_kept(job.request, self._secrets())[0]
         small = body if len(body) <= SMALL else None
         columns = (job.id, self._kernel, *kind, cold, job.started_at, job.request.size, len(small or ""), small)
         row = self._connection.execute(START, columns).lastrowid or 0
@@ -187,7 +189,7 @@ class Store:
         return row
 
     def _end(self, row: int, record: JobRecord) -> None:
-        kept = packed(record)
+        kept = packed(record, self._secrets())
         gauge = record.gauge
         gpu = gauge.gpu.peak_reserved if gauge is not None and gauge.gpu is not None else None
         columns = (

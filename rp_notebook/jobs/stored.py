@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rp_notebook.jobs.finding import Finding
@@ -50,15 +50,15 @@ def body_of(content: bytes) -> Body:
     return Body(hashlib.sha256(content).hexdigest(), content)
 
 
-def request_kept(request: Request) -> tuple[str, tuple[str, ...], frozenset[str]]:
-    """The request's body without its secrets, where in it they were, and the secrets themselves."""
-    if not may_hold_secrets(request.body):
+def request_kept(request: Request, known: Collection[str] = ()) -> tuple[str, tuple[str, ...], frozenset[str]]:
+    """The request's body without its secrets, where in it they were, and the secrets themselves, `known` ones too."""
+    if not may_hold_secrets(request.body, known):
         return request.body, (), frozenset()
     whole = request.decoded()
-    without, paths = masked(whole)
+    without, paths = masked(whole, known)
     if not paths:
         return request.body, (), frozenset()
-    return WIRE.encode(without), paths, frozenset(text for _, text in secrets_in(whole))
+    return WIRE.encode(without), paths, frozenset(text for _, text in secrets_in(whole, known=known))
 
 
 def without_id(id_: str, body: str) -> tuple[int | None, str]:
@@ -68,9 +68,22 @@ def without_id(id_: str, body: str) -> tuple[int | None, str]:
     return (len(before), before + after) if found else (None, body)
 
 
-def packed(record: JobRecord) -> Packed:
-    """A job that ended, as it is kept: what was posted, and what was seen, without the secrets of its request."""
-    _, masked_at, secrets = request_kept(record.job.request)
+def cleared(record: JobRecord, known: Collection[str]) -> JobRecord:
+    """A job without the secrets of its request, and without the `known` ones wherever they are."""
+    body, paths, secrets = request_kept(record.job.request, known)
+    every = secrets | frozenset(known)
+    posts = tuple(post._replace(body=_kept(post.body, every)) for post in record.posts)
+    request = replace(record.job.request, body=body) if paths else record.job.request
+    masked_at = tuple(dict.fromkeys((*record.masked, *paths)))
+    if not paths and all(new.body == old.body for new, old in zip(posts, record.posts, strict=True)):
+        return record
+    return replace(record, job=record.job._replace(request=request), posts=posts, masked=masked_at)
+
+
+def packed(record: JobRecord, known: Collection[str] = ()) -> Packed:
+    """A job that ended, as it is kept: what was posted, and what was seen, without its secrets and the `known` ones."""
+    _, masked_at, secrets = request_kept(record.job.request, known)
+    secrets |= frozenset(known)
     small: list[bytes] = []
     large: list[Body] = []
     posts: list[tuple[Any, ...]] = []

@@ -103,7 +103,9 @@ def exported(
     return export_cells(
         session.recorder.cells,
         session.declaration(handler),
-        live=Live(session.namespace, session.namespace.get("Out", {})),
+        live=Live(session.namespace, session.namespace.get("Out", {}), session.secrets()),
+        declared=session.needs.declared,
+        environment=os.environ,
         records=golden or tuple(session.history.records(latest)),
         python=python,
         base=base,

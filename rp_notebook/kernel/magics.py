@@ -17,7 +17,7 @@ from rp_notebook.errors import RpNotebookError
 from rp_notebook.jobs.declaration import FlagParser, handler_flags
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.kernel import commands, explaining, job_history, overriding
+from rp_notebook.kernel import commands, explaining, job_history, needs, overriding
 from rp_notebook.kernel.checking import checked
 from rp_notebook.kernel.gpus import gpus, gpus_flags
 from rp_notebook.kernel.inputs import job_flags
@@ -38,6 +38,8 @@ COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], 
         "why": (explaining.why_flags, explaining.why),
         "keep": (overriding.keep_flags, overriding.keep),
         "drop": (overriding.drop_flags, overriding.drop),
+        "env": (needs.env_flags, needs.env),
+        "apt": (needs.apt_flags, needs.apt),
     }
 )
 AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType(
@@ -66,6 +68,8 @@ class RunpodMagics(Magics):
         %runpod golden [ID...]        keep jobs for good, as tests of the export
         %runpod replay                earlier jobs again on the edited handler, side by side
         %runpod gpus                  which GPU pools hold the jobs so far, and their prices
+        %runpod env NAME[=DEFAULT]    an environment variable that the worker needs
+        %runpod apt PACKAGE...        system packages that its image needs
         %runpod check [NAME]          what would go wrong later, without exporting
         %runpod export DIR            write the worker repository
         %runpod why [NAME|LINE]       why a statement is part of it, or is not

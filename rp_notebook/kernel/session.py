@@ -23,8 +23,10 @@ from rp_notebook.jobs.request import refuse_oversized, request_of, whole_job
 from rp_notebook.jobs.schema import Schema, checked_schema, refuse_unfit
 from rp_notebook.jobs.worker import Worker
 from rp_notebook.kernel.declaring import Declaring
+from rp_notebook.kernel.environment import EnvironmentSecrets
 from rp_notebook.kernel.flat_cells import Ran
 from rp_notebook.kernel.inputs import input_of, job_line
+from rp_notebook.kernel.needs import Needs
 from rp_notebook.kernel.places import history_places
 from rp_notebook.kernel.recorder import Recorder
 from rp_notebook.kernel.watching import shown_live
@@ -40,7 +42,11 @@ class Session:
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.handlers = Handlers()
-        self.history = History(lambda: history_places(self.namespace, os.environ), warn=_warn)
+        self.secrets = EnvironmentSecrets()
+        self.needs = Needs()
+        self.history = History(
+            lambda: history_places(self.namespace, os.environ), warn=_warn, secrets=lambda: self.secrets()
+        )
         self.worker = Worker(self.history)
         self.declaring = Declaring(self.handlers)
         self.recorder = Recorder(shell)
@@ -126,6 +132,7 @@ class Session:
 
     def _after(self, result: Any) -> None:
         self.recorder.after(result)
+        self.secrets.forget()
         self.history.flush()  # what a cell ran is on the disk when the cell is over
         if result.info is None:
             return

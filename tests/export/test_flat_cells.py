@@ -130,7 +130,7 @@ def test_only_a_cell_that_ran_to_its_end_declares_a_flat_handler() -> None:
     ("cell", "code", "line"),
     [
         ("%%runpod_handler -i n\nn = 1\nfiles = !ls\n[n, files]", "RPS110", 3),
-        ("%%runpod_handler -i n\nn = 1\n\ndisplay(n)\nn", "RPS110", 4),
+        ("%%runpod_handler -i n\nn = 1\n\nshown = display(n)\nn", "RPS110", 4),
         ("%%runpod_handler -i n\nn = 1\nn + missing", "RPS109", 3),
         ("%%runpod_handler -i n=fast\nn = 1\nn", "RPS109", 1),
     ],

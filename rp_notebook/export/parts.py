@@ -1,0 +1,55 @@
+"""The parts of a worker: its module, the files that go along, its packages, and what it needs around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rp_notebook.export.around import Around
+from rp_notebook.export.carried import without_secrets
+from rp_notebook.export.local_code import local_code
+from rp_notebook.export.module import Module, module_of
+from rp_notebook.export.needs import Caught, Needs, needs_of
+from rp_notebook.export.reads import Declared
+from rp_notebook.export.requirements import Pin, pins
+from rp_notebook.export.slicing import Slice
+from rp_notebook.export.vault import Vault
+from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.jobs.finding import Finding
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a repository is made of; `slice_` has the statements as they are written, paths included."""
+
+    module: Module
+    slice_: Slice
+    files: Mapping[str, bytes]
+    pins: tuple[Pin, ...]
+    needs: Needs
+    findings: tuple[Finding, ...]
+
+
+def parts_of(
+    surroundings: Around,
+    declaration: Declaration,
+    declared: Declared,
+    vault: Vault,
+    caught: Caught,
+    *,
+    trust_disk: bool,
+) -> Parts:
+    """The parts for a slice in its surroundings; `declared` was said by hand, `caught` is known of this machine.
+
+    Raises `ExportRefused` for a file that cannot go along.
+    """
+    assets, carrier = surroundings.assets()
+    module = module_of(assets.slice_, declaration)
+    local = local_code(module.imports, locate=surroundings.locate, gone=surroundings.provenance.gone)
+    local = without_secrets(local, vault)
+    assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
+    needs = needs_of(module.text, local.files, assets.slice_.surroundings, declared, caught)
+    needs = replace(needs, apt=tuple(dict.fromkeys((*needs.apt, *surroundings.apt))))
+    pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate, hints=needs.packages)
+    findings = (*assets.findings, *local.findings, *doubts)
+    return Parts(module, assets.slice_, {**assets.files, **local.files}, pinned, needs, findings)

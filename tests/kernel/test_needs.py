@@ -1,0 +1,42 @@
+"""`%runpod env` and `%runpod apt` in a real shell."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernel.test_extension import DOUBLE, Cell, cell  # noqa: F401 (the fixture)
+
+
+def test_what_is_declared_goes_into_the_worker(cell: Cell, tmp_path) -> None:  # noqa: F811
+    cell(DOUBLE)
+    assert "1 declared" in repr(cell("%runpod env STEPS=20").result)
+    assert "STEPS=20" in repr(cell("%runpod env BUCKET_KEY").result)
+    cell("%runpod apt ffmpeg libgl1")
+    cell(f"%runpod export {tmp_path / 'worker'}")
+    assert "STEPS=20" in (tmp_path / "worker" / ".env.example").read_text()
+    assert "BUCKET_KEY=\n" in (tmp_path / "worker" / ".env.example").read_text()
+    dockerfile = (tmp_path / "worker" / "Dockerfile").read_text()
+    assert "ffmpeg libgl1" in dockerfile
+    assert "STEPS=20" in dockerfile
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("%runpod env 1x", "is not the name of an environment variable"),
+        ("%runpod env API_KEY=abc", "looks like a secret"),
+        ("%runpod apt 'a;b'", "is not the name of a system package"),
+    ],
+)
+def test_a_mistake_is_one_line(cell: Cell, line: str, said: str, capsys) -> None:  # noqa: F811
+    cell(line)
+    assert said in capsys.readouterr().err
+
+
+def test_a_secret_of_the_environment_is_in_no_job_of_the_history(cell: Cell, monkeypatch) -> None:  # noqa: F811
+    monkeypatch.setenv("MY_SECRET", "plain-Words-1")
+    cell(DOUBLE)
+    cell('%runpod job {"x": 1, "say": "plain-Words-1"}')
+    shell = cell("get_ipython()").result
+    (record,) = shell.magics_manager.registry["RunpodMagics"].session.history.records()
+    assert record.job.input == {"x": 1, "say": "***"}
