@@ -11,13 +11,13 @@ import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from tests.kernel.test_extension import Cell, cell  # noqa: F401 (the fixture)
+from tests.kernel.conftest import Cell
 
 HANDLER = "%%runpod_handler\ndef triple(job):\n    return SCALE * job['input']['x']"
 
 
 @pytest.fixture
-def notebook(cell: Cell, tmp_path, monkeypatch) -> Iterator[Callable[..., Path]]:  # noqa: F811 (the fixture)
+def notebook(cell: Cell, tmp_path, monkeypatch) -> Iterator[Callable[..., Path]]:
     """Saves a notebook of cells by id, as a front end does; it is newer than all that ran so far."""
     path = tmp_path / "night.ipynb"
     monkeypatch.setenv("JPY_SESSION_NAME", str(path))
@@ -35,7 +35,7 @@ def notebook(cell: Cell, tmp_path, monkeypatch) -> Iterator[Callable[..., Path]]
 
 
 @pytest.fixture
-def triple(cell: Cell) -> Cell:  # noqa: F811 (the fixture)
+def triple(cell: Cell) -> Cell:
     run("load", "%load_ext rp_notebook")
     run("scale", "SCALE = 3\nUNUSED = 4")
     run("plot", "print('look')")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.test_extension import DOUBLE, Cell, cell  # noqa: F401 (the fixture)
+from tests.kernel.conftest import Cell
+from tests.kernel.test_extension import DOUBLE
 
 
-def test_what_is_declared_goes_into_the_worker(cell: Cell, tmp_path) -> None:  # noqa: F811
+def test_what_is_declared_goes_into_the_worker(cell: Cell, tmp_path) -> None:
     cell(DOUBLE)
     assert "1 declared" in repr(cell("%runpod env STEPS=20").result)
     assert "STEPS=20" in repr(cell("%runpod env BUCKET_KEY").result)
@@ -28,12 +29,12 @@ def test_what_is_declared_goes_into_the_worker(cell: Cell, tmp_path) -> None:  #
         ("%runpod apt 'a;b'", "is not the name of a system package"),
     ],
 )
-def test_a_mistake_is_one_line(cell: Cell, line: str, said: str, capsys) -> None:  # noqa: F811
+def test_a_mistake_is_one_line(cell: Cell, line: str, said: str, capsys) -> None:
     cell(line)
     assert said in capsys.readouterr().err
 
 
-def test_a_secret_of_the_environment_is_in_no_job_of_the_history(cell: Cell, monkeypatch) -> None:  # noqa: F811
+def test_a_secret_of_the_environment_is_in_no_job_of_the_history(cell: Cell, monkeypatch) -> None:
     monkeypatch.setenv("MY_SECRET", "plain-Words-1")
     cell(DOUBLE)
     cell('%runpod job {"x": 1, "say": "plain-Words-1"}')
