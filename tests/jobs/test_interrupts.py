@@ -120,11 +120,18 @@ def test_a_job_that_was_stopped_before_it_began_runs_none_of_its_code(kind: str)
     assert (record.status, record.posts, ran) == ("CANCELLED", (), [])
 
 
-def test_an_interrupt_between_two_items_ends_the_stream() -> None:
-    def handler(job):
-        yield 1
-        yield 2
+async def _two_awaited_items(job):
+    yield 1
+    yield 2
 
+
+def _two_items(job):
+    yield 1
+    yield 2
+
+
+@pytest.mark.parametrize("handler", [_two_items, _two_awaited_items], ids=["generator", "async generator"])
+def test_an_interrupt_between_two_items_ends_the_stream(handler) -> None:
     record = on_a_worker(handler, tell=lambda job, event: type(event).__name__ == "Yielded" and interrupt())
     assert (record.status, record.items) == ("CANCELLED", [1])
 
