@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -58,12 +59,34 @@ class Installed:
 
 def installed(find: Find = importlib.metadata.distributions) -> tuple[Installed, ...]:
     """What is installed, by canonical name; the first on the path wins, as it does for imports."""
+    if find is importlib.metadata.distributions:
+        folders = [Path(entry or ".") for entry in sys.path]
+        return _installed_in(tuple((folder, folder.stat().st_mtime_ns) for folder in folders if folder.exists()))
+    return _by_name(find())
+
+
+# Reading them takes a second where hundreds are installed; an install changes the time of the folder, as importlib's
+# own cache trusts.
+@lru_cache(maxsize=1)
+def _installed_in(_folders: tuple[tuple[Path, int], ...]) -> tuple[Installed, ...]:
+    return _by_name(importlib.metadata.distributions())
+
+
+def _by_name(distributions: Iterable[importlib.metadata.Distribution]) -> tuple[Installed, ...]:
     found: dict[str, Installed] = {}
-    for distribution in find():
-        name = distribution.metadata["Name"]
+    for distribution in distributions:
+        name, version = _name_and_version(distribution)
         if name:  # an interrupted uninstall leaves folders without one
-            found.setdefault(canonicalize_name(name), _read(distribution, name))
+            found.setdefault(canonicalize_name(name), _read(distribution, name, version))
     return tuple(found[key] for key in sorted(found))
+
+
+def _name_and_version(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
+    """From the head of the metadata: parsing all of it, as the library does, reads a whole README each time."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or distribution.read_text("") or ""
+    head = text.partition("\n\n")[0].splitlines()
+    said = {key.lower(): value.strip() for key, colon, value in (line.partition(":") for line in head) if colon}
+    return said.get("name", ""), said.get("version", "")
 
 
 def owners(module: str, file: Path | None, among: Iterable[Installed]) -> tuple[Installed, ...]:
@@ -137,7 +160,7 @@ def _names_below(folder: Path, file: Path) -> list[str]:
     return [inner.relative_to(outer).as_posix() for outer, inner in pairs if inner.is_relative_to(outer)]
 
 
-def _read(distribution: importlib.metadata.Distribution, name: str) -> Installed:
+def _read(distribution: importlib.metadata.Distribution, name: str, version: str) -> Installed:
     folder = Path(str(distribution.locate_file("")))
     direct = json.loads(distribution.read_text("direct_url.json") or "{}")
     record = distribution.read_text("RECORD")
@@ -145,7 +168,7 @@ def _read(distribution: importlib.metadata.Distribution, name: str) -> Installed
     return Installed(
         distribution=distribution,
         name=name,
-        version=distribution.version,
+        version=version,
         folder=folder,
         record="\n" + "".join(f"{line}\n" for line in listed),
         top_level=frozenset((distribution.read_text("top_level.txt") or "").split()),

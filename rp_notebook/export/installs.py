@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from rp_notebook.export.shell_lines import Command
-from rp_notebook.jobs.masking import secrets_in
+from rp_notebook.jobs.masking import MASK, secrets_in
 
 # Options of `pip install` that are followed by a value.
 _VALUED = frozenset(
@@ -130,7 +130,9 @@ def _links(valued: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 def public(url: str) -> str | None:
     """A web address without the user and token in it; None for what is no such address, or may hold a key elsewhere."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or parts.query or not url.isprintable() or any(secrets_in(url)):
+    if parts.scheme not in ("http", "https") or parts.query or not url.isprintable():
+        return None
+    if MASK in parts.path or any(secrets_in(url)):
         return None
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 

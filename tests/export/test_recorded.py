@@ -45,13 +45,13 @@ def test_streams_progress_and_the_whole_request_survive():
         post_of("progress", {"status": "IN_PROGRESS", "output": 2}),
         post_of("done", {"output": []}, is_stream=True),
     )
-    job = kept({**JOB, "webhook": "http://x", "policy": {"ttl": 5}}, *posts)
+    job = kept({**JOB, "webhook": "http://x", "policy": {"ttl": 10_000}}, *posts)
     assert [(post.kind, post.is_stream) for post in job.posts] == [
         ("stream", False),
         ("progress", False),
         ("done", True),
     ]
-    assert job.request == {**JOB, "webhook": "http://x", "policy": {"ttl": 5}}
+    assert job.request == {**JOB, "webhook": "http://x", "policy": {"ttl": 10_000}}
     assert list(job.request["input"]) == ["z", "a"]
 
 
