@@ -19,6 +19,11 @@ from rp_notebook.kernel.flat_cells import Ran, given_defaults, lacking, made, un
 STARTED = ast.parse("get_ipython().magics_manager.registry['RunpodMagics'].started", mode="eval").body
 
 
+def may_declare(raw_cell: str) -> bool:
+    """Whether a cell can declare a handler: looking closer, and through the namespace, has its price at every cell."""
+    return "@" in raw_cell or "handler" in raw_cell
+
+
 class Declaring:
     """Turns declarations in cells, pasted `start(...)` calls and marked functions into registered handlers."""
 
@@ -60,9 +65,7 @@ class Declaring:
         if ran.error is not None:
             return lacking(ran, cell) if cell is not None else []
         lines = [self._declared(cell, ran, namespace)] if cell is not None else []
-        if "@" in ran.raw or "handler" in ran.raw:  # looking through the namespace has its price
-            lines += self._marked(namespace)
-        return lines
+        return lines + self._marked(namespace)
 
     def _declared(self, cell: HandlerCell, ran: Ran, namespace: dict[str, Any]) -> str:
         declaration = declared(cell.flags, ran.python(cell), line=cell.line)

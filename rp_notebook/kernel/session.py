@@ -22,7 +22,7 @@ from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import refuse_oversized, request_of, whole_job
 from rp_notebook.jobs.schema import Schema, checked_schema, refuse_unfit
 from rp_notebook.jobs.worker import Worker
-from rp_notebook.kernel.declaring import Declaring
+from rp_notebook.kernel.declaring import Declaring, may_declare
 from rp_notebook.kernel.environment import EnvironmentSecrets
 from rp_notebook.kernel.flat_cells import Ran
 from rp_notebook.kernel.inputs import input_of, job_line
@@ -134,7 +134,7 @@ class Session:
         self.recorder.after(result)
         self.secrets.forget()
         self.history.flush()  # what a cell ran is on the disk when the cell is over
-        if result.info is None:
+        if result.info is None or not may_declare(result.info.raw_cell):
             return
         self._forget_start()
         try:
