@@ -9,7 +9,7 @@ from pathlib import Path
 VERSION = 1  # of the tables below; kept in the file's user_version
 BUSY_S = 2.0  # how long another kernel of the same notebook may hold the file
 
-TABLES = """
+TABLES = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE kernel (id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, born REAL NOT NULL);
 CREATE TABLE job (
@@ -23,7 +23,7 @@ CREATE TABLE body (sha256 TEXT PRIMARY KEY, size INTEGER NOT NULL, content BLOB 
 CREATE TABLE uses (job INTEGER NOT NULL, sha256 TEXT NOT NULL);
 CREATE INDEX uses_of_job ON uses (job);
 CREATE INDEX uses_of_body ON uses (sha256);
-PRAGMA user_version = 1;
+PRAGMA user_version = {VERSION};
 COMMIT;
 """
 

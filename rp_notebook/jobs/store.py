@@ -95,8 +95,9 @@ class Store:
         for (row,) in self._asked("row", query):
             with self._lock:
                 columns = self._connection.execute(f"SELECT {RECORD} FROM job WHERE row = ?", (row,)).fetchone()
-                if columns is not None:  # it may have gone since, to make room
-                    yield unpacked(columns, self._content)
+                record = None if columns is None else unpacked(columns, self._content)
+            if record is not None:  # it may have gone since, to make room
+                yield record
 
     def lines(self, query: Query) -> list[JobLine]:
         """The same jobs without their bodies."""

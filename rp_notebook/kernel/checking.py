@@ -6,6 +6,7 @@ from rp_notebook.errors import ExportRefused
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.fitness import fitness_findings
 from rp_notebook.jobs.handler import Handler
+from rp_notebook.jobs.query import Query
 from rp_notebook.jobs.schema import schema_findings
 from rp_notebook.kernel.commands import exported
 from rp_notebook.kernel.session import Session
@@ -15,8 +16,8 @@ from rp_notebook.panel.report import Report, tone_of
 async def checked(session: Session, name: str | None) -> Report:
     """The findings on a handler: its last job, its schema, its fitness checks, and what an export would say."""
     handler = session.handlers.chosen(name, session.namespace)
-    ran = session.history.of(handler.name, handler.version)
-    findings = [*ran[-1].findings] if ran else []
+    latest = session.history.records(Query(handler=handler.name, version=handler.version, here=True, last=1))
+    findings = [finding for record in latest for finding in record.findings]
     schema = session.schema_of(handler)
     if schema is not None:
         findings += schema_findings(schema)

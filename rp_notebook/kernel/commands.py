@@ -74,7 +74,7 @@ def export(session: Session, flags: Namespace) -> Report:
         return Report("DRY RUN", "good", headline, shown, result.findings, [f"%runpod export {flags.folder}"])
     written = result.write(folder, force=flags.force)
     session.exports = [each for each in session.exports if each != folder.absolute()] + [folder.absolute()]
-    ran = session.history.of(handler.name, handler.version)
+    ran = session.history.lines(Query(handler=handler.name, version=handler.version, here=True, last=1))
     steps = [f"%runpod prove {flags.folder}"] if ran else ["%runpod job {...}  (a job that ran becomes a test)"]
     return Report(written.upper(), "good", headline, [result.repo.tree()], result.findings, steps)
 
