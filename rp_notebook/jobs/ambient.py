@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rp_notebook.jobs.events import Event
     from rp_notebook.jobs.handler import Handler
     from rp_notebook.jobs.handlers import Handlers
     from rp_notebook.jobs.history import History
-    from rp_notebook.jobs.job import Job
     from rp_notebook.jobs.record import JobRecord
+    from rp_notebook.jobs.running import Listener
 
 
 class Notebook:
@@ -34,13 +32,13 @@ class Notebook:
         if self._handlers is not None:
             for registered in self._handlers:
                 if registered.call is handler.call:
-                    return replace(handler, name=registered.name, version=registered.version)
+                    return handler._replace(name=registered.name, version=registered.version)
         return handler
 
-    def happened(self, job: Job, event: Event) -> None:
-        """Tells the history, if there is one, what happened to a job."""
-        if self._history is not None:
-            self._history.happened(job, event)
+    @property
+    def listener(self) -> Listener | None:
+        """Who is to hear what happens to jobs: the history, if there is one."""
+        return None if self._history is None else self._history.happened
 
     def ended(self, record: JobRecord) -> None:
         """Gives a finished job to the history, if there is one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import types
+from asyncio.events import _get_running_loop, _set_running_loop  # exported there for whoever runs a loop
 from collections.abc import Awaitable, Coroutine, Generator
 from contextvars import copy_context
 from typing import Any, TypeVar
@@ -31,24 +32,24 @@ def drive(recording: Coroutine[Any, Any, Result], handler: Handler, stop: Stop) 
     What the handler sets in a context variable (a decimal precision, numpy's error state) ends with the job, as with
     a worker's task. Raises `NeedsAwait` inside a running loop, for a handler whose answer must be awaited.
     """
-    if asyncio._get_running_loop() is not None:  # noqa: SLF001 (get_running_loop, without the cost of its exception)
+    if _get_running_loop() is not None:
         return _inside_loop(recording, handler)
     loop = _kept_loop()
     if handler.kind is Kind.ASYNC_GENERATOR:
         stop.task = loop.create_task(recording)
         return loop.run_until_complete(stop.task)
-    context = copy_context()
+    context, thread = copy_context(), threading.get_ident()
     step, value = recording.send, None
     while True:
         # No task for a plain handler: making one costs more than a small job.
-        _mark_running(loop, loop)
+        _mark_running(loop, loop, thread)
         try:
             answer = context.run(step, value)
         except StopIteration as done:
             result: Result = done.value
             return result
         finally:
-            _mark_running(loop, None)
+            _mark_running(loop, None, None)
         stop.task = context.run(loop.create_task, awaited(answer))
         try:
             step, value = recording.send, loop.run_until_complete(stop.task)
@@ -56,9 +57,9 @@ def drive(recording: Coroutine[Any, Any, Result], handler: Handler, stop: Stop) 
             step, value = recording.throw, error
 
 
-def _mark_running(loop: Any, running: asyncio.AbstractEventLoop | None) -> None:
-    asyncio._set_running_loop(running)  # noqa: SLF001 (exported by asyncio.events for whoever runs a loop)
-    loop._thread_id = threading.get_ident() if running else None  # noqa: SLF001 (what `is_running()` looks at)
+def _mark_running(loop: Any, running: asyncio.AbstractEventLoop | None, thread: int | None) -> None:
+    _set_running_loop(running)
+    loop._thread_id = thread  # noqa: SLF001 (what `is_running()` looks at)
 
 
 async def awaited(answer: Awaitable[Any]) -> Any:

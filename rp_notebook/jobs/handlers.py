@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from rp_notebook.errors import BadDeclaration, UnknownHandler
@@ -22,7 +21,7 @@ class Handlers:
     def register(self, handler: Handler) -> Handler:
         """Puts `handler` under its name and gives it the next version there."""
         before = self._by_name.pop(handler.name, None)
-        registered = replace(handler, version=before.version + 1 if before else 1)
+        registered = handler._replace(version=before.version + 1 if before else 1)
         self._by_name[handler.name] = registered
         return registered
 

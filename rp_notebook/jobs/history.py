@@ -47,8 +47,8 @@ class History:
         self._warn = warn
         self._secrets = secrets
         self._listeners: list[Listener] = []
-        self._running: dict[str, list[Running]] = {}  # by the job's id, which may come twice
-        self._process = os.getpid()
+        self._running: dict[int, Running] = {}  # by the request, one object for each job: an id may come twice
+        self._process = os.getpid()  # a fork has a copy of the connection, and must not use it
         self._opened: Store | None = None
 
     @property
@@ -58,22 +58,21 @@ class History:
 
     def happened(self, job: Job, event: Event) -> None:
         """Keeps that a job started, and tells every listener that `event` made `job` what it is now."""
-        if isinstance(event, Started) and self._is_ours:
+        if isinstance(event, Started) and self._process == os.getpid():
             running = Running(job)
-            self._running.setdefault(job.id, []).append(running)
-            self._kept(lambda store: store.put(running))
-        for listener in tuple(self._listeners):
-            listener(job, event)
+            self._running[id(job.request)] = running
+            self._put(running)
+        if self._listeners:
+            for listener in tuple(self._listeners):
+                listener(job, event)
 
     def ended(self, record: JobRecord) -> None:
         """Keeps a finished job."""
-        if self._is_ours:
-            others = self._running.pop(record.id, [])
-            running = others.pop(0) if others else Running(record.job)  # it may have been cancelled before its start
-            if others:
-                self._running[record.id] = others
+        if self._process == os.getpid():
+            job = record.job
+            running = self._running.pop(id(job.request), None) or Running(job)  # cancelled before its start
             running.record = record
-            self._kept(lambda store: store.put(running))
+            self._put(running)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener(job, event)` from now on; the returned function ends that."""
@@ -102,20 +101,15 @@ class History:
 
     def flush(self) -> None:
         """Puts on the disk whatever is not there yet."""
-        if self._opened is not None and self._is_ours:
+        if self._opened is not None and self._process == os.getpid():
             self._kept(Store.flush)
 
     def close(self) -> None:
         """Closes the file; it is opened again when it is needed."""
         self.flush()
-        if self._opened is not None and self._opened.path is not None and self._is_ours:
+        if self._opened is not None and self._opened.path is not None and self._process == os.getpid():
             self._opened.close()
             self._opened = None
-
-    @property
-    def _is_ours(self) -> bool:
-        # A forked process has a copy of the connection, and must not use it.
-        return self._process == os.getpid()
 
     @property
     def _store(self) -> Store:
@@ -135,6 +129,12 @@ class History:
         if troubles:
             self._warn(f"no history can be written ({'; '.join(troubles)}): jobs run, and are kept in memory only")
         return Store(None, self._budget, self._secrets)
+
+    def _put(self, running: Running) -> None:
+        try:
+            (self._opened or self._store).put(running)
+        except sqlite3.Error:
+            self._kept(lambda store: store.put(running))
 
     def _kept(self, write: Callable[[Store], Result]) -> Result:
         store = self._store

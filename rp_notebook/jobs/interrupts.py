@@ -7,8 +7,7 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import FrameType
@@ -110,19 +109,12 @@ def asks_whether_alive(frame: FrameType | None) -> bool:
     return False
 
 
-@dataclass(eq=False)
-class _Block:
-    stops: Sequence[Stop]
-    passed_on: bool
-    due: bool = False  # its time is up, and the signal that says so is on its way
-
-
 class _Sigint:
     """The handler of SIGINT while jobs run, however their blocks overlap; `before` was there before them."""
 
     def __init__(self, before: Any) -> None:
         self.before = signal.default_int_handler if before is None else before
-        self.blocks: list[_Block] = []
+        self.blocks: list[Stoppable] = []
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if not self.blocks:  # brought back by somebody who had saved us
@@ -141,37 +133,47 @@ class _Sigint:
         end(stops, "timed out" if due else "cancelled", frame)
 
 
-@contextmanager
-def stoppable(stops: Sequence[Stop], timeout_s: float | None = None, *, passed_on: bool = False) -> Iterator[None]:
-    """While the block runs, Ctrl-C ends the jobs of `stops` and nothing else; so does `timeout_s`, in seconds.
+class Stoppable:
+    """While a block runs under it, Ctrl-C ends the jobs of `stops` and nothing else; so does `timeout_s`, in seconds.
 
     With `passed_on`, who had SIGINT before hears of Ctrl-C too. Blocks may overlap and end in any order.
     The kernel's own handling of SIGINT cannot be used: it does not reach a synchronous handler in an async cell.
     Outside the main thread, where Python delivers no signals, the block just runs.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    block = _Block(stops, passed_on)
-    owner = _signal.getsignal(signal.SIGINT)
-    if isinstance(owner, _Sigint) and owner.blocks:
-        owner.blocks.append(block)
-    else:
-        owner = _Sigint(in_use(owner))
-        owner.blocks.append(block)
-        _signal.signal(signal.SIGINT, owner)
-    end_timer = _timer(block, timeout_s) if timeout_s is not None else None
-    try:
-        yield
-    finally:
-        if end_timer is not None:
-            end_timer()
-        owner.blocks.remove(block)
+
+    def __init__(self, stops: Sequence[Stop], timeout_s: float | None = None, *, passed_on: bool = False) -> None:
+        self.stops = stops
+        self.passed_on = passed_on
+        self.due = False  # its time is up, and the signal that says so is on its way
+        self._timeout_s = timeout_s
+        self._end_timer: Callable[[], None] | None = None
+        self._owner: _Sigint | None = None
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        owner = _signal.getsignal(signal.SIGINT)
+        if not isinstance(owner, _Sigint) or not owner.blocks:
+            owner = _Sigint(in_use(owner))
+        owner.blocks.append(self)  # first: a signal that found none would be nobody's
+        self._owner = owner
+        if len(owner.blocks) == 1:
+            _signal.signal(signal.SIGINT, owner)
+        if self._timeout_s is not None:
+            self._end_timer = _timer(self, self._timeout_s)
+
+    def __exit__(self, *_: object) -> None:
+        owner = self._owner
+        if owner is None:
+            return
+        if self._end_timer is not None:
+            self._end_timer()
+        owner.blocks.remove(self)
         if not owner.blocks and _signal.getsignal(signal.SIGINT) is owner:
             _signal.signal(signal.SIGINT, owner.before)
 
 
-def _timer(block: _Block, timeout_s: float) -> Callable[[], None]:
+def _timer(block: Stoppable, timeout_s: float) -> Callable[[], None]:
     """Sends a signal when the time of `block` is up. Once the returned function returns, none is on its way."""
     turn = threading.Lock()
     over = False

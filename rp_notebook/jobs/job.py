@@ -63,22 +63,23 @@ class Job(NamedTuple):
 def advance(job: Job, event: Event) -> Job:
     """The job after `event`. Raises `InvalidTransition` when the event cannot follow."""
     if job.ended_at is None:
-        match job.status, event:
-            case Status.IN_QUEUE, Started(at=at):
-                return Job(job.id, job.handler, job.request, Status.IN_PROGRESS, at, version=job.version)
-            case Status.IN_PROGRESS, Yielded() | Progressed():
+        runs = job.started_at is not None
+        match event:
+            case Yielded() | Progressed() if runs:
                 return job
-            case Status.IN_PROGRESS, Completed(at=at):
-                return _ended(job, Status.COMPLETED, at)
-            case Status.IN_PROGRESS, Failed(at=at):
-                return _ended(job, Status.FAILED, at)
-            case Status.IN_PROGRESS, Lost(at=at, why=why):
-                return _ended(job, Status.IN_PROGRESS, at, why)
-            case ((Status.IN_QUEUE | Status.IN_PROGRESS), Cancelled(at=at)):
-                return _ended(job, Status.CANCELLED, at, "the job was cancelled")
-            case ((Status.IN_QUEUE | Status.IN_PROGRESS), TimedOut(at=at)):
+            case Started() if not runs:
+                return Job(*job[:3], Status.IN_PROGRESS, event.at, None, None, None, job.version)
+            case Completed() if runs:
+                return _ended(job, Status.COMPLETED, event.at)
+            case Failed() if runs:
+                return _ended(job, Status.FAILED, event.at)
+            case Lost() if runs:
+                return _ended(job, Status.IN_PROGRESS, event.at, event.why)
+            case Cancelled():
+                return _ended(job, Status.CANCELLED, event.at, "the job was cancelled")
+            case TimedOut():
                 # Users see FAILED with this text, though the docs speak of TIMED_OUT.
-                return _ended(job, Status.FAILED, at, "the job ran out of time", EXECUTION_TIMEOUT)
+                return _ended(job, Status.FAILED, event.at, "the job ran out of time", EXECUTION_TIMEOUT)
     raise InvalidTransition(f"{type(event).__name__} cannot follow {job.status.value} of job {job.id}")
 
 

@@ -12,8 +12,8 @@ from rp_notebook.jobs.driving import drive, in_own_context
 from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, TimedOut, Yielded
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler, as_handler
-from rp_notebook.jobs.interrupts import RUNNING, Stop, obey, settled, stoppable
-from rp_notebook.jobs.job import Job, advance
+from rp_notebook.jobs.interrupts import RUNNING, Stop, Stoppable, obey, settled
+from rp_notebook.jobs.job import Job, Status, advance
 from rp_notebook.jobs.judgement import renamed, told_late
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.progress import Listening, progressed
@@ -48,8 +48,8 @@ def run_job(
     chosen = notebook.known(as_handler(handler, aggregate=aggregate, refresh=refresh))
     request = request_of(job)
     stop = Stop()
-    with stoppable((stop,), request.timeout_s):
-        record = drive(_recorded(chosen, request, clock, stop, notebook.happened), chosen, stop)
+    with Stoppable((stop,), request.timeout_s):
+        record = drive(_recorded(chosen, request, clock, stop, notebook.listener), chosen, stop)
     notebook.ended(record)
     if stop.reason == "cancelled":
         # From a task, KeyboardInterrupt would end the loop, and the kernel with it.
@@ -72,9 +72,9 @@ async def arun_job(
     chosen = notebook.known(as_handler(handler, aggregate=aggregate, refresh=refresh))
     request = request_of(job)
     stop = Stop()
-    with stoppable((stop,), request.timeout_s, passed_on=True):
+    with Stoppable((stop,), request.timeout_s, passed_on=True):
         await settled()
-        record = await attempt(chosen, request, clock, stop, notebook.happened)
+        record = await attempt(chosen, request, clock, stop, notebook.listener)
     notebook.ended(record)
     if stop.reason == "cancelled":
         await settled()  # who had SIGINT before may cancel us: once is enough
@@ -100,9 +100,8 @@ async def attempt(
         await asyncio.wait({task})
         raise
     if task.cancelled():  # before its first step
-        waiting = Job(request.id, handler.name, request, version=handler.version)
         event = TimedOut(clock()) if stop.reason == "timed out" else Cancelled(clock())
-        job = advance(waiting, event)
+        job = advance(_waiting(handler, request), event)
         if tell is not None:
             tell(job, event)
         return JobRecord(job, ())
@@ -112,7 +111,7 @@ async def attempt(
 async def _recorded(
     handler: Handler, request: Request, clock: Clock, stop: Stop, tell: Listener | None = None
 ) -> JobRecord:
-    recording = _Recording(Job(request.id, handler.name, request, version=handler.version), tell)
+    recording = _Recording(_waiting(handler, request), tell)
     given = request.decoded()
 
     def told(progress: Any) -> None:
@@ -133,6 +132,10 @@ async def _recorded(
     return recording.record()
 
 
+def _waiting(handler: Handler, request: Request) -> Job:
+    return Job(request.id, handler.name, request, Status.IN_QUEUE, None, None, None, None, handler.version)
+
+
 class _Recording:
     """Folds the events of a job into its record; `tell` hears of each."""
 
@@ -147,17 +150,15 @@ class _Recording:
     def happened(self, event: Event) -> None:
         self.job = advance(self.job, event)
         match event:
-            case Yielded(post=None, lost=why) | Progressed(post=None, lost=why):
-                self._dropped.append(why or "")
-            case (
-                Yielded(post=Post() as post)
-                | Progressed(post=Post() as post)
-                | Completed(post=post)
-                | Failed(post=post)
-            ):
-                self._posts.append(post)
-        if isinstance(event, Progressed):
-            self._last_told = event.at
+            case Completed() | Failed():
+                self._posts.append(event.post)
+            case Yielded() | Progressed():
+                if event.post is None:
+                    self._dropped.append(event.lost or "")
+                else:
+                    self._posts.append(event.post)
+                if isinstance(event, Progressed):
+                    self._last_told = event.at
         if self._tell is not None:
             self._tell(self.job, event)
 

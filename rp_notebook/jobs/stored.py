@@ -12,7 +12,7 @@ from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.gauge import Gauge, GpuGauge
 from rp_notebook.jobs.job import Job, Status
 from rp_notebook.jobs.masking import masked, may_hold_secrets, scrubbed, secrets_in
-from rp_notebook.jobs.posts import WIRE, Post
+from rp_notebook.jobs.posts import Post, wire_json
 from rp_notebook.jobs.record import KERNEL_DIED, JobRecord
 from rp_notebook.jobs.request import Request
 
@@ -58,12 +58,12 @@ def request_kept(request: Request, known: Collection[str] = ()) -> tuple[str, tu
     without, paths = masked(whole, known)
     if not paths:
         return request.body, (), frozenset()
-    return WIRE.encode(without), paths, frozenset(text for _, text in secrets_in(whole, known=known))
+    return wire_json(without), paths, frozenset(text for _, text in secrets_in(whole, known=known))
 
 
 def without_id(id_: str, body: str) -> tuple[int | None, str]:
     """A request without its job's id, and where that stood: what is sent again and again differs in nothing else."""
-    written = WIRE.encode(id_)
+    written = wire_json(id_)
     before, found, after = body.partition(written)
     return (len(before), before + after) if found else (None, body)
 
@@ -73,7 +73,7 @@ def cleared(record: JobRecord, known: Collection[str]) -> JobRecord:
     body, paths, secrets = request_kept(record.job.request, known)
     every = secrets | frozenset(known)
     posts = tuple(post._replace(body=_kept(post.body, every)) for post in record.posts)
-    request = replace(record.job.request, body=body) if paths else record.job.request
+    request = record.job.request._replace(body=body) if paths else record.job.request
     masked_at = tuple(dict.fromkeys((*record.masked, *paths)))
     if not paths and all(new.body == old.body for new, old in zip(posts, record.posts, strict=True)):
         return record
@@ -126,11 +126,11 @@ def unpacked(columns: Sequence[Any], fetch: Fetch) -> JobRecord:
     request, sha, facts, small = bodies
     if sha is not None and (content := fetch(sha)) is not None:
         request = content.decode()
-        request = request if at is None else f"{request[:at]}{WIRE.encode(id_)}{request[at:]}"
+        request = request if at is None else f"{request[:at]}{wire_json(id_)}{request[at:]}"
     job = Job(
         id=id_,
         handler=handler,
-        request=Request(id_, request or WIRE.encode({"id": id_, "input": None})),
+        request=Request(id_, request or wire_json({"id": id_, "input": None})),
         status=Status(status),
         started_at=started_at,
         ended_at=ended_at,

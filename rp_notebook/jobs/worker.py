@@ -13,7 +13,7 @@ from rp_notebook.jobs.capture import copied_output
 from rp_notebook.jobs.gauge import gauging
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.history import History
-from rp_notebook.jobs.interrupts import Stop, settled, stoppable
+from rp_notebook.jobs.interrupts import Stop, Stoppable, settled
 from rp_notebook.jobs.overdue import Overdue, Say
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request
@@ -35,7 +35,7 @@ class Worker:
     async def run(self, handler: Handler, request: Request, timeout_s: float | None = None) -> JobRecord:
         """The record of one job. Ctrl-C, and `timeout_s` in seconds, end the job and nothing else."""
         stop = Stop()
-        with self._overdue.watching(handler.name, (stop,)), stoppable((stop,)):
+        with self._overdue.watching(handler.name, (stop,)), Stoppable((stop,)):
             await _settled((stop,))
             with _timed(stop, _limit(handler, request, timeout_s)), copied_output() as printed:
                 gauge = gauging()
@@ -58,7 +58,7 @@ class Worker:
                 record = await attempt(handler, request, self._clock, stop, self.history.happened)
                 return replace(record, printed=printed.getvalue())
 
-        with self._overdue.watching(handler.name, stops), stoppable(stops):
+        with self._overdue.watching(handler.name, stops), Stoppable(stops):
             await _settled(stops)
             records = await asyncio.gather(*map(one, requests, stops))
         for record in records:
@@ -72,7 +72,7 @@ def _limit(handler: Handler, request: Request, timeout_s: float | None) -> float
 
 
 def _timed(stop: Stop, limit_s: float | None) -> AbstractContextManager[None]:
-    return nullcontext() if limit_s is None else stoppable((stop,), limit_s)
+    return nullcontext() if limit_s is None else Stoppable((stop,), limit_s)
 
 
 def _to_stderr(line: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from rp_notebook.errors import BadDeclaration
@@ -76,8 +75,7 @@ class Declaring:
             found, ignored = configured(self._config, declaration.name)
         else:
             found = as_handler(_value_of(declaration.function, namespace), name=declaration.name)
-        handler = replace(
-            found,
+        handler = found._replace(
             aggregate=found.aggregate or declaration.aggregate,
             refresh=found.refresh or declaration.refresh,
             concurrency=declaration.concurrency or found.concurrency,
@@ -120,8 +118,7 @@ def described(handler: Handler) -> str:
 
 
 def _of_mark(name: str, value: Any, mark: Mark) -> tuple[Handler, Declaration]:
-    handler = replace(
-        as_handler(value, name=mark.name or name),
+    handler = as_handler(value, name=mark.name or name)._replace(
         aggregate=mark.aggregate,
         refresh=mark.refresh,
         concurrency=mark.concurrency,

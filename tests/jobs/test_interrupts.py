@@ -15,7 +15,7 @@ import pytest
 from rp_notebook import arun_job, run_job
 from rp_notebook.jobs.handler import as_handler
 from rp_notebook.jobs.history import History
-from rp_notebook.jobs.interrupts import Stop, stoppable
+from rp_notebook.jobs.interrupts import Stop, Stoppable
 from rp_notebook.jobs.request import request_of
 from rp_notebook.jobs.running import attempt
 from rp_notebook.jobs.worker import Worker
@@ -181,7 +181,7 @@ def test_no_interrupt_is_raised_where_a_thread_would_be_taken_for_ended() -> Non
 
 def test_a_timeout_that_comes_too_late_stops_nobody() -> None:
     for _ in range(200):
-        with stoppable((Stop(),), 0.0005):
+        with Stoppable((Stop(),), 0.0005):
             time.sleep(0.0004)  # a signal that came after the block would be a KeyboardInterrupt here
 
 
@@ -190,7 +190,7 @@ def test_blocks_may_end_in_any_order(order: tuple[int, ...]) -> None:
     blocks = [ExitStack() for _ in order]
     stops = [Stop() for _ in order]
     for block, stop in zip(blocks, stops, strict=True):
-        block.enter_context(stoppable((stop,)))
+        block.enter_context(Stoppable((stop,)))
     blocks[order[0]].close()
     interrupt()
     assert [stop.reason for stop in stops] == [None if at == order[0] else "cancelled" for at in range(3)]

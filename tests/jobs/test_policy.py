@@ -50,10 +50,9 @@ def test_the_handler_is_given_the_policy_as_the_sdk_would_hand_it_over() -> None
     [(1.0, 6000, 3.0, 1.0), (None, 6000, 3.0, 6.0), (None, None, 3.0, 3.0), (None, None, None, None)],
 )
 def test_a_flag_is_stronger_than_the_policy_and_that_than_the_handler(typed, asked, declared, holds) -> None:
-    from dataclasses import replace
 
     request = request_of(asking(executionTimeout=asked) if asked else {"input": 1})
-    assert _limit(replace(as_handler(len), timeout_s=declared), request, typed) == holds
+    assert _limit(as_handler(len)._replace(timeout_s=declared), request, typed) == holds
 
 
 def sleeps(job):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import FrozenInstanceError
 
 import pytest
 
@@ -56,7 +55,7 @@ def test_a_whole_job_keeps_its_id_and_its_other_keys() -> None:
     request = request_of(job)
     assert (request.id, json.loads(request.body), list(request.decoded())) == ("mine", job, list(job))
     assert request.size == len(json.dumps(job, ensure_ascii=False).encode())
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         request.id = "other"
 
 
