@@ -10,7 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.jobs.conftest import LATEST, OLDEST
+from tests.conftest import LATEST, OLDEST
 from tests.jobs.real_worker import Batch, recorded
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the handlers here do what Python warns of

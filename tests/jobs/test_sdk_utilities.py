@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rp_notebook import run_job
-from tests.jobs.conftest import LATEST, OLDEST
+from tests.conftest import LATEST, OLDEST
 from tests.jobs.real_worker import Batch
 
 HANDLERS = """

@@ -1,0 +1,38 @@
+"""How many cases were compared with real workers, as a line of pytest's summary, whichever process compared them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import metadata
+from typing import Any
+
+import pytest
+
+OLDEST = "1.10.1"  # the oldest SDK that pyproject.toml allows
+LATEST = metadata.version("runpod")
+
+COMPARED = pytest.StashKey[Counter[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[COMPARED] = Counter()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (sent := getattr(session.config, "workeroutput", None)) is not None:
+        sent["compared"] = dict(session.config.stash[COMPARED])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[COMPARED].update(getattr(node, "workeroutput", {}).get("compared", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    compared = config.stash[COMPARED]
+    if compared:
+        listed = " as listed" if compared[f"{OLDEST} differ"] else ""
+        terminalreporter.write_line(
+            f"differential: {compared[LATEST]:,} cases against runpod {LATEST}, {compared[f'{LATEST} differ']} differ; "
+            f"{compared[OLDEST]:,} against {OLDEST}, {compared[f'{OLDEST} differ']} differ{listed}"
+        )
