@@ -229,6 +229,7 @@ def test_a_read_only_view_of_a_dict_is_told_to_become_one() -> None:
     [
         (returns({1}), "RPJ101"),
         (returns("x" * 20_000_001), "RPJ102"),
+        (returns({"errors": "x" * 20_000_001}), "RPJ102"),  # what nobody gets is not read
         (returns("x" * 10_000_001), "RPJ103"),
         (returns("x" * 9_500_000), "RPJ104"),
         (returns([float("nan")]), "RPJ108"),
