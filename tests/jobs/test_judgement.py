@@ -247,6 +247,11 @@ def test_each_trap_has_its_code_and_its_fix(handler, code: str) -> None:
     assert codes(run_job(handler, JOB)) == [code]
 
 
+@pytest.mark.parametrize("value", [["errors"], "errors", {"a": {"errors": 1}}, {"errors": []}], ids=repr)
+def test_the_word_errors_alone_is_no_error(value) -> None:
+    assert codes(run_job(returns(value), JOB)) == []
+
+
 def test_only_the_first_dropped_items_are_told() -> None:
     def handler(job):
         for _ in range(5):
