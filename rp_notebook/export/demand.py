@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from rp_notebook.export.program import LIKELY
 from rp_notebook.export.tables import BUILTINS
 from rp_notebook.export.timeline import Fact, Timeline
 
+NOBODY: Mapping[str, Collection[int]] = MappingProxyType({})
 HINT_READERS = frozenset({"get_type_hints", "TypeAdapter", "validate_arguments", "validate_call", "signature"})
 
 
@@ -24,11 +26,18 @@ class Missing:
 
 
 class Demand:
-    """The work list of one slice. `kept` maps the position of each statement taken to the reason."""
+    """The work list of one slice. `kept` maps the position of each statement taken to the reason.
 
-    def __init__(self, timeline: Timeline) -> None:
+    `asked_for` has the name that each was taken for. Changes below `tier` are not taken, nor for a name those at the
+    positions that it is `spared`.
+    """
+
+    def __init__(self, timeline: Timeline, tier: int = LIKELY, spared: Mapping[str, Collection[int]] = NOBODY) -> None:
         self.timeline = timeline
         self.kept: dict[int, str] = {}
+        self.asked_for: dict[int, str] = {}
+        self._tier = tier
+        self._spared = spared
         self.missing: dict[str, Missing] = {}
         self.through_star: dict[int, set[str]] = {}
         self.dotted: dict[int, str] = {}
@@ -87,9 +96,7 @@ class Demand:
             return
         for place in found.positions:
             self._define(place, name, why)
-        for place, tier in sorted(self.timeline.changes(name, position)):
-            if tier >= LIKELY:
-                self.take(place, f"changes `{name}`, which {why} uses")
+        self._take_changes(name, self.timeline.changes(name, position), why)
         if position < self.timeline.end and (user is None or self.timeline.facts[user].names.calls):
             for place in found.positions:  # running it may call this: what it reads then is needed as it was then
                 for each in sorted(self._read_by(place)):
@@ -103,6 +110,7 @@ class Demand:
         if alias and "." in alias.name and not alias.asname and isinstance(fact.statement.node, ast.Import):
             self.dotted[place] = why
         else:
+            self.asked_for.setdefault(place, name)
             self.take(place, f"defines `{name}`, which {why} uses")
 
     def take_dotted(self) -> None:
@@ -127,9 +135,13 @@ class Demand:
         # What is later set on a class or function shows in whatever was made of it before.
         places = [p for p in self.timeline.reach(name, position).positions if self.timeline.facts[p].is_code]
         if places:
-            for place, tier in sorted(self.timeline.changes(name, self.timeline.end, known=places)):
-                if tier >= LIKELY:
-                    self.take(place, f"changes `{name}`, which {why} uses")
+            self._take_changes(name, self.timeline.changes(name, self.timeline.end, known=places), why)
+
+    def _take_changes(self, name: str, changes: set[tuple[int, int]], why: str) -> None:
+        for place, tier in sorted(changes):
+            if tier >= self._tier and place not in self._spared.get(name, ()):
+                self.asked_for.setdefault(place, name)
+                self.take(place, f"changes `{name}`, which {why} uses")
 
     def _read_by(self, place: int) -> frozenset[str]:
         """Globals that code behind a definition reads when it is called."""

@@ -16,6 +16,7 @@ from rp_notebook.export.installed import located
 from rp_notebook.export.live import Live
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import module_of
+from rp_notebook.export.plan import NEEDED, Plan
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.requirements import pins
@@ -65,6 +66,7 @@ def export_cells(
     base: str | None = None,
     notebook: str | None = None,
     folder: Path | None = None,
+    plan: Plan = NEEDED,
 ) -> ExportResult:
     """Exports a handler from executed cells; `live` adds what a running kernel knows, `records` become its tests.
 
@@ -72,7 +74,7 @@ def export_cells(
     the notebook is, for modules beside it. Raises `ExportRefused` when the worker would be wrong.
     """
     cells, declaration = unfolded(cells, declaration)
-    slice_ = slice_cells(cells, declaration, live)
+    slice_ = slice_cells(cells, declaration, live, plan)
     module = module_of(slice_, declaration)
     # Modules beside the notebook go along, with what they import in turn.
     locate = partial(located, folders=[str(folder)] if folder is not None else [])
@@ -89,7 +91,7 @@ def export_cells(
         base=base,
         notebook=notebook,
         findings=findings,
-        local_files=local.files,
+        local_files={**local.files, **slice_.files},
         jobs_jsonl=dump_jobs(recorded(record) for record in records),
     )
     return ExportResult(declaration.name, module.text, slice_.kept, slice_.dropped, findings, repo)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
@@ -12,16 +13,20 @@ from rp_notebook.export.declarations import declarations
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.diagnoses import problems, remarks
 from rp_notebook.export.flat_cells import without_tryouts
+from rp_notebook.export.frozen_names import Freezer
 from rp_notebook.export.live import Live, displayed, sourceless
 from rp_notebook.export.names import names_in
 from rp_notebook.export.narrowing import narrowed
 from rp_notebook.export.outputs import without_history
-from rp_notebook.export.program import Program
+from rp_notebook.export.plan import NEEDED, Plan
+from rp_notebook.export.program import LIKELY, WEAK, Program
 from rp_notebook.export.rewriting import rewritten
 from rp_notebook.export.state import take_state
 from rp_notebook.export.statements import History, history_of
 from rp_notebook.export.summaries import summarised
 from rp_notebook.export.timeline import Fact, Timeline, facts_of
+from rp_notebook.export.training import stops
+from rp_notebook.export.whole import take_whole
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 
@@ -60,37 +65,56 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Slice:
-    """What a handler needs of a notebook, in the order of execution, and what there is to say about it."""
+    """What a handler needs of a notebook, in the order of execution, and what there is to say about it.
+
+    `files` hold values that the statements read.
+    """
 
     kept: tuple[Kept, ...]
     dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
+    files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def slice_cells(cells: Sequence[CellRun], declaration: Declaration, live: Live | None = None) -> Slice:
+def slice_cells(
+    cells: Sequence[CellRun], declaration: Declaration, live: Live | None = None, plan: Plan = NEEDED
+) -> Slice:
     """The statements that a declared handler needs. Nothing is run; `live` adds what the kernel knows.
 
     Raises `ExportRefused` with the findings when the worker would be wrong: a needed name that no cell defines, that
-    only IPython has, that comes from a magic or from a statement that failed.
+    only IPython has, that comes from a magic or from a statement that failed, and whose value cannot be written.
     """
     history, told = without_history(history_of(cells))
-    program = summarised(history.statements, _handlers(cells, declaration))
-    facts = without_tryouts(displayed(facts_of(history.statements, program, loaded=live is not None), live))
-    demand = Demand(Timeline(facts, program))
-    _ask(demand, declaration, history)
-    _work(demand, program)
-    frozen, said = sourceless(demand, live)
-    refused = [*problems(demand, history, live), *(f for f in said if f.severity == "error")]
+    handlers, freezer = _handlers(cells, declaration), Freezer(plan, live, declaration.function)
+    later: History | None = history
+    while later is not None:  # each name whose value is written asks for less, or for other names
+        history = later
+        program = summarised(history.statements, handlers)
+        facts = without_tryouts(displayed(facts_of(history.statements, program, loaded=live is not None), live))
+        demand = Demand(Timeline(facts, program), LIKELY if plan.rung == "needed" else WEAK, freezer.spared(facts))
+        _ask(demand, declaration, history, plan)
+        _work(demand, program)
+        if plan.rung == "full":
+            take_whole(demand, handlers, plan)
+            _work(demand, program)
+        imports = sourceless(demand, live)
+        later = freezer.next_history(history, demand, program)
+    refused = problems(demand, history, live)
     pieces = [rewritten(facts[place], demand.kept[place]) for place in sorted(demand.kept)]
     refused += [f for piece in pieces for f in piece.findings if f.severity == "error"]
+    kept_facts = [facts[place] for place in sorted(demand.kept)]
+    trained = stops(demand, plan)
+    refused += [f for f in trained if f.severity == "error"]
+    refused += freezer.refusals(refused)
     if refused:
         raise ExportRefused(refused)
-    findings = [*told, *said, *(f for piece in pieces for f in piece.findings), *remarks(demand, program, declaration)]
+    findings = [*told, *freezer.findings(kept_facts), *(f for piece in pieces for f in piece.findings)]
+    findings += [*trained, *remarks(demand, program, declaration)]
     kept = [_kept(piece.fact, piece.reason) for piece in pieces]
-    units = [facts[place].statement.unit for place in sorted(demand.kept)]
-    joined = narrowed(kept, units, [facts[p] for p in sorted(demand.kept)], demand.through_star)
-    prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in frozen)
-    return Slice((*prelude, *joined), _dropped(facts, demand), tuple(dict.fromkeys(findings)))
+    joined = narrowed(kept, [fact.statement.unit for fact in kept_facts], kept_facts, demand.through_star)
+    prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in imports)
+    files = MappingProxyType(freezer.files(kept_facts))
+    return Slice((*prelude, *joined), _dropped(facts, demand), tuple(dict.fromkeys(findings)), files)
 
 
 def _handlers(cells: Sequence[CellRun], declaration: Declaration) -> set[str]:
@@ -98,7 +122,9 @@ def _handlers(cells: Sequence[CellRun], declaration: Declaration) -> set[str]:
     return {d.function for d in known if d.function.isidentifier()}
 
 
-def _ask(demand: Demand, declaration: Declaration, history: History) -> None:
+def _ask(demand: Demand, declaration: Declaration, history: History, plan: Plan) -> None:
+    for name in sorted(plan.demands):
+        demand.ask(name, demand.timeline.end, "a job")
     for text in (declaration.function, declaration.start_config):
         names = names_in(text)
         for name in sorted(names.uses | names.deferred):
@@ -140,7 +166,7 @@ def _dropped(facts: Sequence[Fact], demand: Demand) -> tuple[Dropped, ...]:
         Dropped(s.cell.number, s.cell.cell_id, s.line, s.last_line, _text(fact), _why_not(fact))
         for fact in facts
         for s in (fact.statement,)
-        if fact.position not in demand.kept
+        if fact.position not in demand.kept and not s.frozen and s.unit >= 0
     )
 
 

@@ -36,6 +36,7 @@ class Statement:
     partial: bool = False
     shown: bool = False
     starts: bool = False  # it calls runpod.serverless.start
+    frozen: str = ""  # the name whose present value it writes; we wrote it, no cell did
 
     @property
     def line(self) -> int:

@@ -19,6 +19,7 @@ from rp_notebook.export.declarations import declarations
 from rp_notebook.export.live import Live
 from rp_notebook.export.magics import magic_of
 from rp_notebook.export.module import module_of
+from rp_notebook.export.plan import Plan
 from rp_notebook.export.slicing import slice_cells
 from rp_notebook.export.statements import history_of
 from rp_notebook.jobs.declaration import Declaration
@@ -600,9 +601,12 @@ async def collected(answer) -> list:
     return [item async for item in answer]
 
 
-def exported(cells, name="handler", live=None):
+TRAINS = Plan(trains=True)
+
+
+def exported(cells, name="handler", live=None, plan=TRAINS):
     declaration = declarations(cells).get(name) or Declaration(name, name)
-    found = slice_cells(cells, declaration, live)
+    found = slice_cells(cells, declaration, live, plan)
     return found, module_of(found, declaration)
 
 
