@@ -21,7 +21,7 @@ class CellRun:
     the cell raised: `failed_line` is the line in it, from 1, of the top-level statement that raised, None when
     nothing ran (a syntax error). `cwd` is the working directory, `seconds` what the cell took. `lines` are the lines of
     the cell that those of `text` stand for, where we wrote the text. A flat handler cell `tries` its function: these
-    are the notebook's variables that it rebinds.
+    are the notebook's variables that it rebinds. `started_at` is in seconds since the epoch, 0 where it is not known.
     """
 
     number: int
@@ -33,6 +33,7 @@ class CellRun:
     seconds: float = 0.0
     lines: tuple[int, ...] = ()
     tries: frozenset[str] | None = None
+    started_at: float = 0.0
 
 
 def notebook_cells(path: Path) -> tuple[CellRun, ...]:

@@ -32,7 +32,7 @@ class ExportResult:
     """An exported worker. Nothing is on disk until `write` puts it there.
 
     `module` is the text of handler.py; `kept` and `dropped` are the notebook's statements with the reason; `repo`
-    maps names to bytes.
+    maps names to bytes. `lines` has `(cell, line)` or None for each line of the module.
     """
 
     handler: str
@@ -41,6 +41,7 @@ class ExportResult:
     dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
     repo: Repo
+    lines: tuple[tuple[int, int] | None, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -94,7 +95,7 @@ def export_cells(
         local_files={**local.files, **slice_.files},
         jobs_jsonl=dump_jobs(recorded(record) for record in records),
     )
-    return ExportResult(declaration.name, module.text, slice_.kept, slice_.dropped, findings, repo)
+    return ExportResult(declaration.name, module.text, slice_.kept, slice_.dropped, findings, repo, module.lines)
 
 
 def export_notebook(

@@ -31,6 +31,7 @@ class Freezer:
         self._live = live
         self._function = function
         self._asked = dict(plan.freeze)
+        self._must = set(self._asked) if plan.freezes_all else set()
         self._forms: dict[str, tuple[Frozen, str, str]] = {}
         self._failed: dict[str, Finding] = {}
 
@@ -81,7 +82,7 @@ class Freezer:
 
     def refusals(self, found: Sequence[Finding]) -> list[Finding]:
         """Why names could not be frozen: those asked for, and with anything else that is wrong all of them."""
-        return [said for name, said in sorted(self._failed.items()) if found or name in self._asked]
+        return [said for name, said in sorted(self._failed.items()) if found or name in self._must]
 
     def _form(self, name: str, demand: Demand, changed: Collection[str]) -> Frozen:
         assert self._live is not None

@@ -13,14 +13,16 @@ class Plan:
     """One way to cut a slice; the default takes what is needed for certain or likely.
 
     `rung`: `needed`; `weak` adds statements that only might change something needed; `full` takes the whole history
-    without what only shows something. `demands` are further names to hold as they are at the end, `freeze` names whose
-    present value is exported instead of how it came about (weights of a torch module: its state dict), each with the
-    reason. `trains` allows the worker to train, or to compute for long, at each cold start.
+    without what only shows something. `demands` are further names to hold as they are at the end. `freeze` has names
+    whose present value is exported instead of how it came about (of a torch module its weights), each with the reason;
+    one that cannot be written refuses the export when `freezes_all`. `trains` allows the worker to train, or to
+    compute for long, at each cold start.
     """
 
     rung: Rung = "needed"
     demands: frozenset[str] = frozenset()
     freeze: tuple[tuple[str, str], ...] = ()
+    freezes_all: bool = True
     trains: bool = False
 
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 import shlex
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rp_notebook.errors import BadInput, ExportRefused
 from rp_notebook.jobs.declaration import FlagParser
-from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.query import Query
+from rp_notebook.kernel.climbing import climbed
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.card import StatusCard
 from rp_notebook.panel.report import Report
 
-if TYPE_CHECKING:
-    from rp_notebook.export.exporting import ExportResult
-
 JOBS_SHOWN = 5
-JOBS_KEPT = 20  # the latest jobs become tests of the export, where none is golden
 
 
 def split(line: str) -> list[str]:
@@ -46,43 +41,28 @@ def export_flags() -> FlagParser:
     parser.add_argument("--python", metavar="V", help="the worker's Python, as 3.11 (default: this kernel's)")
     parser.add_argument("--force", action="store_true", help="replace a folder that was edited, or is not ours")
     parser.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+    parser.add_argument("--freeze", metavar="NAME[,NAME]", help="export the present value, or a module's weights")
+    parser.add_argument("--train", action="store_true", help="let the worker train, or compute for long, at its start")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds a start or a job may take in the replay")
     return parser
 
 
 def export(session: Session, flags: Namespace) -> Report:
-    """Exports the handler with what the cells really executed."""
+    """Exports the handler with what the cells really executed, and replays its jobs in a clean process."""
     handler = session.handlers.chosen(flags.name, session.namespace)
     try:
-        result = exported(session, handler, python=flags.python, base=flags.base)
+        climb = climbed(session, handler, flags)
     except ExportRefused as refusal:
         return Report("REFUSED", "bad", f"{handler.name}: nothing was written", findings=refusal.findings)
-    folder = Path(flags.folder).expanduser()
+    except KeyboardInterrupt:
+        return Report("CANCELLED", "dim", f"{handler.name}: the replay was stopped, nothing was written")
+    result, folder = climb.result, Path(flags.folder).expanduser()
     written = "dry run" if flags.dry_run else result.write(folder, force=flags.force)
     headline = f"{handler.name} → {flags.folder}: {result.summary}"
     ran = session.history.of(handler.name, handler.version)
     steps = [f"%runpod prove {flags.folder}"] if ran else ["%runpod job {...}  (a job that ran becomes a test)"]
-    return Report(written.upper(), "good", headline, [result.repo.tree()], result.findings, steps)
-
-
-def exported(session: Session, handler: Handler, *, python: str | None = None, base: str | None = None) -> ExportResult:
-    """The export of a handler, in memory; its golden jobs, else those of this version, become its tests.
-
-    Raises `ExportRefused`.
-    """
-    from rp_notebook.export.exporting import export_cells
-    from rp_notebook.export.live import Live
-
-    golden = tuple(session.history.records(Query(handler=handler.name, golden=True)))
-    latest = Query(handler=handler.name, version=handler.version, here=True, last=JOBS_KEPT)
-    return export_cells(
-        session.recorder.cells,
-        session.declaration(handler),
-        live=Live(session.namespace, session.namespace.get("Out", {})),
-        records=golden or tuple(session.history.records(latest)),
-        python=python,
-        base=base,
-        folder=Path.cwd(),
-    )
+    findings = (*result.findings, *climb.findings)
+    return Report(written.upper(), "good", headline, [result.repo.tree(), climb.told], findings, steps)
 
 
 def check_flags() -> FlagParser:

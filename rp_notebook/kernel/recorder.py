@@ -18,6 +18,7 @@ class Recorder:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._started = 0.0
+        self._started_at = 0.0
         self._open = 0
         self._ran = _earlier_cells(shell)
 
@@ -35,6 +36,7 @@ class Recorder:
         self._open += 1
         if self._open == 1:
             self._started = time.perf_counter()
+            self._started_at = time.time()
 
     def after(self, result: Any) -> None:
         """A cell has run."""
@@ -53,6 +55,9 @@ class Recorder:
                 None if error is None else _failed_line(error),
                 _working_directory(),
                 time.perf_counter() - self._started if self._started else 0.0,
+                (),
+                None,
+                self._started_at,
             )
         )
 

@@ -1,0 +1,222 @@
+"""One export in a clean process: its import, its jobs, and what differs each time anyway."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rp_notebook.export.exporting import ExportResult
+from rp_notebook.export.reads import variables
+from rp_notebook.export.recorded import RecordedJob, RecordedPost, error_parts
+from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.request import request_of
+from rp_notebook.proof.clean import CleanRun, CleanRunEnded, Raised, Ran, Touched
+from rp_notebook.proof.comparison import compare_job, differences
+from rp_notebook.proof.fingerprint import Fingerprint
+from rp_notebook.proof.process import Checked
+
+NO_MEMORY = ("OutOfMemoryError", "MemoryError")
+OFFLINE = ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError", "gaierror")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of one export. `varying` maps jobs to the places in their answer that differ each time.
+
+    `blocked` says why nothing can be told here; `raised` is what the import raised; `moving` are the variables that
+    differ from one start to the next where the answers do, too.
+    """
+
+    jobs: tuple[Checked, ...] = ()
+    raised: Raised | None = None
+    errors: tuple[str, ...] = ()  # the types and messages of answers that were errors and should not be
+    blocked: str = ""
+    varying: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    moving: tuple[str, ...] = ()
+    names: Mapping[str, Fingerprint] = field(default_factory=dict)
+    touched: Touched | None = None
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether the import and every job that ran did as recorded."""
+        wrong = any(job.verdict in ("different", "lost", "missing") for job in self.jobs)
+        return not (wrong or self.raised or self.blocked or self.moving)
+
+
+def attempted(result: ExportResult, jobs: Sequence[RecordedJob], *, timeout_s: float) -> Attempt:
+    """Imports the module in a clean process and runs the jobs; where an answer differs, again in another."""
+    try:
+        return _attempted(result, jobs, timeout_s)
+    except CleanRunEnded as end:
+        return _ended(end)
+
+
+def _attempted(result: ExportResult, jobs: Sequence[RecordedJob], timeout_s: float) -> Attempt:
+    first = _played(result, jobs, timeout_s)
+    different = [job for job in jobs if (ran := first.ran.get(job.id)) is not None and not _as_recorded(job, ran)]
+    blocked = next(filter(None, (_why_blocked(*_error(first.ran[job.id])) for job in different)), "")
+    if first.raised is not None and not blocked:
+        blocked = _why_blocked(first.raised.type, first.raised.message) or _unset(first.raised, result)
+    varying: dict[str, tuple[str, ...]] = {}
+    moving: tuple[str, ...] = ()
+    if different and not blocked:
+        varying, moving = _varying(result, jobs, different, first, timeout_s)
+    return Attempt(
+        tuple(_checked(job, first, varying) for job in jobs),
+        first.raised,
+        tuple(": ".join(_error(first.ran[job.id])) for job in different if _error(first.ran[job.id])[0]),
+        blocked,
+        varying,
+        moving,
+        first.names,
+        first.touched,
+        first.seconds,
+    )
+
+
+@dataclass(frozen=True)
+class _Played:
+    """One process: the answers by job, the same once more where asked, and what else was seen."""
+
+    ran: dict[str, Ran]
+    again: dict[str, Ran]
+    ended: str
+    raised: Raised | None
+    names: Mapping[str, Fingerprint]
+    touched: Touched | None
+    seconds: float
+
+
+def _played(result: ExportResult, jobs: Sequence[RecordedJob], timeout_s: float, repeat: Sequence[str] = ()) -> _Played:
+    passed = [variable.name for variable in variables(result.module)]
+    ran: dict[str, Ran] = {}
+    again: dict[str, Ran] = {}
+    ended, touched = "", None
+    with CleanRun(result.repo, pass_env=passed, timeout_s=timeout_s) as run:
+        if run.error is None:
+            try:
+                for job in jobs:
+                    if not job.skip:
+                        ran[job.id] = run.run(request_of({"id": job.id, **job.request}))
+                for job in jobs:
+                    if job.id in repeat:
+                        again[job.id] = run.run(request_of({"id": job.id, **job.request}))
+                touched = run.touched()
+            except CleanRunEnded as end:
+                if not end.in_time:
+                    raise
+                ended = str(end)
+        return _Played(ran, again, ended, run.error, run.names, touched, run.seconds)
+
+
+def _varying(
+    result: ExportResult,
+    jobs: Sequence[RecordedJob],
+    different: Sequence[RecordedJob],
+    first: _Played,
+    timeout_s: float,
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Where the answers of a second process differ from the first's, and the variables that make them differ."""
+    second = _played(result, jobs, timeout_s, [job.id for job in different])
+    varying: dict[str, tuple[str, ...]] = {}
+    settled = False
+    for job in different:
+        one, two, twice = (found.get(job.id) for found in (first.ran, second.ran, second.again))
+        if one is None or two is None:
+            continue
+        unstable = {d.path for d in differences(_bodies(one.posts), _bodies(two.posts), "", job.tolerance)}
+        if unstable and _only_there(job, one, unstable):
+            varying[job.id] = tuple(sorted(unstable))
+            # The same process gives the same answer again: what is random was drawn when it started.
+            settled |= twice is not None and _bodies(twice.posts) == _bodies(two.posts)
+    moved = [name for name, mark in first.names.items() if second.names.get(name, mark) != mark]
+    return varying, tuple(sorted(moved)) if settled else ()
+
+
+def _only_there(job: RecordedJob, ran: Ran, unstable: set[str]) -> bool:
+    """Whether an answer is as recorded but for places that differ each time, and of the same shape there."""
+    recorded = _bodies(job.posts)
+    if recorded is None:  # kept by its hash only
+        return True
+    found = differences(recorded, _bodies(ran.posts), "", job.tolerance)
+    return {d.path for d in found} <= unstable and _shape(recorded) == _shape(_bodies(ran.posts))
+
+
+def _bodies(posts: Sequence[Post | RecordedPost]) -> list[Any] | None:
+    bodies = [post.body for post in posts if post.kind != "progress"]
+    if any(body is None for body in bodies):
+        return None
+    return [_portable(json.loads(body)) for body in bodies if body is not None]
+
+
+def _portable(value: Any) -> Any:
+    error = value.get("error") if isinstance(value, dict) else None
+    parts = error_parts(error) if isinstance(error, str) else None
+    return value if parts is None else {**value, "error": [*parts]}
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shape(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return sorted({repr(_shape(item)) for item in value})
+    return "number" if type(value) in (int, float) else type(value).__name__
+
+
+def _as_recorded(job: RecordedJob, ran: Ran) -> bool:
+    if job.lost is not None or ran.lost is not None:
+        return job.lost is not None and ran.lost is not None
+    return compare_job(job, ran.posts).likeness != "different"
+
+
+def _checked(job: RecordedJob, played: _Played, varying: Mapping[str, tuple[str, ...]]) -> Checked:
+    ran = played.ran.get(job.id)
+    if job.skip:
+        return Checked(job.id, "skipped", job.skip)
+    if ran is None:
+        return Checked(job.id, "missing", played.ended or "the module could not be imported")
+    final = next((post for post in ran.posts if post.kind == "done"), None)
+    size = len(final.body) if final else None
+    if job.id in varying:
+        return Checked(job.id, "varies", f"differs each time at {', '.join(varying[job.id][:3])}", ran.ms, size)
+    if job.lost is not None or ran.lost is not None:
+        lost = "same" if _as_recorded(job, ran) else "lost" if ran.lost is not None else "different"
+        return Checked(job.id, lost, ran.lost or f"it was recorded as lost ({job.lost})", ran.ms, size)  # type: ignore[arg-type] # one of the three
+    compared = compare_job(job, ran.posts)
+    return Checked(job.id, compared.likeness, compared.detail, ran.ms, size)
+
+
+def _error(ran: Ran) -> tuple[str, str]:
+    final = next((post for post in ran.posts if post.kind == "done"), None)
+    error = final.value.get("error") if final is not None else None
+    parts = error_parts(error) if isinstance(error, str) else None
+    if parts is None:
+        return "", str(error) if error else ""
+    return parts[0].removeprefix("<class '").removesuffix("'>"), parts[1]
+
+
+def _why_blocked(kind: str, message: str) -> str:
+    """Why a process could not do here what a worker could; empty where the worker itself is at fault."""
+    leaf = kind.rpartition(".")[2]
+    if leaf in NO_MEMORY or "CUDA out of memory" in message:
+        return f"a second copy does not fit into the memory ({leaf}): %runpod unload, or replay on another machine"
+    if leaf in OFFLINE or "offline mode" in message.lower() or "HF_HUB_OFFLINE" in message:
+        return f"the replay downloads nothing ({leaf}), and what it needs is not in this machine's cache"
+    return ""
+
+
+def _unset(raised: Raised, result: ExportResult) -> str:
+    name = raised.message.strip("'\"")
+    if raised.type == "KeyError" and name in {variable.name for variable in variables(result.module)}:
+        return f"the environment variable {name} is not set here"
+    return ""
+
+
+def _ended(end: CleanRunEnded) -> Attempt:
+    if not end.in_time or "signal 9" in str(end):
+        return Attempt(blocked=str(end))
+    last = [line for line in end.tail.splitlines() if line.strip()][-1:]
+    return Attempt(raised=Raised("SystemExit", f"{end}{f': {last[0]}' if last else ''}", None, None, None, ()))
