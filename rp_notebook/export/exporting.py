@@ -80,7 +80,9 @@ def export_cells(
     # Modules beside the notebook go along, with what they import in turn.
     locate = partial(located, folders=[str(folder)] if folder is not None else [])
     local = local_code(module.imports, locate=locate)
-    pinned, doubts = pins(local.imports, locate=locate)
+    # pandas reads parquet through a package that nothing imports by name.
+    hints = ["pyarrow"] if any(name.endswith(".parquet") for name in slice_.files) else []
+    pinned, doubts = pins(local.imports, locate=locate, hints=hints)
     findings = (*slice_.findings, *local.findings, *doubts)
     repo = worker_repo(
         module=module.text,
@@ -106,11 +108,13 @@ def export_notebook(
     force: bool = False,
     python: str | None = None,
     base: str | None = None,
+    train: bool = False,
 ) -> ExportResult:
     """Exports a handler of a notebook file as after Restart & Run All; runs nothing.
 
     Without `handler` the last one that the notebook declares is taken; a name that is not declared may be any
-    function of the notebook. `out` is the folder to write to (nothing is written without it). Raises `BadInput` for
+    function of the notebook. `out` is the folder to write to (nothing is written without it); `train` lets the worker
+    train at each cold start, which is refused otherwise. Raises `BadInput` for
     a file that is no notebook, `UnknownHandler`, `ExportRefused` and `FolderNotOurs`.
     """
     path = Path(path)
@@ -121,7 +125,13 @@ def export_notebook(
     name = handler or next(reversed(known))
     declaration = known.get(name) or Declaration(name, name)
     result = export_cells(
-        cells, declaration, python=python, base=base, notebook=path.name, folder=path.resolve().parent
+        cells,
+        declaration,
+        python=python,
+        base=base,
+        notebook=path.name,
+        folder=path.resolve().parent,
+        plan=Plan(trains=train),
     )
     if out is not None:
         result.write(Path(out), force=force)

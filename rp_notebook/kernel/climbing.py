@@ -41,15 +41,18 @@ def climbed(session: Session, handler: Handler, flags: Namespace) -> Climb:
     golden = _golden(session, handler)
     records = golden or _latest(session, handler)
 
-    def export(plan: Plan, kept: Sequence[JobRecord]) -> ExportResult:
-        return exported(session, handler, python=flags.python, base=flags.base, plan=plan, records=kept)
-
-    first = export(plan, records)
+    first = exported(session, handler, python=flags.python, base=flags.base, plan=plan, records=records)
     if flags.dry_run:
         return Climb(first, "needed", (), (), 0, 0.0, proved=False)
     fresh = golden or _of_this_state(session, first, records)
+
+    def export(other: Plan) -> ExportResult:
+        if other == plan and fresh == records:
+            return first
+        return exported(session, handler, python=flags.python, base=flags.base, plan=other, records=fresh)
+
     return climb(
-        lambda plan: export(plan, fresh),
+        export,
         [recorded(record) for record in fresh],
         session.namespace,
         plan=plan,

@@ -89,6 +89,18 @@ def test_a_name_to_freeze_that_is_no_variable_is_a_mistake(cell: Cell, tmp_path,
     assert "--freeze tabel: there is no variable of that name" in capsys.readouterr().err
 
 
+def test_a_secret_of_the_environment_is_never_written(cell: Cell, tmp_path, monkeypatch) -> None:  # noqa: F811
+    monkeypatch.setenv("SOME_API_KEY", "tulip-canary-77")
+    cell("import os")
+    cell("get_ipython().push({'table': {'k': 'Bearer ' + os.environ['SOME_API_KEY']}})")
+    cell(HANDLER)
+    cell('%runpod job {"x": 1}')
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert report.badge == "REFUSED"
+    assert any("secret" in finding.message for finding in report.findings)
+    assert "tulip-canary-77" not in repr(report)
+
+
 def test_a_dry_run_replays_nothing(cell: Cell, tmp_path) -> None:  # noqa: F811
     cell("table = {'k': 2}")
     cell(HANDLER)
