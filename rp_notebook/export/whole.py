@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.plan import Plan
+from rp_notebook.export.state import secret_setting
 from rp_notebook.export.tables import BUILTINS, DISPLAY_MODULES, INTERACTIVE, IPYTHON_NAMES, OUR_MODULE
 from rp_notebook.export.timeline import Fact, Timeline
 from rp_notebook.export.training import training_calls
@@ -30,7 +31,7 @@ def _can_run(fact: Fact, handlers: Collection[str]) -> bool:
     statement, names = fact.statement, fact.names
     if fact.plumbing or statement.partial or statement.guarded or statement.starts or fact.star or names.dels:
         return False
-    if statement.cell.tries is not None:
+    if statement.cell.tries is not None or secret_setting(fact):
         return False
     if isinstance(statement.node, ast.Import | ast.ImportFrom):
         return not _shows(statement.node)

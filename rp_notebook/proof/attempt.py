@@ -10,7 +10,7 @@ from typing import Any
 from rp_notebook.export.exporting import ExportResult
 from rp_notebook.export.reads import variables
 from rp_notebook.export.recorded import RecordedJob, RecordedPost, error_parts
-from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.posts import WIRE, Post
 from rp_notebook.jobs.request import request_of
 from rp_notebook.proof.clean import CleanRun, CleanRunEnded, Raised, Ran, Touched
 from rp_notebook.proof.comparison import compare_job, differences
@@ -18,6 +18,7 @@ from rp_notebook.proof.fingerprint import Fingerprint
 from rp_notebook.proof.process import Checked
 
 NO_MEMORY = ("OutOfMemoryError", "MemoryError")
+WITNESSES = 3  # processes that may show that an answer is random
 OFFLINE = ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError", "gaierror")
 
 
@@ -119,30 +120,37 @@ def _varying(
     first: _Played,
     timeout_s: float,
 ) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
-    """Where the answers of a second process differ from the first's, and the variables that make them differ."""
-    second = _played(result, jobs, timeout_s, [job.id for job in different])
-    varying: dict[str, tuple[str, ...]] = {}
-    settled = False
-    for job in different:
-        one, two, twice = (found.get(job.id) for found in (first.ran, second.ran, second.again))
-        if one is None or two is None:
-            continue
-        unstable = {d.path for d in differences(_bodies(one.posts), _bodies(two.posts), "", job.tolerance)}
-        if unstable and _only_there(job, one, unstable):
-            varying[job.id] = tuple(sorted(unstable))
-            # The same process gives the same answer again: what is random was drawn when it started.
-            settled |= twice is not None and _bodies(twice.posts) == _bodies(two.posts)
-    moved = [name for name, mark in first.names.items() if second.names.get(name, mark) != mark]
+    """Where the answers of further processes differ from the first's, and the variables that make them differ.
+
+    The same process is no witness: a handler that counts its jobs answers otherwise each time, and is not random.
+    """
+    unstable: dict[str, set[str]] = {job.id: set() for job in different}
+    settled, moved = False, set[str]()
+    for number in range(WITNESSES):
+        other = _played(result, jobs, timeout_s, () if number else [*unstable])
+        moved |= {name for name, mark in first.names.items() if other.names.get(name, mark) != mark}
+        for job in different:
+            one, two, twice = (found.get(job.id) for found in (first.ran, other.ran, other.again))
+            if one is not None and two is not None:
+                found = differences(_bodies(one.posts), _bodies(two.posts), "", job.tolerance)
+                unstable[job.id] |= {difference.path for difference in found}
+                # The same process gives the same answer again: what is random was drawn when it started.
+                same = twice is not None and WIRE.encode(_bodies(twice.posts)) == WIRE.encode(_bodies(two.posts))
+                settled |= same and bool(unstable[job.id])
+        open_ones = [job for job in different if not _only_there(job, first.ran[job.id], unstable[job.id])]
+        if not open_ones or not any(unstable.values()):  # what is random at some places may be so at others, too
+            break
+    varying = {job.id: tuple(sorted(unstable[job.id])) for job in different if job not in open_ones}
     return varying, tuple(sorted(moved)) if settled else ()
 
 
 def _only_there(job: RecordedJob, ran: Ran, unstable: set[str]) -> bool:
     """Whether an answer is as recorded but for places that differ each time, and of the same shape there."""
-    recorded = _bodies(job.posts)
+    recorded, posted = _bodies(job.posts), _bodies(ran.posts)
     if recorded is None:  # kept by its hash only
-        return True
-    found = differences(recorded, _bodies(ran.posts), "", job.tolerance)
-    return {d.path for d in found} <= unstable and _shape(recorded) == _shape(_bodies(ran.posts))
+        return bool(unstable)
+    found = differences(recorded, posted, "", job.tolerance)
+    return {difference.path for difference in found} <= unstable and _fits(recorded, posted)
 
 
 def _bodies(posts: Sequence[Post | RecordedPost]) -> list[Any] | None:
@@ -158,12 +166,16 @@ def _portable(value: Any) -> Any:
     return value if parts is None else {**value, "error": [*parts]}
 
 
-def _shape(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _shape(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return sorted({repr(_shape(item)) for item in value})
-    return "number" if type(value) in (int, float) else type(value).__name__
+def _fits(one: Any, other: Any) -> bool:
+    """Whether two values are of one shape: the same keys, and items of the same kinds; None may be anything."""
+    if one is None or other is None:
+        return True
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_fits(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return not (one and other) or all(any(_fits(item, each) for each in other) for item in one)
+    numbers = {type(one), type(other)} <= {int, float}
+    return numbers or type(one) is type(other)
 
 
 def _as_recorded(job: RecordedJob, ran: Ran) -> bool:

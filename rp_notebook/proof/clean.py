@@ -151,7 +151,8 @@ class CleanRun:
                 encoding="utf-8",
             )
         threading.Thread(target=self._listen, daemon=True).start()
-        told = self._answer(START_S + self._timeout_s)
+        self._answer(START_S)
+        told = self._answer(self._timeout_s)
         self.seconds = told["seconds"]
         self.names = {name: Fingerprint(*mark) for name, mark in told["names"].items()}
         if told["error"] is not None:

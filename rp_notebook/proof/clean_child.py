@@ -39,6 +39,7 @@ def main(setup: str) -> None:
 def _serve(seen: Seen, asked: TextIO, answers: TextIO, *, sdk: bool) -> None:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)  # one for all jobs, as in a worker
+    _say(answers, {"up": True})
     handler, told, space = _imported(seen, sdk=sdk)
     _say(answers, told)
     for line in asked:

@@ -184,7 +184,9 @@ class _Climbing:
         if step.rung != "needed" or step.plan.demands > self._plan.demands:
             yield Finding("RPS108", "warning", f"the slice was too small; the worker has {self._added(step)}")
         for job, paths in attempt.varying.items():
-            said = f"job {job} answers differently each time at {', '.join(paths[:3])}: only its shape was compared"
+            said = (
+                f"job {job[:13]} answers differently each time at {', '.join(paths[:3])}: only its shape was compared"
+            )
             yield Finding("RPP113", "warning", said, "seed what is random from the job's input")
         if moving:
             said = f"at each start, another value: {', '.join(moving)}"
@@ -214,7 +216,7 @@ class _Climbing:
         wrong = [job for job in attempt.jobs if job.verdict in ("different", "lost", "missing")]
         names = self._differing()
         where = f"; these are others than in the kernel: {', '.join(names[:SHOWN])}" if names else ""
-        said = f"job {wrong[0].id} answers otherwise in a clean process: {wrong[0].detail}{where} (tried: {tried})"
+        said = f"job {wrong[0].id[:13]} answers otherwise in a clean process: {wrong[0].detail}{where} (tried: {tried})"
         fix = "if the notebook changed since that job ran, run it again; else write what differs in a cell"
         return [Finding("RPS108", "error", said, fix), *self._refused]
 

@@ -636,6 +636,18 @@ def test_the_slice_of_the_case_is_right(case, folder):
     assert answers(module_space(module.text)["handler"]) == answers(run_plainly(cells)["handler"])
 
 
+@pytest.mark.parametrize("rung", ["weak", "full"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_higher_rung_holds_more_and_answers_alike(case, rung, folder):
+    if case.needs and importlib.util.find_spec(case.needs) is None:
+        pytest.skip(f"{case.needs} is not installed")
+    cells = cells_of(case, str(folder))
+    found, module = exported(cells, plan=Plan(rung=rung, trains=True))
+    assert marked(case, "+") <= {(k.cell, k.line) for k in found.kept}
+    assert "get_ipython" not in module.text
+    assert answers(module_space(module.text)["handler"]) == answers(run_plainly(cells)["handler"])
+
+
 def test_a_value_without_a_cell_is_frozen_when_the_kernel_has_it():
     cells = [CellRun(1, "def handler(job):\n    return SAUCE[job['input']['x']]")]
     found, module = exported(cells, live=Live({"SAUCE": [1, 2, 3]}, {}))

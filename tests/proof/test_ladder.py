@@ -128,6 +128,10 @@ def test_answers_that_differ_each_time_are_compared_by_shape():
     found = kernel.climb()
     assert [job.verdict for job in found.jobs] == ["varies"]
     assert "RPP113" in codes(found.findings)
+    choice = "{'score': random.random(), 'some': random.choice([None, *range(99)])}"
+    some = Kernel("import random", handler(choice))
+    some.job()
+    assert some.climb().rung == "needed"
     other = Kernel("import random", "shift = [0]", handler("{'x': x + shift[0], 'score': random.random()}"))
     other.space["shift"][0] = 7
     other.job()
