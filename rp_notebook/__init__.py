@@ -10,7 +10,8 @@ from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.running import arun_job, run_job
 
 if TYPE_CHECKING:
-    from rp_notebook.export.exporting import ExportResult, export_notebook
+    from rp_notebook.export.exporting import export_notebook
+    from rp_notebook.export.result import ExportResult
 
 __all__ = ["ExportResult", "Handler", "JobRecord", "arun_job", "export_notebook", "handler", "run_job"]
 

@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--python", metavar="V", help="the worker's Python, as 3.11")
     export.add_argument("--force", action="store_true", help="replace a folder that was edited, or is not ours")
     export.add_argument("--strict", action="store_true", help="refuse what hangs on hidden state (RPS101-RPS109)")
+    export.add_argument("--train", action="store_true", help="let the worker train, or compute for long, at its start")
     export.add_argument("--json", action="store_true")
     export.set_defaults(act=_export)
 
@@ -91,6 +92,7 @@ def _export(arguments: argparse.Namespace) -> int:
         python=arguments.python,
         strict=arguments.strict,
         environment=os.environ,
+        train=arguments.train,
     )
     written = result.write(arguments.out, force=arguments.force) if arguments.out else "dry run"
     if arguments.json:

@@ -11,9 +11,10 @@ from traitlets import Bool, Unicode, default
 
 from rp_notebook.errors import ExportRefused, RpNotebookError
 from rp_notebook.export.cells import code_cells
-from rp_notebook.export.exporting import ExportResult, export_document
+from rp_notebook.export.exporting import export_document
 from rp_notebook.export.manifest import MANIFEST, sources_of
 from rp_notebook.export.repo import HANDLER
+from rp_notebook.export.result import ExportResult
 
 
 class RunpodExporter(Exporter):
@@ -29,6 +30,7 @@ class RunpodExporter(Exporter):
     base = Unicode("", help="the image to build on").tag(config=True)
     python = Unicode("", help="the worker's Python, as 3.11").tag(config=True)
     strict = Bool(default_value=False, help="refuse what hangs on hidden state").tag(config=True)
+    train = Bool(default_value=False, help="let the worker train, or compute for long, at its start").tag(config=True)
     force = Bool(default_value=False, help="write over files that are in the way").tag(config=True)
 
     @default("file_extension")
@@ -54,6 +56,7 @@ class RunpodExporter(Exporter):
                 notebook=f"{name}.ipynb",
                 folder=beside.resolve(),
                 strict=self.strict,
+                train=self.train,
             )
         except ExportRefused as refusal:
             raise ConversionException("\n".join(["refused:", *map(str, refusal.findings)])) from None

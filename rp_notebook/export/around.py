@@ -59,7 +59,7 @@ class Around:
     def assets(self) -> tuple[Carried, Carrier]:
         """The files that the slice opens, and who goes on taking files into the same repository."""
         slice_ = without_search_paths(self.slice_, self.scope)
-        carrier = Carrier(self.places.base, Shelves(self.places.base, _OWN), self.provenance)
+        carrier = Carrier(self.places.base, Shelves(self.places.base, _OWN | set(slice_.files)), self.provenance)
         return carried(slice_, self.places, self.live.namespace if self.live else {}, carrier), carrier
 
     def locate(self, module: str) -> Path | None:

@@ -40,6 +40,11 @@ class CellRun:
     tags: frozenset[str] = frozenset()
     count: int | None = None
 
+    @property
+    def started_at(self) -> float:
+        """When it began (Unix time; 0: not known)."""
+        return self.at - self.seconds if self.at else 0.0
+
 
 def notebook_cells(path: Path) -> tuple[CellRun, ...]:
     """The code cells of an `.ipynb` of any format version, as after Restart & Run All. Runs nothing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -11,6 +11,8 @@ from rp_notebook.export.program import LIKELY, MUST
 from rp_notebook.export.tables import BUILTINS
 from rp_notebook.export.timeline import Fact, Timeline
 
+NOTHING: Mapping[int, str] = MappingProxyType({})
+NOBODY: Mapping[str, Collection[int]] = MappingProxyType({})
 HINT_READERS = frozenset({"get_type_hints", "TypeAdapter", "validate_arguments", "validate_call", "signature"})
 
 
@@ -27,16 +29,28 @@ class Missing:
 class Demand:
     """The work list of one slice. `kept` maps the position of each statement taken to the reason.
 
-    `asked_by` maps it to the statement that needs it (None: the worker itself). What is in `left_out` is never taken:
-    `blocked` then has the reason, and whether the answer would be wrong without it or only might be.
+    `asked_by` maps it to the statement that needs it (None: the worker itself), `asked_for` to the name that it was
+    taken for; the `doubtful` ones only may change what is needed. What is in `left_out` is never taken: `blocked` then
+    has the reason, and whether the answer would be wrong without it or only might be. Changes below `tier` are not
+    taken, nor for a name those at the positions that it is `spared`.
     """
 
-    def __init__(self, timeline: Timeline, left_out: Mapping[int, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        left_out: Mapping[int, str] = NOTHING,
+        tier: int = LIKELY,
+        spared: Mapping[str, Collection[int]] = NOBODY,
+    ) -> None:
         self.timeline = timeline
         self.left_out = left_out
         self.kept: dict[int, str] = {}
         self.asked_by: dict[int, int | None] = {}
+        self.asked_for: dict[int, str] = {}
+        self.doubtful: set[int] = set()
         self.blocked: dict[int, tuple[str, bool]] = {}
+        self._tier = tier
+        self._spared = spared
         self.missing: dict[str, Missing] = {}
         self.through_star: dict[int, set[str]] = {}
         self.dotted: dict[int, tuple[str, int | None]] = {}
@@ -100,9 +114,7 @@ class Demand:
             return
         for place in found.positions:
             self._define(place, name, why, user)
-        for place, tier in sorted(self.timeline.changes(name, position)):
-            if tier >= LIKELY:
-                self.take(place, f"changes `{name}`, which {why} uses", user, needed=tier >= MUST)
+        self._take_changes(name, self.timeline.changes(name, position), why, user)
         if position < self.timeline.end and (user is None or self.timeline.facts[user].names.calls):
             for place in found.positions:  # running it may call this: what it reads then is needed as it was then
                 for each in sorted(self._read_by(place)):
@@ -116,6 +128,8 @@ class Demand:
         if alias and "." in alias.name and not alias.asname and isinstance(fact.statement.node, ast.Import):
             self.dotted[place] = (why, user)
         else:
+            self.asked_for.setdefault(place, name)
+            self.doubtful.discard(place)
             self.take(place, f"defines `{name}`, which {why} uses", user, needed=True)
 
     def take_dotted(self) -> None:
@@ -141,9 +155,17 @@ class Demand:
         # What is later set on a class or function shows in whatever was made of it before.
         places = [p for p in self.timeline.reach(name, position).positions if self.timeline.facts[p].is_code]
         if places:
-            for place, tier in sorted(self.timeline.changes(name, self.timeline.end, known=places)):
-                if tier >= LIKELY:
-                    self.take(place, f"changes `{name}`, which {why} uses", position, needed=tier >= MUST)
+            self._take_changes(name, self.timeline.changes(name, self.timeline.end, known=places), why, position)
+
+    def _take_changes(self, name: str, changes: set[tuple[int, int]], why: str, user: int | None) -> None:
+        for place, tier in sorted(changes):
+            if tier >= self._tier and place not in self._spared.get(name, ()):
+                self.asked_for.setdefault(place, name)
+                if tier < MUST and place not in self.kept:
+                    self.doubtful.add(place)
+                elif tier >= MUST:
+                    self.doubtful.discard(place)
+                self.take(place, f"changes `{name}`, which {why} uses", user, needed=tier >= MUST)
 
     def _read_by(self, place: int) -> frozenset[str]:
         """Globals that code behind a definition reads when it is called."""

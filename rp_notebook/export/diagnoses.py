@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from rp_notebook.export.demand import Demand, Missing, label_of
 from rp_notebook.export.doubts import doubts
 from rp_notebook.export.live import Live
-from rp_notebook.export.names import immediate
 from rp_notebook.export.program import Program
 from rp_notebook.export.statements import History, Unread
-from rp_notebook.export.tables import IPYTHON_NAMES, LOADERS, OUR_MODULE, TRAINERS
+from rp_notebook.export.tables import IPYTHON_NAMES, LOADERS, OUR_MODULE
 from rp_notebook.export.timeline import Fact, changed_roots
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding, Severity
@@ -110,24 +109,12 @@ def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[
         node = fact.statement.node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
-        trained = sorted(
-            {_leaf(n) for n in immediate(node) if isinstance(n, ast.Call)} & (TRAINERS - {"train"} | _train(node))
-        )
-        if trained:
-            message = f"the worker would train at every cold start: {', '.join(trained)}()"
-            found.append(_at(fact, "RPS132", "warning", message, "save the weights and load them instead"))
-        elif _patches(fact, program):
+        if _patches(fact, program):
             message = "a patch of a library goes into the worker; it holds for the pinned version only"
             found.append(_at(fact, "RPS140", "warning", message))
         if fact.statement.alias is not None and demand.kept[fact.position].startswith("importing"):
             found.append(_at(fact, "RPS141", "note", "kept for what the import does; no name of it is used"))
     return [*found, *doubts(facts, program, declaration)]
-
-
-def _train(node: ast.AST) -> set[str]:
-    # `model.train()` only switches a mode; `trainer.train()` and `model.train(data=...)` train.
-    calls = [n for n in immediate(node) if isinstance(n, ast.Call) and _leaf(n) == "train"]
-    return {"train"} if any(n.args or n.keywords or "rainer" in ast.unparse(n.func) for n in calls) else set()
 
 
 def _repeated(facts: list[Fact]) -> Iterator[Finding]:

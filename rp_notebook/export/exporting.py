@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -23,52 +22,21 @@ from rp_notebook.export.needs import Caught, Needs
 from rp_notebook.export.overrides import NO_OVERRIDES, Overrides
 from rp_notebook.export.parts import Parts, parts_of
 from rp_notebook.export.places import walked
+from rp_notebook.export.plan import NEEDED, Plan
 from rp_notebook.export.project import NO_PROJECT, project_of
 from rp_notebook.export.reads import Declared
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
-from rp_notebook.export.slicing import Dropped, Kept, Slice, slice_cells
+from rp_notebook.export.result import ExportResult
+from rp_notebook.export.slicing import Slice, slice_cells
 from rp_notebook.export.sources import sources
 from rp_notebook.export.vault import Vault
-from rp_notebook.export.writing import write_repo
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.stored import cleared
 
 NOTHING = Declared()
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """An exported worker. Nothing is on disk until `write` puts it there.
-
-    `module` is the text of handler.py, `lines` has `(cell, line)` or None for each line of it; `kept` and `dropped` are
-    the notebook's statements with the reason; `repo` maps names to bytes; `needs` are the environment variables, models
-    and packages around it.
-    """
-
-    handler: str
-    module: str
-    kept: tuple[Kept, ...]
-    dropped: tuple[Dropped, ...]
-    findings: tuple[Finding, ...]
-    repo: Repo
-    needs: Needs
-    lines: tuple[tuple[int, int] | None, ...] = ()
-
-    @property
-    def summary(self) -> str:
-        """What was taken, in a few words."""
-        total = len(self.kept) + len(self.dropped)
-        return f"{len(self.kept)} of {total} statements, {len(self.repo)} files"
-
-    def write(self, folder: Path, *, force: bool = False) -> str:
-        """Writes the repository as a whole and returns `created`, `replaced` or `unchanged`.
-
-        Raises `FolderNotOurs` for a folder that we did not write or that was edited since, unless `force`.
-        """
-        return write_repo(self.repo, folder, force=force)
 
 
 def export_cells(
@@ -87,18 +55,19 @@ def export_cells(
     strict: bool = False,
     declared: Declared = NOTHING,
     environment: Mapping[str, str] = MappingProxyType({}),
+    plan: Plan = NEEDED,
 ) -> ExportResult:
     """Exports a handler from executed cells; `live` adds what a running kernel knows, `records` become its tests.
 
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
-    the notebook is, `document` the notebook as saved; `overrides` are statements to keep or to leave out. `trust_disk`
-    takes modules as on the disk; `declared` was said by hand; `environment` tells where models are cached. Raises
-    `ExportRefused` for a wrong worker and `BadInput` for a bad pyproject.toml.
+    the notebook is, `document` the notebook as saved; `overrides` are statements to keep or to leave out, `plan` how
+    much is taken. `trust_disk` takes modules as on the disk; `declared` was said by hand; `environment` tells where
+    models are cached. Raises `ExportRefused` for a wrong worker and `BadInput` for a bad pyproject.toml.
     """
     cells = document.tagged(cells) if document is not None else cells
     ran, declaration = unfolded(cells, declaration)
     vault = Vault(live.secrets if live is not None else {})
-    slicer = _slicer(live, vault, overrides, folder)
+    slicer = _slicer(live, vault, overrides, folder, plan)
     slice_ = slicer(ran, declaration)
     hidden = hidden_state(slice_, cells, document, partial(_resliced, declaration.name, slicer), strict=strict)
     caught = Caught(live.namespace if live is not None else {}, cache_folder(environment), vault.variables)
@@ -108,8 +77,11 @@ def export_cells(
     told = [cleared(record, vault.secrets) for record in records]
     repo = _repo(parts, declaration, told, cells, findings, python=python, base=base, notebook=notebook)
     refuse_leaks(repo, vault)
-    kept, dropped, module = parts.slice_.kept, parts.slice_.dropped, parts.module
-    return ExportResult(declaration.name, module.text, kept, dropped, findings, repo, parts.needs, module.lines)
+    (kept, dropped), module = (parts.slice_.kept, parts.slice_.dropped), parts.module
+    environ = _environ(parts.needs, vault)
+    return ExportResult(
+        declaration.name, module.text, kept, dropped, findings, repo, parts.needs, module.lines, environ
+    )
 
 
 def _repo(
@@ -140,9 +112,16 @@ def _repo(
     )
 
 
-def _slicer(live: Live | None, vault: Vault, overrides: Overrides, folder: Path | None) -> Callable[..., Slice]:
+def _environ(needs: Needs, vault: Vault) -> dict[str, str]:
+    given = vault.given
+    return {**needs.settings, **{one.name: given[one.name] for one in needs.variables if one.name in given}}
+
+
+def _slicer(
+    live: Live | None, vault: Vault, overrides: Overrides, folder: Path | None, plan: Plan
+) -> Callable[..., Slice]:
     project = project_of(folder) if folder is not None else NO_PROJECT
-    return partial(slice_cells, live=live, vault=vault, overrides=overrides, project=project)
+    return partial(slice_cells, live=live, vault=vault, plan=plan, overrides=overrides, project=project)
 
 
 def _resliced(name: str, slicer: Callable[..., Slice], cells: tuple[CellRun, ...]) -> Slice:
@@ -160,13 +139,15 @@ def export_notebook(
     base: str | None = None,
     strict: bool = False,
     environment: Mapping[str, str] = MappingProxyType({}),
+    train: bool = False,
 ) -> ExportResult:
     """Exports a handler of a notebook file as after Restart & Run All; runs nothing.
 
     Without `handler` the last one that the notebook declares is taken; a name that is not declared may be any
     function of the notebook. `out` is the folder to write to (nothing is written without it); `environment` tells
-    where models are cached. Raises `BadInput` for a file that is no notebook, `UnknownHandler`, `ExportRefused`
-    (`strict`: also for hidden state) and `FolderNotOurs`.
+    where models are cached; `train` lets the worker train at each cold start, which is refused otherwise. Raises
+    `BadInput` for a file that is no notebook, `UnknownHandler`, `ExportRefused` (`strict`: also for hidden state) and
+    `FolderNotOurs`.
     """
     path = Path(path)
     result = export_document(
@@ -178,6 +159,7 @@ def export_notebook(
         folder=path.resolve().parent,
         strict=strict,
         environment=environment,
+        train=train,
     )
     if out is not None:
         result.write(Path(out), force=force)
@@ -194,6 +176,7 @@ def export_document(
     folder: Path | None = None,
     strict: bool = False,
     environment: Mapping[str, str] = MappingProxyType({}),
+    train: bool = False,
 ) -> ExportResult:
     """Exports a handler of a notebook's code cells in their order; as `export_notebook` otherwise."""
     known = declarations(cells)
@@ -209,4 +192,5 @@ def export_document(
         folder=folder,
         strict=strict,
         environment=environment,
+        plan=Plan(trains=train),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,10 +12,6 @@ from rp_notebook.export.demand import Demand
 from rp_notebook.export.program import LIKELY, MUST, WEAK
 from rp_notebook.export.tables import IPYTHON_MODULES, IPYTHON_NAMES
 from rp_notebook.export.timeline import Fact
-from rp_notebook.jobs.finding import Finding
-from rp_notebook.jobs.masking import secrets_in
-
-FROZEN_BYTES = 64_000  # plain data beyond this belongs into a file
 
 
 @dataclass(frozen=True)
@@ -49,24 +44,19 @@ def _settled(fact: Fact, live: Live) -> Fact:
     return replace(fact, effects=replace(fact.effects, changed=changed))
 
 
-def sourceless(demand: Demand, live: Live | None) -> tuple[list[tuple[str, str]], list[Finding]]:
-    """Text for needed names that live in the kernel but in no cell, with what there is to say; they are then found."""
+def sourceless(demand: Demand, live: Live | None) -> list[tuple[str, str]]:
+    """Imports for needed names that no cell defines and that a module has, with the reason; they are then found."""
     lines: list[tuple[str, str]] = []
-    findings: list[Finding] = []
     if live is None:
-        return lines, findings
+        return lines
     for name, missing in sorted(demand.missing.items()):
         if name not in live.namespace or name in IPYTHON_NAMES or missing.deleted is not None:
             continue
-        value = live.namespace[name]
-        text = _import_of(name, value) or _literal_of(name, value)
-        if text is None:
-            continue
-        del demand.missing[name]
-        lines.append((text, f"defines `{name}`, which no cell does"))
-        fix = f"write {name} = ... in a cell"
-        findings.append(Finding("RPS105", "warning", f"no cell defines `{name}`; its present value is exported", fix))
-    return lines, findings
+        text = _import_of(name, live.namespace[name])
+        if text is not None:
+            del demand.missing[name]
+            lines.append((text, f"defines `{name}`, which no cell does"))
+    return lines
 
 
 def _import_of(name: str, value: object) -> str | None:
@@ -81,17 +71,3 @@ def _import_of(name: str, value: object) -> str | None:
     if module == "__main__" or getattr(sys.modules.get(module), qualified, None) is not value:
         return None
     return f"from {module} import {qualified}" + (f" as {name}" if qualified != name else "")
-
-
-def _literal_of(name: str, value: object) -> str | None:
-    text = repr(value)
-    if len(text) > FROZEN_BYTES:
-        return None
-    try:
-        if ast.literal_eval(text) != value:
-            return None
-    except (ValueError, SyntaxError):
-        return None
-    if any(True for _ in secrets_in({name: value})):
-        return None
-    return f"{name} = {text}"

@@ -82,13 +82,15 @@ def packages_behind(module: str) -> tuple[str, ...]:
     imports = imports_of(iter([tree]))
     found: set[str] = set()
     for call in _calls(tree):
-        leaf = spelled_path(call.func, imports).rsplit(".", 1)[-1]
+        path = spelled_path(call.func, imports)
+        leaf = path.rsplit(".", 1)[-1]
         found |= {_CALLS[leaf]} if leaf in _CALLS else set()
+        found |= {"pyarrow"} if path == "pandas.read_parquet" else set()
         if leaf in _LOADERS or leaf == "from_config":
             found |= {_OPTIONS[k.arg] for k in call.keywords if k.arg in _OPTIONS and not _is_false(k.value)}
             flash = _argument(call, "attn_implementation", None)
             found |= {"flash-attn"} if isinstance(flash, ast.Constant) and flash.value == "flash_attention_2" else set()
-        if leaf == "load" and spelled_path(call.func, imports).startswith("spacy") and call.args:
+        if leaf == "load" and path.startswith("spacy") and call.args:
             name = call.args[0].value if isinstance(call.args[0], ast.Constant) else None
             found |= {name} if isinstance(name, str) and _is_package(name) else set()
     return tuple(sorted(found))

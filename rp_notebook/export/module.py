@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from rp_notebook.export.tables import IPYTHON_NAMES
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 
+_PATH = re.compile(r"(?<![\w.])Path\(__file__\)\.parent")
 GUARD = 'if __name__ == "__main__":'
 
 
@@ -75,7 +77,7 @@ def _own_imports(kept: Sequence[Kept]) -> list[str]:
 def _path_import(imports: Sequence[Block], kept: Sequence[Kept]) -> list[Block]:
     """The import of `Path`, where we wrote a path beside handler.py and no import at the top gives it."""
     known = {alias.asname or alias.name for block in imports for alias in getattr(block.node, "names", ())}
-    written = any("Path(__file__).parent" in piece.text.replace("pathlib.Path", "") for piece in kept)
+    written = any(_PATH.search(piece.text) for piece in kept)
     return [Block("from pathlib import Path")] if written and "Path" not in known else []
 
 

@@ -35,6 +35,8 @@ class Override:
 
     def meets(self, fact: Fact) -> bool:
         """Whether a statement is of these cells, or binds or changes such a variable."""
+        if fact.statement.is_ours:
+            return False
         if not self.name:
             return self.first <= fact.statement.cell.number <= self.last
         return any(fnmatchcase(name, self.name) for name in fact.touches)
@@ -81,7 +83,7 @@ def left_out(facts: Iterable[Fact], overrides: Overrides) -> dict[int, str]:
     found: dict[int, str] = {}
     for fact in facts:
         origins = [each.origin for each in overrides.drop if each.meets(fact)]
-        origins += [f"the tag {DROP_TAG}"] * (DROP_TAG in fact.statement.cell.tags)
+        origins += [f"the tag {DROP_TAG}"] * (DROP_TAG in fact.statement.cell.tags and not fact.statement.is_ours)
         if origins:
             found[fact.position] = origins[0]
     return found
@@ -95,6 +97,8 @@ def ask_for_kept(demand: Demand, overrides: Overrides) -> None:
             for name in sorted({n for f in facts for n in f.names.defs | f.names.maydefs if fnmatchcase(n, each.name)}):
                 demand.ask(name, demand.timeline.end, f"`{each.origin}`")
     for fact in facts:
+        if fact.statement.is_ours:
+            continue
         if fact.statement.starts or (fact.plumbing and not fact.plumbing.startswith("opaque")):
             continue  # a worker cannot hold it
         origins = [each.origin for each in overrides.keep if not each.name and each.meets(fact)]

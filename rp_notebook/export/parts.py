@@ -51,5 +51,6 @@ def parts_of(
     needs = needs_of(module.text, local.files, assets.slice_.surroundings, declared, caught)
     needs = replace(needs, apt=tuple(dict.fromkeys((*needs.apt, *surroundings.apt))))
     pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate, hints=needs.packages)
+    files = {**assets.files, **local.files, **surroundings.slice_.files}
     findings = (*assets.findings, *local.findings, *doubts)
-    return Parts(module, assets.slice_, {**assets.files, **local.files}, pinned, needs, findings)
+    return Parts(module, assets.slice_, files, pinned, needs, findings)

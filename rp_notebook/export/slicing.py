@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
@@ -12,24 +13,21 @@ from rp_notebook.export.cleaning import Cleaned, cleaned
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.diagnoses import problems, remarks
-from rp_notebook.export.flat_cells import without_tryouts
-from rp_notebook.export.live import Live, displayed, sourceless
-from rp_notebook.export.names import Names, names_in
+from rp_notebook.export.frozen_names import Freezer
+from rp_notebook.export.live import Live, sourceless
 from rp_notebook.export.narrowing import narrowed
 from rp_notebook.export.outputs import without_history
-from rp_notebook.export.overrides import NO_OVERRIDES, Overrides, ask_for_kept, left_out, override_findings
-from rp_notebook.export.program import NO_EFFECTS, Program
+from rp_notebook.export.overrides import NO_OVERRIDES, Overrides, override_findings
+from rp_notebook.export.plan import NEEDED, Plan
 from rp_notebook.export.project import NO_PROJECT, Project
-from rp_notebook.export.state import take_state
-from rp_notebook.export.statements import History, Statement, history_of
-from rp_notebook.export.summaries import summarised
+from rp_notebook.export.settling import Asked
+from rp_notebook.export.statements import history_of
 from rp_notebook.export.surroundings import Surroundings, surroundings
-from rp_notebook.export.timeline import Fact, Timeline, facts_of
+from rp_notebook.export.timeline import Fact
+from rp_notebook.export.training import stops
 from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
-
-GONE = "was not needed at a first look"
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class Kept:
     `text` is what goes into the module, `numbers` the line in the cell of each line of it. `guarded` ones run only in
     the worker itself, under `if __name__ == "__main__":`, and stood there with `indent` before them. `position` is
     when it ran among all statements, `asked_by` the position of the one that needs it (None: the worker itself),
-    `touches` the variables that it binds or changes.
+    `touches` the variables that it binds or changes. A `sure` one is needed; the others only may change what is.
     """
 
     cell: int
@@ -55,6 +53,7 @@ class Kept:
     position: int = -1
     asked_by: int | None = None
     touches: frozenset[str] = frozenset()
+    sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,16 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Slice:
-    """What a handler needs of a notebook, in the order of execution, and what there is to say about it."""
+    """What a handler needs of a notebook, in the order of execution, and what there is to say about it.
+
+    `files` hold values that the statements read.
+    """
 
     kept: tuple[Kept, ...]
     dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
     surroundings: Surroundings
+    files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def slice_cells(
@@ -87,79 +90,48 @@ def slice_cells(
     live: Live | None = None,
     vault: Vault | None = None,
     *,
+    plan: Plan = NEEDED,
     overrides: Overrides = NO_OVERRIDES,
     project: Project = NO_PROJECT,
 ) -> Slice:
     """The statements that a declared handler needs. Nothing is run; `live` adds what the kernel knows.
 
-    `vault` comes to hold the secrets that stood in the cells, `overrides` are statements to keep or to leave out,
-    `project` has more names for the tables. Raises `ExportRefused` with the findings when the worker would be wrong: a
-    needed name that no cell defines, that only IPython has, that comes from a magic, that was left out, or that comes
-    from a statement that failed.
+    `vault` comes to hold the secrets that stood in the cells, `plan` says how much is taken, `overrides` are statements
+    to keep or to leave out, `project` has more names for the tables. Raises `ExportRefused` with the findings when the
+    worker would be wrong: a needed name that no cell defines, that only IPython has, that comes from a magic, that was
+    left out, or that comes from a statement that failed, and whose value cannot be written.
     """
-    vault = vault or Vault({})
+    vault = vault or Vault(live.secrets if live is not None else {})
     history, told = without_history(history_of(cells), live.out if live is not None else None)
     clean = cleaned(history, vault, live.namespace if live is not None else {})
-    history = clean.history
     overrides += project.overrides
-    asked = _Asked(clean, declaration, _handlers(cells, declaration), live, overrides, project)
-    first = settled = asked.of(history.statements)
-    before = len(history.statements)
-    while not settled.missing and len(settled.kept) < before:  # what dropped statements made doubtful goes, too
-        before = len(settled.kept)
-        settled = asked.of([history.statements[place] for place in sorted({*settled.kept, *settled.blocked})])
-    demand, facts, program = settled, settled.timeline.facts, settled.timeline.program
-    frozen, said = sourceless(demand, live)
-    said = [*said, *override_findings(demand, overrides, first.timeline.facts)]
-    refused = [*problems(demand, history, live), *(f for f in said if f.severity == "error")]
-    rewritten = [f for place in sorted({*demand.kept, *clean.left_out}) for f in clean.findings.get(place, ())]
-    refused += [finding for finding in rewritten if finding.severity == "error"]
+    freezer = Freezer(plan, live, declaration.function, vault)
+    handlers = _handlers(cells, declaration)
+    later: Cleaned | None = clean
+    while later is not None:  # each name whose value is written asks for less, or for other names
+        clean = later
+        first, demand = Asked(clean, declaration, handlers, live, overrides, project, plan, freezer).settled()
+        imports = sourceless(demand, live)
+        later = freezer.next_history(clean, first, demand)
+    facts = demand.timeline.facts
+    said = [*override_findings(demand, overrides, first.timeline.facts), *stops(demand, plan)]
+    said += [f for place in sorted({*demand.kept, *clean.left_out}) for f in clean.findings.get(place, ())]
+    refused = [*problems(demand, clean.history, live), *(f for f in said if f.severity == "error")]
+    refused += freezer.refusals(refused)
     if refused:
         raise ExportRefused(_told(refused, vault))
-    findings = [*told, *said, *rewritten, *remarks(demand, program, declaration)]
-    own = [_kept(facts[place], demand.kept[place], demand.asked_by[place]) for place in sorted(demand.kept)]
-    units = [facts[place].statement.unit for place in sorted(demand.kept)]
-    joined = narrowed(own, units, [facts[p] for p in sorted(demand.kept)], demand.through_star)
-    prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in frozen)
-    around = surroundings(clean.wanted, clean.settings, [facts[place] for place in sorted(demand.kept)])
-    said = _told(dict.fromkeys(findings), vault)
-    return Slice((*prelude, *joined), _dropped(first, set(demand.kept)), tuple(said), around)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A handler and all that ran. `read` has the names of statements by position, so that each is read once."""
-
-    clean: Cleaned
-    declaration: Declaration
-    handlers: set[str]
-    live: Live | None
-    overrides: Overrides
-    project: Project
-    read: dict[int, Names] = field(default_factory=dict)
-
-    def of(self, statements: Sequence[Statement]) -> Demand:
-        """What the handler needs, where of all statements only these ran."""
-        program = summarised(statements, self.handlers, self.project)
-        found = facts_of(statements, program, self.read, loaded=self.live is not None)
-        cleaned_facts = _without_plumbing(found, self.clean)
-        ran = {fact.position: fact for fact in without_tryouts(displayed(cleaned_facts, self.live))}
-        gone = (Fact(each, Names(), NO_EFFECTS, GONE) for each in self.clean.history.statements)
-        facts = [ran.get(fact.position, fact) for fact in gone]
-        demand = Demand(Timeline(facts, program), left_out(facts, self.overrides))
-        _ask(demand, self.declaration, self.clean.history)
-        ask_for_kept(demand, self.overrides)
-        _work(demand, program)
-        return demand
+    kept = [facts[place] for place in sorted(demand.kept)]
+    findings = [*told, *freezer.findings(kept), *said, *remarks(demand, demand.timeline.program, declaration)]
+    own = [_kept(fact, demand) for fact in kept]
+    joined = narrowed(own, [fact.statement.unit for fact in kept], kept, demand.through_star)
+    prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in imports)
+    around = surroundings(clean.wanted, clean.settings, kept)
+    dropped, said = _dropped(first, set(demand.kept)), _told(dict.fromkeys(findings), vault)
+    return Slice((*prelude, *joined), dropped, tuple(said), around, freezer.files(kept))
 
 
 def _told(findings: Iterable[Finding], vault: Vault) -> list[Finding]:
     return [replace(finding, message=vault.without(finding.message)) for finding in findings]
-
-
-def _without_plumbing(facts: Sequence[Fact], clean: Cleaned) -> tuple[Fact, ...]:
-    gone = clean.left_out
-    return tuple(replace(f, plumbing=gone[f.position]) if f.position in gone else f for f in facts)
 
 
 def _handlers(cells: Sequence[CellRun], declaration: Declaration) -> set[str]:
@@ -167,42 +139,21 @@ def _handlers(cells: Sequence[CellRun], declaration: Declaration) -> set[str]:
     return {d.function for d in known if d.function.isidentifier()}
 
 
-def _ask(demand: Demand, declaration: Declaration, history: History) -> None:
-    for text in (declaration.function, declaration.start_config):
-        names = names_in(text)
-        for name in sorted(names.uses | names.deferred):
-            demand.ask(name, demand.timeline.end, "the worker")
-    demand.ask("runpod", demand.timeline.end, "the worker", soft=True)
-    starting = [s.cell for s in history.statements if s.starts and s.guarded]
-    for fact in demand.timeline.facts if starting and declaration.config is not None else ():
-        if fact.statement.guarded and fact.statement.cell is starting[-1] and not fact.plumbing:
-            demand.take(fact.position, "stands before the start of the worker")
-
-
-def _work(demand: Demand, program: Program) -> None:
-    before = -1
-    while before != len(demand.kept):
-        before = len(demand.kept)
-        demand.settle()
-        demand.take_dotted()
-        demand.ask_for_hints()
-        demand.settle()
-        take_state(demand, program)
-        demand.settle()
-    for fact in demand.timeline.facts:  # it holds for all that ran after it
-        node = fact.statement.node
-        if (
-            isinstance(node, ast.ImportFrom)
-            and node.module == "__future__"
-            and max(demand.kept, default=0) > fact.position
-        ):
-            demand.take(fact.position, "how later cells were compiled")
-
-
-def _kept(fact: Fact, reason: str, asked_by: int | None) -> Kept:
-    s = fact.statement
+def _kept(fact: Fact, demand: Demand) -> Kept:
+    s, position = fact.statement, fact.position
     place = (s.cell.number, s.cell.cell_id, s.line, s.last_line)
-    return Kept(*place, s.text, reason, s.numbers, s.guarded, s.indent, fact.position, asked_by, fact.touches)
+    return Kept(
+        *place,
+        s.text,
+        demand.kept[position],
+        s.numbers,
+        s.guarded,
+        s.indent,
+        position,
+        demand.asked_by[position],
+        fact.touches,
+        sure=position not in demand.doubtful,
+    )
 
 
 def _dropped(first: Demand, kept: Container[int]) -> tuple[Dropped, ...]:
@@ -210,7 +161,7 @@ def _dropped(first: Demand, kept: Container[int]) -> tuple[Dropped, ...]:
         Dropped(s.cell.number, s.cell.cell_id, s.line, s.last_line, _text(fact), reason, fact.position, fact.touches)
         for fact in first.timeline.facts
         for s, reason in ((fact.statement, _why_not(fact, first.left_out.get(fact.position))),)
-        if fact.position not in kept and s.cell.number
+        if fact.position not in kept and s.cell.number and not s.is_ours
     )
 
 

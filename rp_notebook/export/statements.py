@@ -36,6 +36,12 @@ class Statement:
     partial: bool = False
     shown: bool = False
     starts: bool = False  # it calls runpod.serverless.start
+    frozen: str = ""  # the name whose present value it writes; we wrote it, no cell did
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether no cell ran it: it gives a frozen value, or imports what that takes."""
+        return self.unit < 0
 
     @property
     def line(self) -> int:

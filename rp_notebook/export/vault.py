@@ -15,6 +15,7 @@ class Vault:
         self._known = dict(known)
         self._variables: dict[str, str] = {}
         self._places: dict[str, tuple[str, str, str]] = {}
+        self._typed: dict[str, str] = {}
 
     @property
     def secrets(self) -> dict[str, str]:
@@ -26,8 +27,14 @@ class Vault:
         """The variables of the secrets that stood in the code."""
         return frozenset(self._variables.values())
 
+    @property
+    def given(self) -> dict[str, str]:
+        """What stood in the code or was typed in, by the variable that it is read from now. Never to be written."""
+        return self._typed | {name: secret for secret, name in self._variables.items()}
+
     def know(self, secret: str, variable: str) -> None:
         """Adds a secret that somebody typed in, where it is long enough to be looked for."""
+        self._typed[variable] = secret
         if may_spread(secret):
             self._known[secret] = variable
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from rp_notebook.errors import BadInput
-from rp_notebook.export.exporting import ExportResult
 from rp_notebook.export.overrides import override
+from rp_notebook.export.result import ExportResult
 from rp_notebook.export.slicing import Dropped, Kept
 
 HEAD = 60  # characters of a statement that are shown

@@ -8,7 +8,7 @@ from rp_notebook.jobs.fitness import fitness_findings
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.query import Query
 from rp_notebook.jobs.schema import schema_findings
-from rp_notebook.kernel.commands import exported
+from rp_notebook.kernel.climbing import exported
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.report import Report, tone_of
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rp_notebook.errors import BadInput, ExportRefused
 from rp_notebook.jobs.declaration import FlagParser
-from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.query import Query
-from rp_notebook.kernel.places import notebook_path
+from rp_notebook.kernel.climbing import climbed
 from rp_notebook.kernel.provenance import since_exports
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.card import StatusCard
 from rp_notebook.panel.report import Report
 
-if TYPE_CHECKING:
-    from rp_notebook.export.exporting import ExportResult
-
 JOBS_SHOWN = 5
-JOBS_KEPT = 20  # the latest jobs become tests of the export, where none is golden
 
 
 def split(line: str) -> list[str]:
@@ -53,19 +46,22 @@ def export_flags() -> FlagParser:
     parser.add_argument(
         "--trust-disk", action="store_true", help="take modules as on the disk, though loaded otherwise"
     )
+    parser.add_argument("--freeze", metavar="NAME[,NAME]", help="export the present value, or a module's weights")
+    parser.add_argument("--train", action="store_true", help="let the worker train, or compute for long, at its start")
+    parser.add_argument("--timeout", type=float, metavar="S", help="seconds a start or a job may take in the replay")
     return parser
 
 
 def export(session: Session, flags: Namespace) -> Report:
-    """Exports the handler with what the cells really executed."""
+    """Exports the handler with what the cells really executed, and replays its jobs in a clean process."""
     handler = session.handlers.chosen(flags.name, session.namespace)
     try:
-        result = exported(
-            session, handler, python=flags.python, base=flags.base, trust_disk=flags.trust_disk, strict=flags.strict
-        )
+        climb = climbed(session, handler, flags)
     except ExportRefused as refusal:
         return Report("REFUSED", "bad", f"{handler.name}: nothing was written", findings=refusal.findings)
-    folder = Path(flags.folder).expanduser()
+    except KeyboardInterrupt:
+        return Report("CANCELLED", "dim", f"{handler.name}: the replay was stopped, nothing was written")
+    result, folder = climb.result, Path(flags.folder).expanduser()
     headline = f"{handler.name} → {flags.folder}: {result.summary}"
     if flags.dry_run:
         from rp_notebook.export.changes import changes
@@ -73,49 +69,12 @@ def export(session: Session, flags: Namespace) -> Report:
         shown = [result.repo.tree(), "", result.module, *changes(result.repo, folder)]
         return Report("DRY RUN", "good", headline, shown, result.findings, [f"%runpod export {flags.folder}"])
     written = result.write(folder, force=flags.force)
+    session.plans[handler.name] = climb.plan
     session.exports = [each for each in session.exports if each != folder.absolute()] + [folder.absolute()]
-    ran = session.history.lines(Query(handler=handler.name, version=handler.version, here=True, last=1))
-    steps = [f"%runpod prove {flags.folder}"] if ran else ["%runpod job {...}  (a job that ran becomes a test)"]
-    return Report(written.upper(), "good", headline, [result.repo.tree()], result.findings, steps)
-
-
-def exported(
-    session: Session,
-    handler: Handler,
-    *,
-    python: str | None = None,
-    base: str | None = None,
-    trust_disk: bool = False,
-    strict: bool = False,
-) -> ExportResult:
-    """The export of a handler, in memory; its golden jobs, else those of this version, become its tests.
-
-    Raises `ExportRefused`, with `strict` also for hidden state.
-    """
-    from rp_notebook.export.document import document_of
-    from rp_notebook.export.exporting import export_cells
-    from rp_notebook.export.live import Live
-    from rp_notebook.export.overrides import said
-
-    path = notebook_path(session.namespace, os.environ)
-    golden = tuple(session.history.records(Query(handler=handler.name, golden=True)))
-    latest = Query(handler=handler.name, version=handler.version, here=True, last=JOBS_KEPT)
-    return export_cells(
-        session.recorder.cells,
-        session.declaration(handler),
-        live=Live(session.namespace, session.namespace.get("Out", {}), session.secrets()),
-        declared=session.needs.declared,
-        environment=os.environ,
-        records=golden or tuple(session.history.records(latest)),
-        python=python,
-        base=base,
-        folder=Path.cwd(),
-        trust_disk=trust_disk,
-        overrides=said(**session.said),
-        document=document_of(path),
-        notebook=path.name if path is not None else None,
-        strict=strict,
-    )
+    tested = "tests/jobs.jsonl" in result.repo
+    steps = [f"%runpod prove {flags.folder}"] if tested else ["%runpod job {...}  (a job that ran becomes a test)"]
+    findings = (*result.findings, *climb.findings)
+    return Report(written.upper(), "good", headline, [result.repo.tree(), *climb.lines], findings, steps)
 
 
 def check_flags() -> FlagParser:

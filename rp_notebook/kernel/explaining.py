@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.jobs.declaration import FlagParser
-from rp_notebook.kernel.commands import exported
+from rp_notebook.kernel.climbing import exported
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.report import Report
-
-if TYPE_CHECKING:
-    pass
 
 
 def why_flags() -> FlagParser:

@@ -33,6 +33,7 @@ from rp_notebook.kernel.watching import shown_live
 from rp_notebook.panel.report import Report
 
 if TYPE_CHECKING:
+    from rp_notebook.export.plan import Plan
     from rp_notebook.jobs.pools import PriceTable
 
 
@@ -52,6 +53,7 @@ class Session:
         self.recorder = Recorder(shell)
         self.said: dict[Literal["keep", "drop"], list[str]] = {"keep": [], "drop": []}  # %runpod keep and drop
         self.exports: list[Path] = []  # the folders that this session wrote
+        self.plans: dict[str, Plan] = {}  # how the last export of each handler was cut
         self.prices: PriceTable | None = None  # the last that --prices named; where there is none, those that ship
 
     @property

@@ -21,7 +21,7 @@ from rp_notebook.proof.comparison import compare_job, error_line
 from rp_notebook.proof.replay import Played, Replay, WorkerDied
 from rp_notebook.proof.worker_process import clean_environment
 
-Verdict = Literal["same", "close", "different", "lost", "missing", "skipped"]
+Verdict = Literal["same", "close", "varies", "different", "lost", "missing", "skipped"]
 
 LEVELS = ("process", "venv", "image")
 TAIL_LINES = 6
@@ -39,7 +39,8 @@ print(json.dumps([platform.python_version(), sdk]))
 class Checked:
     """What became of one recorded job.
 
-    `verdict`: `same` or `close` (numbers within the tolerance) is good; `different` posted something else, `lost`
+    `verdict`: `same` or `close` (numbers within the tolerance) is good; `varies` is another answer of the same shape
+    each time; `different` posted something else, `lost`
     posted no final answer, `missing` was waited for in vain or never ran, `skipped` could not be run. `ms` is from
     handing the job out to its final body, up to 100 ms of it the SDK's own; `bytes` is the size of that body.
     """

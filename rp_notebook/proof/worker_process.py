@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -110,32 +111,43 @@ class WorkerProcess:
 
         A heartbeat outlives a worker that was killed, so the group is killed in any case.
         """
-        children = self._children()
-        if self.ended is None and grace_s > 0:
-            self._process.terminate()
-            try:
-                self._process.wait(grace_s)
-            except subprocess.TimeoutExpired:
-                children += self._children()
-        if sys.platform != "win32":
-            with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says the latter of zombies
-                os.killpg(self._process.pid, signal.SIGKILL)
-        for child in children:
-            with suppress(psutil.NoSuchProcess):
-                child.kill()
-        if self.ended is None:
-            self._process.kill()
-        self._process.wait()
+        end_session(self._process, grace_s)
 
     def tail(self, lines: int = 30) -> str:
         """The last lines it wrote."""
-        with self._log.open("rb") as log:
-            log.seek(max(0, self._log.stat().st_size - TAIL_BYTES))
-            text = log.read().decode(errors="replace")
-        return "\n".join(text.rstrip().splitlines()[-lines:])
+        return tail_of(self._log, lines)
 
-    def _children(self) -> list[psutil.Process]:
+
+def tail_of(log: Path, lines: int = 30) -> str:
+    """The last lines of a log."""
+    with log.open("rb") as read:
+        read.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        text = read.read().decode(errors="replace")
+    return "\n".join(text.rstrip().splitlines()[-lines:])
+
+
+def end_session(process: subprocess.Popen[Any], grace_s: float = 0) -> None:
+    """Asks a process to end, waits `grace_s` seconds, then kills it with all of its session and all it started."""
+    children = _children(process)
+    if process.poll() is None and grace_s > 0:
+        process.terminate()
         try:
-            return list(psutil.Process(self._process.pid).children(recursive=True))
-        except psutil.NoSuchProcess:
-            return []
+            process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            children += _children(process)
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says the latter of zombies
+            os.killpg(process.pid, signal.SIGKILL)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def _children(process: subprocess.Popen[Any]) -> list[psutil.Process]:
+    try:
+        return list(psutil.Process(process.pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []

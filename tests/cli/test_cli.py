@@ -45,6 +45,15 @@ def test_a_refused_export_says_why_as_json(notebook: Path, tmp_path, capsys) -> 
     assert not (tmp_path / "w").exists()
 
 
+def test_training_has_to_be_allowed(tmp_path, capsys) -> None:
+    cells = ["class Model:\n    def fit(self, x):\n        self.k = x\nFACTOR = Model()\nFACTOR.fit(3)", HANDLER]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, tmp_path / "n.ipynb")
+    assert main(["export", str(tmp_path / "n.ipynb"), "--json"]) == 1
+    assert [found["code"] for found in json.loads(capsys.readouterr().out)["findings"]] == ["RPS132"]
+    assert main(["export", str(tmp_path / "n.ipynb"), "--train"]) == 0
+
+
 @pytest.mark.parametrize("text", ["not a notebook", '{"cells": 3}', ""], ids=["text", "shape", "empty"])
 def test_a_file_that_is_no_notebook_is_one_line(tmp_path, capsys, text: str) -> None:
     (tmp_path / "n.ipynb").write_text(text)

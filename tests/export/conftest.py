@@ -15,9 +15,10 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from rp_notebook.export.cells import CellRun
-from rp_notebook.export.exporting import ExportResult, export_cells
+from rp_notebook.export.exporting import export_cells
 from rp_notebook.export.live import Live
 from rp_notebook.export.places import walked
+from rp_notebook.export.result import ExportResult
 from rp_notebook.jobs.declaration import Declaration
 
 Cell = Callable[[str], Any]

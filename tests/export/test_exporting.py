@@ -9,6 +9,7 @@ from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.exporting import export_cells, export_notebook
+from rp_notebook.export.live import Live
 from rp_notebook.jobs.declaration import Declaration
 
 
@@ -148,3 +149,27 @@ def test_a_models_eval_is_not_the_built_in() -> None:
 )
 def test_what_is_only_counted_up_begins_where_the_notebook_began(cells: tuple[str, ...]) -> None:
     assert answer(module(*cells), 0) == 1
+
+
+def test_the_files_of_written_values_are_part_of_the_repository() -> None:
+    import numpy as np
+
+    runs = (CellRun(1, HANDLER + "float(emb[x])"),)
+    live = Live({"emb": np.arange(3000.0)}, {})
+    repo = export_cells(runs, Declaration("handler", "handler"), live=live).repo
+    assert "assets/emb.npz" in repo
+    assert "assets" in repo["Dockerfile"].decode()
+    assert f"numpy=={np.__version__}" in repo["requirements.txt"].decode()
+    again = export_cells(runs, Declaration("handler", "handler"), live=live).repo
+    assert dict(repo) == dict(again)
+
+
+def test_a_notebook_that_trains_is_exported_only_when_that_is_allowed(tmp_path) -> None:
+    cells = ["class Model:\n    def fit(self, x):\n        self.k = x\nmodel = Model()", "model.fit(3)"]
+    cells.append("%%runpod_handler\n" + HANDLER + "x * model.k")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, tmp_path / "n.ipynb")
+    with pytest.raises(ExportRefused) as refusal:
+        export_notebook(tmp_path / "n.ipynb")
+    assert [(finding.code, finding.cell) for finding in refusal.value.findings] == [("RPS132", 2)]
+    assert answer(export_notebook(tmp_path / "n.ipynb", train=True).module, 2) == 6

@@ -8,7 +8,8 @@ import pytest
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.document import Document, document_of
-from rp_notebook.export.exporting import ExportResult, export_cells, export_notebook
+from rp_notebook.export.exporting import export_cells, export_notebook
+from rp_notebook.export.result import ExportResult
 from rp_notebook.jobs.declaration import Declaration
 
 HANDLER = "def handler(job):\n    return x * T"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from rp_notebook.export.cells import CellRun
-from rp_notebook.export.exporting import ExportResult, export_cells
+from rp_notebook.export.exporting import export_cells
 from rp_notebook.export.reads import Declared, Variable
+from rp_notebook.export.result import ExportResult
 from rp_notebook.jobs.declaration import Declaration
 
 TOKEN = "hf_" + "a1B2" * 8

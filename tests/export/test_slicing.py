@@ -19,6 +19,7 @@ from rp_notebook.export.declarations import declarations
 from rp_notebook.export.live import Live
 from rp_notebook.export.magics import magic_of
 from rp_notebook.export.module import module_of
+from rp_notebook.export.plan import Plan
 from rp_notebook.export.slicing import slice_cells
 from rp_notebook.export.statements import history_of
 from rp_notebook.jobs.declaration import Declaration
@@ -600,9 +601,12 @@ async def collected(answer) -> list:
     return [item async for item in answer]
 
 
-def exported(cells, name="handler", live=None):
+TRAINS = Plan(trains=True)
+
+
+def exported(cells, name="handler", live=None, plan=TRAINS):
     declaration = declarations(cells).get(name) or Declaration(name, name)
-    found = slice_cells(cells, declaration, live)
+    found = slice_cells(cells, declaration, live, plan=plan)
     return found, module_of(found, declaration)
 
 
@@ -629,6 +633,18 @@ def test_the_slice_of_the_case_is_right(case, folder):
     assert len(module.lines) == len(module.text.splitlines())
     if case.needs and importlib.util.find_spec(case.needs) is None:
         return
+    assert answers(module_space(module.text)["handler"]) == answers(run_plainly(cells)["handler"])
+
+
+@pytest.mark.parametrize("rung", ["weak", "full"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_higher_rung_holds_more_and_answers_alike(case, rung, folder):
+    if case.needs and importlib.util.find_spec(case.needs) is None:
+        pytest.skip(f"{case.needs} is not installed")
+    cells = cells_of(case, str(folder))
+    found, module = exported(cells, plan=Plan(rung=rung, trains=True))
+    assert marked(case, "+") <= {(k.cell, k.line) for k in found.kept}
+    assert "get_ipython" not in module.text
     assert answers(module_space(module.text)["handler"]) == answers(run_plainly(cells)["handler"])
 
 

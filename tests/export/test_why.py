@@ -6,7 +6,8 @@ import pytest
 
 from rp_notebook.errors import BadInput
 from rp_notebook.export.cells import CellRun
-from rp_notebook.export.exporting import ExportResult, export_cells
+from rp_notebook.export.exporting import export_cells
+from rp_notebook.export.result import ExportResult
 from rp_notebook.export.why import explained, lines_of, listed
 from rp_notebook.jobs.declaration import Declaration
 from tests.export.test_fuzz import Notebook

@@ -137,7 +137,7 @@ def test_an_edited_and_a_deleted_cell_are_told_and_strict_refuses_them(triple: C
 def test_a_notebook_as_it_was_saved_hides_nothing(triple: Cell, notebook) -> None:
     notebook(load="%load_ext rp_notebook", scale="SCALE = 3\nUNUSED = 4", plot="print('look')", handler=HANDLER)
     report = triple("%runpod export worker --strict").result
-    assert (report.badge, codes(report)) == ("CREATED", [])
+    assert (report.badge, codes(report)) == ("CREATED", ["RPP111"])
 
 
 def test_the_card_counts_the_cells_that_changed_since_the_export(triple: Cell, notebook, tmp_path) -> None:

@@ -1,0 +1,145 @@
+"""The export of a handler of this kernel, and its jobs again in a clean process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rp_notebook.errors import BadInput
+from rp_notebook.jobs.handler import Handler
+from rp_notebook.jobs.query import Query
+from rp_notebook.jobs.record import JobRecord
+from rp_notebook.jobs.stored import cleared
+from rp_notebook.kernel.places import notebook_path
+from rp_notebook.kernel.session import Session
+
+if TYPE_CHECKING:
+    from rp_notebook.export.plan import Plan
+    from rp_notebook.export.result import ExportResult
+    from rp_notebook.proof.climb import Climb
+
+JOBS_KEPT = 20  # the latest jobs become tests of the export, where none is golden
+REPLAY_S = 600.0
+
+
+def climbed(session: Session, handler: Handler, flags: Namespace) -> Climb:
+    """The export that the flags of `%runpod export` ask for, replayed; a dry run replays nothing.
+
+    Raises `ExportRefused`, and `BadInput` for a name to freeze that is no variable.
+    """
+    from rp_notebook.export.recorded import recorded
+    from rp_notebook.proof.climb import Climb
+    from rp_notebook.proof.ladder import climb
+
+    plan = _plan(session, flags)
+    golden = _golden(session, handler)
+    records = golden or _latest(session, handler)
+    exporter = partial(
+        exported,
+        session,
+        handler,
+        python=flags.python,
+        base=flags.base,
+        trust_disk=flags.trust_disk,
+        strict=flags.strict,
+    )
+    first = exporter(plan=plan, records=records)
+    if flags.dry_run:
+        return Climb(first, plan, "needed", (), (), 0, 0.0, proved=False)
+    found = climb(
+        lambda other: first if other == plan else exporter(plan=other, records=records),
+        [recorded(cleared(record, first.secrets | {*session.secrets()})) for record in records],
+        session.namespace,
+        plan=plan,
+        early=() if golden else _early(session, first, records),
+        strict=flags.strict,
+        timeout_s=flags.timeout or REPLAY_S,
+    )
+    if not found.outdated:
+        return found
+    current = [record for record in records if record.id not in found.outdated]
+    return replace(found, result=exporter(plan=found.plan, records=current))
+
+
+def _plan(session: Session, flags: Namespace) -> Plan:
+    from rp_notebook.export.plan import ASKED, Plan
+
+    names = [name.strip() for name in (flags.freeze or "").split(",") if name.strip()]
+    unknown = [name for name in names if name not in session.namespace]
+    if unknown:
+        raise BadInput(f"--freeze {unknown[0]}: there is no variable of that name")
+    return Plan(freeze=tuple((name, ASKED) for name in names), trains=flags.train)
+
+
+def exported(
+    session: Session,
+    handler: Handler,
+    *,
+    python: str | None = None,
+    base: str | None = None,
+    trust_disk: bool = False,
+    strict: bool = False,
+    plan: Plan | None = None,
+    records: Sequence[JobRecord] | None = None,
+) -> ExportResult:
+    """The export of a handler, in memory; its golden jobs, else those of this version, become its tests.
+
+    Without a `plan` it is cut as the last export of the handler was. Raises `ExportRefused`, with `strict` also for
+    hidden state.
+    """
+    from rp_notebook.export.document import document_of
+    from rp_notebook.export.exporting import export_cells
+    from rp_notebook.export.live import Live
+    from rp_notebook.export.overrides import said
+    from rp_notebook.export.plan import NEEDED
+
+    path = notebook_path(session.namespace, os.environ)
+    return export_cells(
+        session.recorder.cells,
+        session.declaration(handler),
+        live=Live(session.namespace, session.namespace.get("Out", {}), session.secrets()),
+        declared=session.needs.declared,
+        environment=os.environ,
+        records=(_golden(session, handler) or _latest(session, handler)) if records is None else records,
+        python=python,
+        base=base,
+        folder=Path.cwd(),
+        trust_disk=trust_disk,
+        overrides=said(**session.said),
+        document=document_of(path),
+        notebook=path.name if path is not None else None,
+        strict=strict,
+        plan=plan or session.plans.get(handler.name, NEEDED),
+    )
+
+
+def _golden(session: Session, handler: Handler) -> tuple[JobRecord, ...]:
+    return tuple(session.history.records(Query(handler=handler.name, golden=True)))
+
+
+def _latest(session: Session, handler: Handler) -> tuple[JobRecord, ...]:
+    latest = Query(handler=handler.name, version=handler.version, here=True, last=JOBS_KEPT)
+    return tuple(session.history.records(latest))
+
+
+def _early(session: Session, result: ExportResult, records: Sequence[JobRecord]) -> frozenset[str]:
+    """The jobs from before the last cell that the export has a statement of, or before a module of it was written."""
+    numbers = {kept.cell for kept in result.kept if not kept.text.startswith(("import ", "from "))}
+    cells = [cell.started_at for cell in session.recorder.cells if cell.number in numbers]
+    since = max([*cells, *_written(result)], default=0.0)
+    return frozenset(r.id for r in records if r.job.started_at is not None and r.job.started_at < since)
+
+
+def _written(result: ExportResult) -> Iterator[float]:
+    """When the modules that go along were written last."""
+    for name in result.repo:
+        module = sys.modules.get(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+        file = getattr(module, "__file__", None)
+        if name.endswith(".py") and file and Path(file).is_file():
+            yield Path(file).stat().st_mtime

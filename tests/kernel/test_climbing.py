@@ -1,0 +1,124 @@
+"""`%runpod export` in a real IPython shell: its jobs again in a clean process before anything is written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import psutil
+import pytest
+
+from tests.kernel.conftest import Cell
+
+HANDLER = "%%runpod_handler\ndef scale(job):\n    return job['input']['x'] * table['k']"
+
+
+def codes(report):
+    return {finding.code for finding in report.findings}
+
+
+def test_an_export_says_how_it_was_proved(cell: Cell, tmp_path) -> None:
+    cell("table = {'k': 2}")
+    cell(HANDLER)
+    assert "RPP111" in codes(cell(f"%runpod export {tmp_path}/worker").result)
+    cell('%runpod job {"x": 4}')
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert "1 of 1 jobs answered alike in a clean process; rung 1" in report.listing[-1]
+    assert "RPP111" not in codes(report)
+
+
+def test_a_value_that_no_cell_made_is_written(cell: Cell, tmp_path) -> None:
+    cell("table = {'k': 2}")
+    cell(HANDLER)
+    cell("get_ipython().push({'table': {'k': 3}})")
+    cell('%runpod job {"x": 4}')
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert "rung 4" in report.listing[-1]
+    assert "table = {'k': 3}" in (tmp_path / "worker" / "handler.py").read_text()
+
+
+def test_shell_output_is_written_as_a_list(cell: Cell, tmp_path) -> None:
+    cell("files = !echo a; echo b")
+    cell("%%runpod_handler\ndef names(job):\n    return [f for f in files]")
+    cell('%runpod job {"x": 4}')
+    assert "RPS111" in codes(cell(f"%runpod export {tmp_path}/worker").result)
+    assert "files = ['a', 'b']" in (tmp_path / "worker" / "handler.py").read_text()
+
+
+def test_what_cannot_be_proved_is_not_written(cell: Cell, tmp_path) -> None:
+    cell("class Table(dict):\n    pass\ntable = Table(k=2)")
+    cell(HANDLER)
+    cell("get_ipython().user_ns['table']['k'] = 3")
+    cell('%runpod job {"x": 4}')
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert report.badge == "REFUSED"
+    assert "RPS108" in codes(report)
+    assert not (tmp_path / "worker").exists()
+
+
+def test_jobs_from_before_the_last_change_prove_nothing(cell: Cell, tmp_path) -> None:
+    cell("table = {'k': 2}")
+    cell(HANDLER)
+    cell('%runpod job {"x": 4}')
+    cell("table = {'k': 5}")
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    (said,) = [finding for finding in report.findings if finding.code == "RPP111"]
+    assert "before the last change" in said.message
+    assert not (tmp_path / "worker" / "tests" / "jobs.jsonl").exists()
+
+
+def test_training_stops_and_a_value_can_be_frozen_instead(cell: Cell, tmp_path) -> None:
+    cell("class Model:\n    def fit(self, xs):\n        self.k = max(xs)\n        return self")
+    cell("import numpy as np\nmodel = Model()\nmodel.fit([1, 2])\ntable = {'k': model.k}")
+    cell(HANDLER)
+    cell('%runpod job {"x": 4}')
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert (report.badge, codes(report)) == ("REFUSED", {"RPS132"})
+    frozen = cell(f"%runpod export {tmp_path}/frozen --freeze table").result
+    assert "table = {'k': 2}" in (tmp_path / "frozen" / "handler.py").read_text()
+    assert "RPS108" in codes(frozen)
+    cell(f"%runpod export {tmp_path}/trains --train")
+    assert "model.fit([1, 2])" in (tmp_path / "trains" / "handler.py").read_text()
+
+
+def test_a_name_to_freeze_that_is_no_variable_is_a_mistake(cell: Cell, tmp_path, capsys) -> None:
+    cell("table = {'k': 2}")
+    cell(HANDLER)
+    cell(f"%runpod export {tmp_path}/worker --freeze tabel")
+    assert "--freeze tabel: there is no variable of that name" in capsys.readouterr().err
+
+
+def test_a_secret_of_the_environment_is_never_written(cell: Cell, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "tulip-canary-77")
+    cell("import os")
+    cell("get_ipython().push({'table': {'k': 'Bearer ' + os.environ['SOME_API_KEY']}})")
+    cell(HANDLER)
+    cell('%runpod job {"x": 1}')
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert report.badge == "REFUSED"
+    assert any("secret" in finding.message for finding in report.findings)
+    assert "tulip-canary-77" not in repr(report)
+
+
+def test_a_dry_run_replays_nothing(cell: Cell, tmp_path) -> None:
+    cell("table = {'k': 2}")
+    cell(HANDLER)
+    cell("get_ipython().user_ns['table']['k'] = 3")
+    cell('%runpod job {"x": 4}')
+    assert cell(f"%runpod export {tmp_path}/worker --dry-run").result.badge == "DRY RUN"
+
+
+@pytest.mark.timeout(60)
+def test_an_interrupt_ends_the_replay_and_writes_nothing(cell: Cell, tmp_path) -> None:
+    cell("import sys, time")
+    cell("if sys.flags.isolated:\n    time.sleep(50)\nelse:\n    table = {'k': 2}")
+    cell(HANDLER)
+    cell('%runpod job {"x": 4}')
+    timer = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    timer.join()
+    assert report.badge == "CANCELLED"
+    assert not (tmp_path / "worker").exists()
+    assert psutil.Process().children(recursive=True) == []

@@ -1,0 +1,257 @@
+"""Exports that are replayed: which rung answers the jobs, and what is refused."""
+
+from __future__ import annotations
+
+import ast
+import os
+import random
+import sys
+import types
+
+import pytest
+
+from rp_notebook.errors import ExportRefused
+from rp_notebook.export.cells import CellRun
+from rp_notebook.export.exporting import export_cells
+from rp_notebook.export.live import Live
+from rp_notebook.export.plan import Plan
+from rp_notebook.export.recorded import recorded
+from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.jobs.running import run_job
+from rp_notebook.proof.ladder import climb
+from tests.export.test_fuzz import Notebook
+
+DECLARED = Declaration("handler", "handler")
+
+
+class Kernel:
+    """A namespace in which cells ran and jobs were answered, as in a notebook."""
+
+    def __init__(self, *cells: str) -> None:
+        self.space: dict = {"__name__": "__main__"}
+        self.out: dict = {}
+        self.runs: list[CellRun] = []
+        self.records: list = []
+        for cell in cells:
+            self.cell(cell)
+
+    def cell(self, text: str) -> None:
+        *rest, last = ast.parse(text).body
+        number = len(self.runs) + 1
+        if isinstance(last, ast.Expr):
+            exec(compile(ast.Module(rest, []), "<cell>", "exec"), self.space)
+            shown = eval(compile(ast.Expression(last.value), "<cell>", "eval"), self.space)
+            self.out.update({number: shown} if shown is not None else {})
+        else:
+            exec(compile(text, "<cell>", "exec"), self.space)
+        self.runs.append(CellRun(number, text))
+
+    def job(self, given=1, **more):
+        self.records.append(run_job(self.space["handler"], {"input": given, **more}))
+        return self.records[-1].output
+
+    def climb(self, plan=None, **options):
+        def export(plan):
+            live = Live(self.space, self.out)
+            return export_cells(self.runs, DECLARED, live=live, records=self.records, plan=plan)
+
+        return climb(export, [recorded(r) for r in self.records], self.space, plan=plan or Plan(), **options)
+
+
+def handler(expression):
+    return f"def handler(job):\n    x = job['input']\n    return {expression}"
+
+
+def codes(findings):
+    return {finding.code for finding in findings}
+
+
+# Cells, the rung that answers, and what its module holds.
+RUNGS = [
+    ("needed", ["K = 2", "import json", handler("x * K")], "needed", "K = 2"),
+    ("a name that only eval knows", ["HIDDEN = 2", handler("eval('HID' + 'DEN') * x")], "needed", "HIDDEN = 2"),
+    ("changed by what looked like a look",
+     ["import io", "buf = bytearray(2)", "io.BytesIO(b'ab').readinto(buf)", handler("list(buf)")], "weak", "readinto"),
+    ("changed by a function that is said to change nothing",
+     ["import struct", "buf = bytearray(4)", "r = struct.pack_into('i', buf, 0, 7)", handler("list(buf)")], "full",
+     "pack_into"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cells", "rung", "holds"), [r[1:] for r in RUNGS], ids=[r[0] for r in RUNGS])
+def test_the_first_rung_that_answers_the_jobs_is_taken(cells, rung, holds):
+    kernel = Kernel(*cells)
+    kernel.job(1)
+    kernel.job(2)
+    found = kernel.climb()
+    assert (found.rung, found.proved) == (rung, True)
+    assert [job.verdict for job in found.jobs] == ["same", "same"]
+    assert holds in found.result.module
+    assert ("RPS108" in codes(found.findings)) is (rung != "needed" or "HIDDEN" in holds)
+
+
+def test_a_value_that_no_cell_made_so_is_taken_from_the_kernel():
+    kernel = Kernel("table = {'a': 1}", handler("table"))
+    kernel.space["table"]["b"] = 2  # as a widget's callback would
+    kernel.job()
+    found = kernel.climb()
+    assert found.rung == "freeze"
+    assert "table = {'a': 1, 'b': 2}" in found.result.module
+    assert found.proved
+
+
+def test_what_differs_and_cannot_be_written_is_refused_by_name():
+    kernel = Kernel("class Net:\n    k = 1", "net = Net()", handler("net.k * x"))
+    kernel.space["net"].k = 5
+    kernel.job()
+    with pytest.raises(ExportRefused, match="output: 5 became 1") as refusal:
+        kernel.climb()
+    assert "RPS108" in codes(refusal.value.findings)
+    assert "net" in refusal.value.findings[0].message
+
+
+def test_a_handler_that_counts_its_jobs_is_not_taken_for_a_random_one():
+    count = "def handler(job):\n    hits['n'] += 1\n    return hits['n']"
+    kernel = Kernel("hits = {'n': 0}", count)
+    assert [kernel.job(), kernel.job()] == [1, 2]
+    assert kernel.climb().rung == "needed"
+    wrong = Kernel("hits = {'n': 0}", count)
+    wrong.space["hits"]["n"] = 5
+    wrong.job()
+    with pytest.raises(ExportRefused, match="6 became 1"):
+        wrong.climb()
+
+
+def test_answers_that_differ_each_time_are_compared_by_shape():
+    kernel = Kernel("import random", handler("{'x': x, 'score': random.random()}"))
+    kernel.job()
+    found = kernel.climb()
+    assert [job.verdict for job in found.jobs] == ["varies"]
+    assert "RPP113" in codes(found.findings)
+    choice = "{'score': random.random(), 'some': random.choice([None, *range(99)])}"
+    some = Kernel("import random", handler(choice))
+    some.job()
+    assert some.climb().rung == "needed"
+    other = Kernel("import random", "shift = [0]", handler("{'x': x + shift[0], 'score': random.random()}"))
+    other.space["shift"][0] = 7
+    other.job()
+    assert other.climb().rung == "freeze", "what does not vary is compared all the same"
+
+
+def test_weights_drawn_at_random_are_those_of_the_kernel():
+    kernel = Kernel("import numpy as np", "W = np.random.rand(3)", handler("W.tolist()"))
+    kernel.job()
+    found = kernel.climb()
+    assert (found.rung, [job.verdict for job in found.jobs]) == ("freeze", ["same"])
+    assert "assets/W.npz" in found.result.repo
+    cells = ["import random", "class Net:\n    def __init__(self):\n        self.w = random.random()", "net = Net()"]
+    random_net = Kernel(*cells, handler("net.w"))
+    random_net.job()
+    with pytest.raises(ExportRefused, match="net: another value at each start") as refusal:
+        random_net.climb()
+    assert "RPS123" in codes(refusal.value.findings)
+
+
+def test_an_id_made_at_the_start_may_be_another_one():
+    kernel = Kernel("import uuid", "WORKER = uuid.uuid4().hex", handler("[x, WORKER]"))
+    kernel.job()
+    found = kernel.climb()
+    assert (found.rung, [job.verdict for job in found.jobs]) == ("needed", ["varies"])
+    assert {"RPS123", "RPP113"} <= codes(found.findings)
+
+
+BLOCKED = [
+    ("memory", "class OutOfMemoryError(RuntimeError): pass\nif ALONE:\n    raise OutOfMemoryError('full')"),
+    ("offline", "if ALONE:\n    raise OSError('cannot be found in offline mode')"),
+    ("time", "import time\nif ALONE:\n    time.sleep(90)"),
+    ("killed", "import os\nif ALONE:\n    os.kill(os.getpid(), 9)"),
+]
+
+
+@pytest.mark.parametrize("cell", [b[1] for b in BLOCKED], ids=[b[0] for b in BLOCKED])
+def test_a_replay_that_cannot_run_here_does_not_refuse_the_export(cell):
+    # The clean process is an isolated one, and this one is not.
+    kernel = Kernel("import sys\nALONE = sys.flags.isolated", cell + "\nelse:\n    K = 2", handler("x * K"))
+    kernel.job()
+    found = kernel.climb(timeout_s=3.0 if "sleep" in cell else 60.0)
+    assert not found.proved
+    assert "RPP112" in codes(found.findings)
+
+
+def test_a_variable_that_is_not_set_here_is_named(monkeypatch):
+    monkeypatch.setenv("RP_TEST_MODE", "fast")
+    kernel = Kernel("import os", "MODE = os.environ['RP_TEST_MODE']", handler("MODE"))
+    kernel.job()
+    monkeypatch.delenv("RP_TEST_MODE")
+    (said,) = [f for f in kernel.climb().findings if f.code == "RPP112"]
+    assert "RP_TEST_MODE" in said.message
+
+
+def test_a_variable_that_the_module_reads_is_handed_on(monkeypatch):
+    monkeypatch.setenv("RP_TEST_MODE", "fast")
+    kernel = Kernel("import os", "MODE = os.environ['RP_TEST_MODE']", handler("MODE"))
+    kernel.job()
+    assert kernel.climb().proved
+
+
+def test_without_a_job_only_the_import_is_replayed():
+    found = Kernel("K = 1", handler("x * K")).climb()
+    assert not found.proved
+    assert "RPP111" in codes(found.findings)
+    with pytest.raises(ExportRefused, match="cannot be imported"):
+        Kernel(
+            "import sys\ndef setup():\n    assert not sys.flags.isolated\n    return 1", "K = setup()", handler("K")
+        ).climb()
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("1")
+    kernel = Kernel("rows = iter(open('vsc.swor'[::-1]))", handler("next(rows)"))
+    kernel.job()
+    with pytest.raises(ExportRefused) as refusal:
+        kernel.climb()
+    assert refusal.value.findings[0].code == "RPP115"
+    assert "rows.csv" in refusal.value.findings[0].fix
+
+
+def test_functions_that_no_job_executed_are_named():
+    helper = "def used(x):\n    return x\ndef branch(x):\n    return -x"
+    kernel = Kernel(helper, handler("used(x) if x > 0 else branch(x)"))
+    kernel.job()
+    (note,) = [f for f in kernel.climb().findings if f.code == "RPP114"]
+    assert note.message == "no job executed branch()"
+    kernel.job(-1)
+    assert "RPP114" not in codes(kernel.climb().findings)
+
+
+def test_a_climb_stops_after_so_many_replays():
+    kernel = Kernel("table = {'a': 1}", handler("table"))
+    kernel.space["table"]["b"] = 2
+    kernel.job()
+    with pytest.raises(ExportRefused):
+        kernel.climb(replays=1)
+
+
+@pytest.mark.parametrize("first", range(0, 20, 5))
+def test_random_notebooks_are_exported_truly_or_refused(first, monkeypatch):
+    monkeypatch.setitem(sys.modules, "runpod", types.ModuleType("runpod"))
+    frozen, refused = 0, []
+    for seed in range(first, first + 5):
+        kernel = Kernel(*Notebook(seed).cells)
+        by_hand = random.Random(seed)
+        if seed % 2:  # something that no cell does
+            lists = sorted(name for name, value in kernel.space.items() if name[0] == "l" and isinstance(value, list))
+            kernel.space[by_hand.choice(lists)].append(99)
+        expected = kernel.job(1, x=5)
+        try:
+            found = kernel.climb()
+        except ExportRefused:
+            refused.append(seed)
+            continue
+        frozen += found.rung == "freeze"
+        space: dict = {"__name__": "handler", "__file__": os.devnull}
+        exec(found.result.module, space)
+        assert space["handler"]({"x": 5}) == expected, f"seed {seed}\n{found.result.module}"
+    assert not [seed for seed in refused if seed % 2 == 0]
+    print(f"seeds {first} to {first + 4}: {frozen} frozen, {refused} refused")
