@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rp_notebook.export.recorded import RecordedJob
 from rp_notebook.export.result import ExportResult
-from rp_notebook.jobs.posts import WIRE
+from rp_notebook.jobs.posts import wire_json
 from rp_notebook.jobs.request import request_of
 from rp_notebook.proof.answers import as_recorded, bodies, error_of, only_there
 from rp_notebook.proof.clean import CleanRun, CleanRunEnded, Raised, Ran, Touched
@@ -144,7 +144,7 @@ def _varying(
                 found = differences(bodies(one.posts), bodies(two.posts), "", job.tolerance)
                 unstable[job.id] |= {difference.path for difference in found}
                 # The same process gives the same answer again: what is random was drawn when it started.
-                same = twice is not None and WIRE.encode(bodies(twice.posts)) == WIRE.encode(bodies(two.posts))
+                same = twice is not None and wire_json(bodies(twice.posts)) == wire_json(bodies(two.posts))
                 settled |= same and bool(unstable[job.id])
         open_ones = [job for job in different if not only_there(job, first.ran[job.id], unstable[job.id])]
         if not open_ones or not any(unstable.values()):  # what is random at some places may be so at others, too
@@ -163,7 +163,7 @@ def _outdated(
     wrong = {job.id for job in different}
     later: set[str] = set()
     for job in reversed(jobs):
-        asked = WIRE.encode({key: value for key, value in job.request.items() if key != "id"})
+        asked = wire_json({key: value for key, value in job.request.items() if key != "id"})
         if job.id in wrong and asked in later:
             found.setdefault(job.id, "the same request was answered otherwise later, and is so now")
         elif job.id in played.ran and job.id not in wrong:
