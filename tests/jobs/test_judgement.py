@@ -310,7 +310,10 @@ def test_errors_in_a_streamed_item_are_told() -> None:
 
 
 def test_a_large_request_is_told() -> None:
-    assert codes(run_job(returns(1), {"image": "x" * 10_000_001})) == ["RPJ105"]
+    (finding,) = run_job(returns(1), {"image": "x" * 10_000_001}).findings
+    assert (finding.code, finding.message) == ("RPJ105", "the request is 10.0 MB: only /runsync takes it")
+    (finding,) = run_job(returns(1), {"image": "x" * 20_100_000}).findings
+    assert (finding.code, finding.message) == ("RPJ105", "the request is 20.1 MB: neither /run nor /runsync takes it")
 
 
 def test_items_that_are_too_large_or_dropped_are_told() -> None:
@@ -318,7 +321,9 @@ def test_items_that_are_too_large_or_dropped_are_told() -> None:
         yield "x" * 1_000_001
         yield {1}
 
-    assert codes(run_job(handler, JOB)) == ["RPJ106", "RPJ107"]
+    record = run_job(handler, JOB)
+    assert codes(record) == ["RPJ106", "RPJ107"]
+    assert "a streamed item is 1.0 MB" in record.findings[0].message
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import json.encoder
+
 import pytest
 
-from rp_notebook.jobs.posts import Post, post_of
+from rp_notebook.jobs.posts import Post, _encoder, post_of
 
 
 @pytest.mark.parametrize(
@@ -39,3 +42,13 @@ def test_a_post_is_a_value_that_does_not_change() -> None:
 )
 def test_a_body_is_encoded_as_the_sdk_does(value: object, body: str, valid: bool) -> None:
     assert post_of("stream", value) == Post("stream", body.encode(), valid_json=valid)
+
+
+@pytest.mark.parametrize("made", [None, lambda markers: None], ids=["none", "of other options"])
+def test_a_python_with_another_encoder_in_c_writes_the_same_json(monkeypatch: pytest.MonkeyPatch, made) -> None:
+    monkeypatch.setattr(json.encoder, "c_make_encoder", made)
+    encode = _encoder(allow_nan=False)
+    monkeypatch.undo()
+    assert encode({"é": [1.5, None]}) == json.dumps({"é": [1.5, None]}, ensure_ascii=False)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode(float("nan"))
