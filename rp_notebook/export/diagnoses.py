@@ -7,10 +7,13 @@ import contextlib
 import io
 import itertools
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from rp_notebook.export.demand import Demand, Missing, label_of
 from rp_notebook.export.doubts import doubts
+from rp_notebook.export.freezing import CannotFreeze
+from rp_notebook.export.frozen_names import MAKE
 from rp_notebook.export.live import Live
 from rp_notebook.export.program import Program
 from rp_notebook.export.statements import History, Unread
@@ -20,12 +23,14 @@ from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding, Severity
 
 
-def problems(demand: Demand, history: History, live: Live | None) -> list[Finding]:
-    """Why the worker would be wrong."""
+def problems(
+    demand: Demand, history: History, live: Live | None, unwritten: Mapping[str, CannotFreeze]
+) -> list[Finding]:
+    """Why the worker would be wrong; `unwritten` has the names whose values could not be exported instead."""
     facts = demand.timeline.facts
     stored = {name for place in demand.kept for name in facts[place].names.stores}
     found = [
-        _missing(missing, demand, history, live)
+        _unwritten(_missing(missing, demand, history, live), unwritten.get(name))
         for name, missing in sorted(demand.missing.items())
         if name not in stored or missing.deleted is not None
     ]
@@ -77,6 +82,13 @@ def _missing(missing: Missing, demand: Demand, history: History, live: Live | No
             "RPS109", "error", f"`{name}`{used}, is defined only later, in cell {cell}", "move it up", *where
         )
     return Finding("RPS109", "error", f"no cell defines `{name}`{used}", f"define {name} in a cell", *where)
+
+
+def _unwritten(missing: Finding, why: CannotFreeze | None) -> Finding:
+    if why is None or missing.code != "RPS105":
+        return missing
+    message = f"{missing.message}, and its value cannot be exported: {why}"
+    return replace(missing, code="RPS133" if why.too_large else missing.code, message=message, fix=MAKE)
 
 
 def _line_of(fact: Fact, name: str) -> int:

@@ -9,19 +9,20 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from rp_notebook.export.cleaning import Cleaned
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.freezing import CannotFreeze, Frozen, frozen, snapshot
-from rp_notebook.export.insertion import inserted_into, value_statements
+from rp_notebook.export.insertion import Insertion, inserted_into, value_statements
 from rp_notebook.export.live import Live
 from rp_notebook.export.names import names_in
 from rp_notebook.export.object_graph import is_module, parts, reaches
 from rp_notebook.export.plan import ASKED, Plan
 from rp_notebook.export.program import LIKELY, Function, Program
-from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import IPYTHON_NAMES
 from rp_notebook.export.timeline import Fact
 from rp_notebook.export.training import training_calls
 from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.finding import Finding
 
+MAKE = "make it in a cell, or load it from a file there"
+SOURCELESS = ("RPS105", "RPS133")  # no cell defines it
 REPEATS = 3  # a cell that ran more often is no sequence that anybody meant
 SHELL_LIST = frozenset(dir(list)) - {"sort"}  # what IPython's list of output lines has from a list
 
@@ -37,6 +38,7 @@ class Freezer:
         self._must = set(self._asked) if plan.freezes_all else set()
         self._forms: dict[str, tuple[Frozen, str, str]] = {}
         self._failed: dict[str, Finding] = {}
+        self.unwritten: dict[str, CannotFreeze] = {}
 
     def spared(self, facts: Sequence[Fact]) -> dict[str, set[int]]:
         """For each name that is, or holds, a module whose weights are exported: the statements that trained."""
@@ -57,17 +59,17 @@ class Freezer:
             return None
         changed = _changed_by(self._function, demand.timeline.program)
         before = len(self._forms)
-        inserted: list[tuple[int, list[Statement]]] = []
+        inserted: list[Insertion] = []
         for name, code, reason in self._wanted(demand):
             if name in self._forms or name in self._failed or name not in self._live.namespace:
                 continue
             try:
                 form = self._form(name, demand, changed)
             except CannotFreeze as why:
-                self._failed[name] = _refusal(name, code, why)
+                self._failed[name], self.unwritten[name] = _refusal(name, code, why), why
                 continue
             self._forms[name] = (form, code, reason)
-            inserted.append(value_statements(name, form, clean.history, first.timeline, -len(self._forms)))
+            inserted += value_statements(name, form, clean.history, first.timeline, -len(self._forms))
         return inserted_into(clean, inserted) if len(self._forms) > before else None
 
     def files(self, facts: Iterable[Fact]) -> dict[str, bytes]:
@@ -88,7 +90,8 @@ class Freezer:
 
     def refusals(self, found: Sequence[Finding]) -> list[Finding]:
         """Why names could not be frozen: those asked for, and with anything else that is wrong all of them."""
-        return [said for name, said in sorted(self._failed.items()) if found or name in self._must]
+        told = {name for f in found for name in self._failed if f.code in SOURCELESS and f"`{name}`" in f.message}
+        return [f for name, f in sorted(self._failed.items()) if name in self._must or (found and name not in told)]
 
     def _form(self, name: str, demand: Demand, changed: Collection[str]) -> Frozen:
         assert self._live is not None
@@ -151,9 +154,7 @@ def _chains(demand: Demand, place: int) -> frozenset[tuple[str, str]]:
 
 def _refusal(name: str, code: str, why: CannotFreeze) -> Finding:
     said = f"`{name}` cannot be exported as a value: {why}"
-    return Finding(
-        "RPS133" if why.too_large else code, "error", said, "make it in a cell, or load it from a file there"
-    )
+    return Finding("RPS133" if why.too_large else code, "error", said, MAKE)
 
 
 def _changed_by(function: str, program: Program) -> set[str]:

@@ -13,11 +13,11 @@ from rp_notebook.export.program import LIKELY
 from rp_notebook.export.statements import History, Statement
 from rp_notebook.export.timeline import Timeline
 
+Insertion = tuple[int, list[Statement]]
 
-def value_statements(
-    name: str, form: Frozen, history: History, timeline: Timeline, unit: int
-) -> tuple[int, list[Statement]]:
-    """Where the value of a name is its last one, and the statements that bind it there."""
+
+def value_statements(name: str, form: Frozen, history: History, timeline: Timeline, unit: int) -> list[Insertion]:
+    """Where the value of a name is its last one, the statement that binds it there, and the imports that it takes."""
     end = timeline.end
     places = [*timeline.reach(name, end).positions]
     places += [place for place, tier in timeline.changes(name, end) if tier >= LIKELY]
@@ -33,7 +33,9 @@ def value_statements(
         label = "" if alias else name
         number = unit * 100 - len(made)  # below all that the cells' own statements have
         made.append(Statement(-1, cell, node, text, (line,), number, alias, frozen=label))
-    return (last.position + 1 if last is not None else 0), made
+    place = last.position + 1 if last is not None else 0
+    imports = [each.position + 1 for each in history.statements[:place] if each.alias is not None and not each.guarded]
+    return [(max(imports, default=0), made[:-1]), (place, made[-1:])]
 
 
 def _free(bound: str, text: str, history: History) -> str:
@@ -61,7 +63,7 @@ def _import(text: str, bound: str, as_name: str) -> str:
     return text if bound == as_name else f"{text.split(' as ')[0]} as {as_name}"
 
 
-def inserted_into(clean: Cleaned, inserted: Sequence[tuple[int, list[Statement]]]) -> Cleaned:
+def inserted_into(clean: Cleaned, inserted: Sequence[Insertion]) -> Cleaned:
     """The history with further statements, each list before the statement at its position."""
     found: list[Statement] = []
     moved: dict[int, int] = {}

@@ -116,7 +116,7 @@ def slice_cells(
     facts = demand.timeline.facts
     said = [*override_findings(demand, overrides, first.timeline.facts), *stops(demand, plan)]
     said += [f for place in sorted({*demand.kept, *clean.left_out}) for f in clean.findings.get(place, ())]
-    refused = [*problems(demand, clean.history, live), *(f for f in said if f.severity == "error")]
+    refused = [*problems(demand, clean.history, live, freezer.unwritten), *(f for f in said if f.severity == "error")]
     refused += freezer.refusals(refused)
     if refused:
         raise ExportRefused(_told(refused, vault))

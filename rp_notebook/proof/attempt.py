@@ -12,7 +12,7 @@ from rp_notebook.jobs.request import request_of
 from rp_notebook.proof.answers import as_recorded, bodies, error_of, only_there
 from rp_notebook.proof.clean import CleanRun, CleanRunEnded, Raised, Ran, Touched
 from rp_notebook.proof.comparison import compare_job, differences
-from rp_notebook.proof.fingerprint import Fingerprint
+from rp_notebook.proof.fingerprint import SCALARS, Fingerprint
 from rp_notebook.proof.process import Checked
 
 NO_MEMORY = ("OutOfMemoryError", "MemoryError")
@@ -149,6 +149,8 @@ def _varying(
         open_ones = [job for job in different if not only_there(job, first.ran[job.id], unstable[job.id])]
         if not open_ones or not any(unstable.values()):  # what is random at some places may be so at others, too
             break
+        if settled and any(first.names[name].type not in SCALARS for name in moved):
+            break  # it is not for the answers to be random: what they are made of is
     varying = {job.id: tuple(sorted(unstable[job.id])) for job in different if job not in open_ones}
     return varying, tuple(sorted(moved)) if settled else ()
 

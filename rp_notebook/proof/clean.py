@@ -64,8 +64,8 @@ class Touched:
     """What the handler's code touched until now.
 
     `opened` are files and folders, inside the repository by their name in it, outside by their path; `missing` those
-    that are not there. `environ` are variables that its own code read, `called` its functions that a job ran, as file
-    and first line; `modules` maps what was imported to the file.
+    that are not there; neither has what it made itself. `environ` are variables that its own code read, `called` its
+    functions that a job ran, as file and first line; `modules` maps what was imported to the file.
     """
 
     opened: tuple[str, ...]

@@ -33,7 +33,7 @@ def main(setup: str) -> None:
         os.dup2(quiet, 0)
         os.dup2(2, 1)  # what the handler prints goes to the log
         sys.path[:] = [said["folder"], *(path for path in sys.path if path != said["package"]), *said["sites"]]
-        _serve(Seen(Path(said["folder"])), asked, answers, sdk=said["sdk"])
+        _serve(Seen(Path(said["folder"]), said["package"]), asked, answers, sdk=said["sdk"])
 
 
 def _serve(seen: Seen, asked: TextIO, answers: TextIO, *, sdk: bool) -> None:
@@ -113,13 +113,13 @@ def _of_error(error: BaseException, path: Path) -> dict[str, Any]:
 class Seen:
     """What the handler's code touched: files, environment variables, its own functions."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, package: str) -> None:
         self.folder = folder
         self._inside = f"{folder}{os.sep}"
-        self._files: dict[str, None] = {}
+        self._files: dict[str, bool] = {}  # by path, whether it was there when it was first asked for
         self._read: set[str] = set()
         self._called: set[tuple[str, int]] = set()
-        roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, "/proc", "/dev", "/sys"}
+        roots = {package, sys.prefix, sys.base_prefix, sys.exec_prefix, "/proc", "/dev", "/sys"}
         self._ours = tuple(f"{root}{os.sep}" for root in {*roots, *map(os.path.realpath, roots), *sys.path} if root)
 
     def begin(self) -> None:
@@ -140,7 +140,8 @@ class Seen:
 
     def told(self) -> dict[str, Any]:
         """All that was seen, as JSON."""
-        files = [[path, os.path.exists(path)] for path in [*self._files][:FILES_TOLD]]  # noqa: PTH110 (they are texts)
+        now = [(path, first, os.path.exists(path)) for path, first in [*self._files.items()]]  # noqa: PTH110 (a text)
+        files = [(path, there) for path, first, there in now if first or not there][:FILES_TOLD]  # the rest it made
         loaded = {name: getattr(module, "__file__", None) for name, module in [*sys.modules.items()] if "." not in name}
         return {
             "files": files,
@@ -162,7 +163,7 @@ class Seen:
             path = os.path.abspath(os.fsdecode(args[0]))  # noqa: PTH100 (a hook has to be quick)
             own = path.startswith(self._inside) and "__pycache__" not in path
             if own or not path.startswith((*self._ours, self._inside)):
-                self._files[path] = None
+                self._files.setdefault(path, os.path.exists(path))  # noqa: PTH110 (see above)
 
     def _profile(self, frame: FrameType, event: str, _argument: Any) -> None:
         code = frame.f_code

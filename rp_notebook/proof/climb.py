@@ -87,4 +87,4 @@ class Climb:
         packages = sum(not line.startswith("-") for line in wanted.decode().splitlines())
         mark = hashlib.sha256(wanted).hexdigest()[:12]
         python = f"{platform.python_implementation()} {platform.python_version()}"
-        return f"verified in: a clean process on {python}, {packages} packages {mark}"
+        return f"verified in: a clean process on {python}, {packages} package{'s' * (packages != 1)} {mark}"

@@ -9,6 +9,7 @@ from rp_notebook.export.result import ExportResult
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.proof.attempt import Attempt
 from rp_notebook.proof.climb import SHOWN, TOLD, Step
+from rp_notebook.proof.strays import strays
 
 Tried = Sequence[tuple[Step, Attempt]]
 
@@ -34,6 +35,8 @@ def findings_of(tried: Tried, moving: Sequence[str], *, more: bool, none: str) -
     if attempt.outdated:
         said = f"left out of the tests: {len(attempt.outdated)} of {len(attempt.jobs)} jobs, from before a change"
         yield Finding("RPP117", "note", said)
+    if attempt.touched is not None:
+        yield from strays(step.result, attempt.touched)
     for job, paths in attempt.varying.items():
         said = f"job {job[:13]} answers differently each time at {', '.join(paths[:3])}: only its shape was compared"
         yield Finding("RPP113", "warning", said, "seed what is random from the job's input")

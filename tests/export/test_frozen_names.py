@@ -212,3 +212,21 @@ def test_what_may_not_have_taken_long_itself_does_not_stop_the_export(cell):
     cells = ["def load_model(x): return x\ndef make(): return 1", cell, handler("net" if "net" in cell else "1")]
     found, _ = exported(*cells, live={}, seconds={2: 300.0})
     assert codes(found) == set()
+
+
+def test_values_stand_beside_what_was_done_about_secrets():
+    cells = [
+        "import os\nTOKEN = 'sk-proj-" + "a1B2c3D4e5F6" * 3 + "'",
+        "os.environ['HF_TOKEN'] = 'hf_" + "a1B2c3D4" * 4 + "'",
+    ]
+    found, text = exported(*cells, handler("[TOKEN, lut]"), live={"lut": {"a": 1}})
+    assert "lut = {'a': 1}" in text
+    assert {"RPS105", "RPS121"} <= codes(found)
+    assert [f.cell for f in found.findings if f.code == "RPS121"] == [1, 2]
+    assert ("a1B2c3D4" in text, "HF_TOKEN" in text) == (False, False)
+
+
+def test_a_value_with_random_text_in_it_is_no_value_to_write():
+    with pytest.raises(ExportRefused, match="holds a secret") as refusal:
+        exported(handler("conf"), live={"conf": ["Zk3v9QpL7xT2mW8nR5yB1cF6"]})
+    assert [finding.code for finding in refusal.value.findings] == ["RPS105"], "said once"

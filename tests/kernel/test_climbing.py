@@ -122,3 +122,53 @@ def test_an_interrupt_ends_the_replay_and_writes_nothing(cell: Cell, tmp_path) -
     assert report.badge == "CANCELLED"
     assert not (tmp_path / "worker").exists()
     assert psutil.Process().children(recursive=True) == []
+
+
+def test_secrets_of_the_code_are_there_in_the_replay_and_nowhere_else(cell: Cell, tmp_path) -> None:
+    secret = "sk-proj-" + "a1B2c3D4e5F6" * 3
+    cell(f"API_KEY = '{secret}'")
+    cell("get_ipython().push({'table': {'k': 2}})")
+    cell("%%runpod_handler\ndef tells(job):\n    return [len(API_KEY), API_KEY, table['k']]")
+    cell('%runpod job {"x": 4}')
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert "1 of 1 jobs answered alike" in report.listing[-1]
+    assert "environment: OPENAI_API_KEY (secret)" in report.listing
+    assert {"RPS105", "RPS121"} <= codes(report)
+    written = [path.read_bytes() for path in (tmp_path / "worker").rglob("*") if path.is_file()]
+    assert not [body for body in written if secret.encode() in body]
+    assert secret not in repr(report)
+    cell("API_KEY = API_KEY[::-1]")
+    cell("get_ipython().user_ns['API_KEY'] = 'other'")
+    cell('%runpod job {"x": 5}')
+    refused = cell(f"%runpod export {tmp_path}/worker").result
+    assert secret not in repr(refused)
+
+
+def test_a_dropped_cell_is_replaced_by_the_value_that_is_frozen(cell: Cell, tmp_path) -> None:
+    cell("table = {'k': 1}\ntable['k'] += 1")
+    cell(HANDLER)
+    cell('%runpod job {"x": 4}')
+    cell("%runpod drop 2")
+    assert "RPS151" in codes(cell(f"%runpod export {tmp_path}/worker").result)
+    report = cell(f"%runpod export {tmp_path}/worker --freeze table").result
+    assert report.badge == "CREATED"
+    module = (tmp_path / "worker" / "handler.py").read_text()
+    assert ("table = {'k': 2}" in module, "+= 1" in module) == (True, False)
+    explained = cell("%runpod why table").result
+    assert "table = {'k': 2}" in "\n".join(explained.listing), "as the last export was cut"
+    assert cell(f"%runpod export {tmp_path}/strict --freeze table --strict").result.badge == "CREATED"
+
+
+def test_a_reloaded_module_is_another_one_than_earlier_jobs_saw(cell: Cell, tmp_path, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "rp_lit.py").write_text("K = 2")
+    cell("import importlib, rp_lit")
+    cell("%%runpod_handler\ndef twice(job):\n    return job['input']['x'] * rp_lit.K")
+    cell('%runpod job {"x": 4}')
+    (tmp_path / "rp_lit.py").write_text("K = 20")
+    cell("importlib.reload(rp_lit)")
+    cell('%runpod job {"x": 5}')
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert "1 of 1 jobs answered alike" in report.listing[-1]
+    assert "RPP117" in codes(report)
+    assert (tmp_path / "worker" / "tests" / "jobs.jsonl").read_text().count("\n") == 1

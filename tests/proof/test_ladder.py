@@ -255,3 +255,59 @@ def test_random_notebooks_are_exported_truly_or_refused(first, monkeypatch):
         assert space["handler"]({"x": 5}) == expected, f"seed {seed}\n{found.result.module}"
     assert not [seed for seed in refused if seed % 2 == 0]
     print(f"seeds {first} to {first + 4}: {frozen} frozen, {refused} refused")
+
+
+def test_what_only_this_machine_has_is_named(tmp_path, monkeypatch):
+    (tmp_path / "outside.txt").write_text("hi")
+    monkeypatch.setenv("RP_STRAY", "here")
+    kernel = Kernel(
+        "import os, tempfile",
+        "def handler(job):\n"
+        "    with tempfile.NamedTemporaryFile('w') as made:\n"
+        "        open(made.name).close()\n"
+        "    name = 'RP_' + 'STRAY'.upper()\n"
+        "    return open(job['input'][::-1]).read() + os.environ.get(name, 'here')",
+    )
+    kernel.job(str(tmp_path / "outside.txt")[::-1])
+    found = {finding.code: finding for finding in kernel.climb().findings}
+    assert f"opened {tmp_path / 'outside.txt'} of this machine" in found["RPP118"].message
+    assert "read RP_STRAY" in found["RPP119"].message
+
+
+def test_a_job_from_before_a_change_does_not_count_where_it_would_answer_otherwise():
+    kernel = Kernel("K = 2", handler("x * K"))
+    kernel.job(3)
+    kernel.job(0)
+    kernel.cell("K = 5")
+    early = [record.id for record in kernel.records]
+    kernel.job(4)
+    found = kernel.climb(early=early)
+    assert [job.verdict for job in found.jobs] == ["skipped", "same", "same"], "0 is 0 times anything"
+    assert (found.proved, found.outdated, found.replays) == (True, {early[0]}, 1)
+    assert "RPP117" in codes(found.findings)
+
+
+def test_a_job_that_was_answered_otherwise_later_does_not_count():
+    kernel = Kernel("K = 2", handler("x * K"))
+    kernel.job(3)
+    kernel.cell("K = 5")
+    kernel.job(3)
+    found = kernel.climb()
+    assert [job.verdict for job in found.jobs] == ["skipped", "same"]
+
+
+def test_nothing_more_than_what_is_needed_is_taken_when_strict():
+    kernel = Kernel("import io", "buf = bytearray(2)", "io.BytesIO(b'ab').readinto(buf)", handler("list(buf)"))
+    kernel.job()
+    with pytest.raises(ExportRefused) as refusal:
+        kernel.climb(strict=True)
+    assert codes(refusal.value.findings) == {"RPS108"}
+
+
+def test_the_report_tells_what_was_taken_on_suspicion_and_where_it_ran():
+    kernel = Kernel("buf = bytearray(2)", "import io\nio.BytesIO(b'ab').readinto(buf)\nn = 1", handler("list(buf)"))
+    kernel.job()
+    suspected, where, told = kernel.climb().lines
+    assert suspected.startswith("likely: In[2] line 2 changes `buf`")
+    assert where.startswith("verified in: a clean process on ")
+    assert "1 of 1 jobs answered alike" in told
