@@ -39,6 +39,14 @@ class InvalidTransition(RpNotebookError):
     """An event that cannot follow the job's present status."""
 
 
+class RequestRefused(RpNotebookError):
+    """A client's request to an endpoint that is answered with an HTTP error; `status` is its number."""
+
+    def __init__(self, status: int, why: str) -> None:
+        self.status = status
+        super().__init__(why)
+
+
 class ExportRefused(RpNotebookError):
     """The worker would be wrong or unsafe; `findings` say where and what to do."""
 

@@ -26,7 +26,8 @@ ORDER = (
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 
-PURE = ("errors.py", "jobs", "export", "endpoint/queue.py")
+PURE_ENDPOINT = ("asked", "endpoint", "entry", "queue", "rates", "replies")
+PURE = ("errors.py", "jobs", "export", *(f"endpoint/{name}.py" for name in PURE_ENDPOINT))
 IMPURE_MODULES = {"IPython", "ipykernel", "jupyter_client", "jupyter_server", "tornado", "socket", "http", "requests"}
 # The one exception: cells are parsed with IPython's own transformer, when somebody exports.
 LAZY_IPYTHON = "export/cells.py"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
+from rp_notebook.endpoint.entry import Entry, event_of
 from rp_notebook.errors import BadInput
-from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, Started, TimedOut, Yielded
+from rp_notebook.jobs.events import Abandoned, Cancelled, Event, Lost, Started, TimedOut
 from rp_notebook.jobs.job import Job, Status, advance
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
@@ -20,68 +18,58 @@ Listener = Callable[[], None]
 SENT_NOTHING = "the worker asked for its next job without posting an answer"
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A job in the queue, the worker that took it, and the bodies it posted.
-
-    `late` holds what came after the job had ended: the platform ignores it (facts/runpod-contract.md 6.4).
-    """
-
-    job: Job
-    worker: str | None = None
-    posts: tuple[Post, ...] = ()
-    late: tuple[Post, ...] = ()
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing the worker still does can change the job."""
-        return self.job.ended_at is not None
-
-    @property
-    def final(self) -> Post | None:
-        """The body that ended the job; None while it runs, and when none was posted."""
-        return next((post for post in self.posts if post.kind == "done"), None)
-
-    @property
-    def progress(self) -> Post | None:
-        """The newest progress update that came in time."""
-        return next((post for post in reversed(self.posts) if post.kind == "progress"), None)
-
-
 class Queue:
     """The jobs of one endpoint, in the order in which they were put.
 
     Not locked: use it from one thread, its server's. `clock` gives seconds since the epoch. Whoever calls
-    `subscribe` is called, without arguments, after each change.
+    `subscribe` is called, without arguments, after each change; whoever calls `watch`, after each change of one job.
     """
 
     def __init__(self, endpoint: str, clock: Clock) -> None:
         self.endpoint = endpoint
-        self._clock = clock
+        self.clock = clock
         self._entries: dict[str, Entry] = {}
-        self._waiting: deque[str] = deque()
+        self._puts = 0
+        self._waiting: dict[str, None] = {}
+        self._reserved: dict[str, None] = {}
+        self._running: dict[str, str] = {}  # the worker of each job that has not ended
         self._stops: dict[str, tuple[str, ...]] = {}
         self._workers: dict[str, str | None] = {}
+        self._seen: dict[str, float] = {}
         self._strays: list[tuple[str, Post]] = []
         self._listeners: list[Listener] = []
+        self._watchers: dict[str, list[Listener]] = {}
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener` after each change; returns the way to end that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def watch(self, job_id: str, listener: Listener) -> Callable[[], None]:
+        """Calls `listener` after each change of one job, and when it is forgotten; returns the way to end that."""
+        watchers = self._watchers.setdefault(job_id, [])
+        watchers.append(listener)
+
+        def end() -> None:
+            watchers.remove(listener)
+            if not watchers and self._watchers.get(job_id) is watchers:
+                del self._watchers[job_id]
+
+        return end
+
     # the client's side
 
-    def put(self, request: Request) -> Entry:
-        """Adds a job at the end; its body goes to a worker as it is.
+    def put(self, request: Request, *, limit: int | None = None) -> Entry:
+        """Adds a job at the end; its body goes to a worker as it is. `limit` bounds its final body, in bytes.
 
         An ended job of the same id is replaced, as a retry does. Raises `BadInput` while one of that id is open.
         """
         old = self._entries.get(request.id)
         if old is not None and not old.ended:
             raise BadInput(f"a job with the id {request.id!r} is {old.job.status}: give this one another id")
-        self._waiting.append(request.id)
-        return self._keep(Entry(Job(request.id, self.endpoint, request)))
+        self._waiting[request.id] = None
+        self._puts += 1
+        return self._keep(Entry(Job(request.id, self.endpoint, request), self.clock(), self._puts, limit))
 
     def entry(self, job_id: str) -> Entry | None:
         """The job of that id; None when there is none."""
@@ -92,18 +80,30 @@ class Queue:
         """All jobs, oldest first."""
         return tuple(self._entries.values())
 
+    @property
+    def waiting(self) -> int:
+        """How many jobs are IN_QUEUE."""
+        return len(self._waiting) + len(self._reserved)
+
     def stop(self, job_id: str) -> Entry | None:
         """Cancels a job; the worker that runs it hears of it at its next stop poll and posts nothing."""
-        return self._end(job_id, Cancelled(self._clock()))
+        return self._end(job_id, Cancelled(self.clock()))
 
     def expire(self, job_id: str) -> Entry | None:
         """Ends a job that ran out of time; the worker is told as in `stop`."""
-        return self._end(job_id, TimedOut(self._clock()))
+        return self._end(job_id, TimedOut(self.clock()))
 
     def lose(self, job_id: str, why: str) -> Entry | None:
         """Notes that no answer can come any more: the status stays, as the platform's would until its timeout."""
         entry = self._entries.get(job_id)
-        return entry if entry is None or entry.ended else self._step(entry, Lost(self._clock(), why))
+        return entry if entry is None or entry.ended else self._step(entry, Lost(self.clock(), why))
+
+    def forget(self, job_id: str) -> None:
+        """Deletes a job, though it may run."""
+        if job_id in self._entries:
+            self.stop(job_id)
+            del self._entries[job_id]
+            self._tell(job_id)
 
     # the worker's side
 
@@ -114,19 +114,50 @@ class Queue:
         not answered is lost.
         """
         self._workers.setdefault(worker, None)
+        self.saw(worker)
         if not busy:
-            for entry in self.entries:
-                if entry.worker == worker and not entry.ended:
-                    self._step(entry, Lost(self._clock(), SENT_NOTHING))
+            for entry in self.running(worker):
+                self._step(entry, Lost(self.clock(), SENT_NOTHING))
         self._tell()
 
     def take(self, worker: str, count: int = 1) -> tuple[Request, ...]:
-        """At most `count` jobs for a worker, oldest first; empty when none waits."""
+        """At most `count` jobs for a worker, oldest first; empty when none waits.
+
+        A job that is reserved and has not begun is taken too: who reserved it may be busy for long.
+        """
         taken: list[Request] = []
-        while self._waiting and len(taken) < count:
-            entry = self._entries[self._waiting.popleft()]
-            taken.append(self._step(replace(entry, worker=worker), Started(self._clock())).job.request)
+        while (self._waiting or self._reserved) and len(taken) < count:
+            job_id = next(iter(self._waiting or self._reserved))
+            self.begin(job_id, worker)
+            taken.append(self._entries[job_id].job.request)
         return tuple(taken)
+
+    def reserve(self) -> Request | None:
+        """The oldest job that waits, for a worker that can start it only in its own time: IN_QUEUE until `begin`."""
+        if not self._waiting:
+            return None
+        job_id = next(iter(self._waiting))
+        del self._waiting[job_id]
+        self._reserved[job_id] = None
+        return self._entries[job_id].job.request
+
+    def begin(self, job_id: str, worker: str) -> bool:
+        """Whether the job could begin: it waits, or was reserved, and belongs to this worker from now on."""
+        entry = self._entries.get(job_id)
+        if entry is None or entry.job.status is not Status.IN_QUEUE:
+            return False
+        self._waiting.pop(job_id, None)
+        self._reserved.pop(job_id, None)
+        self._running[job_id] = worker
+        self._step(replace(entry, worker=worker), Started(self.clock()))
+        return True
+
+    def put_back(self, job_id: str) -> None:
+        """A job that was reserved waits again, before all others."""
+        if job_id in self._reserved:
+            del self._reserved[job_id]
+            self._waiting = {job_id: None, **self._waiting}
+            self._tell(job_id)
 
     def post(self, job_id: str, post: Post) -> Entry | None:
         """Keeps what a worker posted for a job; None, and among `strays`, when there is no job of that id."""
@@ -137,7 +168,24 @@ class Queue:
             return None
         if entry.ended or entry.job.status is Status.IN_QUEUE:
             return self._keep(replace(entry, late=(*entry.late, post)))
-        return self._step(replace(entry, posts=(*entry.posts, post)), _event(post, self._clock()))
+        if post.kind == "done" and entry.limit is not None and len(post.body) > entry.limit:
+            # Refused, and not sent again: users then see COMPLETED without an output (facts/runpod-contract.md 5.6).
+            entry, post = replace(entry, oversized=len(post.body)), Post("done", b"{}", post.is_stream)
+        entry.posts.append(post)
+        return self._step(entry, event_of(post, self.clock()))
+
+    def abandon(self, worker: str, why: str, *, silent: bool = False) -> None:
+        """Ends what a worker was running that is gone, or `silent`: FAILED with the reason, or TIMED_OUT."""
+        self._workers.pop(worker, None)
+        self._seen.pop(worker, None)
+        self._stops.pop(worker, None)
+        for entry in self.running(worker):
+            self._step(entry, Abandoned(self.clock(), why, silent))
+        self._tell()
+
+    def running(self, worker: str | None = None) -> tuple[Entry, ...]:
+        """The jobs in progress, or those that one worker runs, in the order in which they began."""
+        return tuple(self._entries[job] for job, by in self._running.items() if worker is None or by == worker)
 
     def stops(self, worker: str) -> tuple[str, ...]:
         """The ids of jobs that a worker should stop and has not been told of."""
@@ -145,9 +193,23 @@ class Queue:
 
     def ping(self, worker: str, unhealthy: str | None = None) -> None:
         """A heartbeat; `unhealthy` says which fitness check failed and why."""
+        self.saw(worker)
         if unhealthy:
             self._workers[worker] = unhealthy
         self._tell()
+
+    def saw(self, worker: str) -> None:
+        """Anything was heard of that worker."""
+        self._seen[worker] = self.clock()
+
+    def seen(self, worker: str) -> float | None:
+        """When that worker was last heard of, in seconds since the epoch."""
+        return self._seen.get(worker)
+
+    @property
+    def workers(self) -> dict[str, str | None]:
+        """The workers that asked for a job, and the fitness check that one of them reported as failed."""
+        return dict(self._workers)
 
     def asked(self, worker: str) -> bool:
         """Whether that worker is up: it has asked for a job."""
@@ -164,11 +226,12 @@ class Queue:
 
     def _end(self, job_id: str, event: Cancelled | TimedOut) -> Entry | None:
         entry = self._entries.get(job_id)
-        if entry is None or entry.ended:
+        if entry is None or entry.is_final:
             return entry
         if entry.worker is None:
-            self._waiting.remove(job_id)
-        else:
+            self._waiting.pop(job_id, None)
+            self._reserved.pop(job_id, None)
+        elif not entry.ended:
             self._stops[entry.worker] = (*self._stops.get(entry.worker, ()), job_id)
         return self._step(entry, event)
 
@@ -176,37 +239,12 @@ class Queue:
         return self._keep(replace(entry, job=advance(entry.job, event)))
 
     def _keep(self, entry: Entry) -> Entry:
+        if entry.ended:
+            self._running.pop(entry.job.id, None)
         self._entries[entry.job.id] = entry
-        self._tell()
+        self._tell(entry.job.id)
         return entry
 
-    def _tell(self) -> None:
-        for listener in tuple(self._listeners):
+    def _tell(self, job_id: str | None = None) -> None:
+        for listener in (*self._watchers.get(job_id or "", ()), *self._listeners):
             listener()
-
-
-def received(route: Literal["stream", "done"], body: bytes, *, is_stream: bool = False) -> Post:
-    """The post that came in at `job-stream` or `job-done`; a progress update is told by its `status`.
-
-    Raises `BadInput` when the body is not a JSON object. A literal NaN passes, marked as not valid JSON.
-    """
-    odd: list[str] = []
-    try:
-        value = json.loads(body, parse_constant=lambda word: odd.append(word))
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"a posted body is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BadInput(f"a posted body is a JSON {type(value).__name__}, not an object")
-    kind = "progress" if route == "done" and value.get("status") == Status.IN_PROGRESS else route
-    return Post(kind, body, is_stream, valid_json=not odd)
-
-
-def _event(post: Post, at: float) -> Event:
-    match post.kind:
-        case "stream":
-            return Yielded(at, post)
-        case "progress":
-            return Progressed(at, post)
-        case "done":
-            # Users report that a job with any other kind of error ends COMPLETED (facts/runpod-contract.md 2.3).
-            return (Failed if isinstance(post.value.get("error"), str) else Completed)(at, post)

@@ -15,7 +15,8 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
-from rp_notebook.endpoint.queue import Queue, received
+from rp_notebook.endpoint.entry import received
+from rp_notebook.endpoint.queue import Queue
 from rp_notebook.errors import BadInput
 
 T = TypeVar("T")

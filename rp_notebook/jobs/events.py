@@ -70,4 +70,13 @@ class TimedOut:
     at: float
 
 
-Event = Started | Yielded | Progressed | Completed | Failed | Lost | Cancelled | TimedOut
+@dataclass(frozen=True)
+class Abandoned:
+    """Who ran the job is gone and `why` says how; `silent` when it was not heard of any more. Nothing was posted."""
+
+    at: float
+    why: str
+    silent: bool = False
+
+
+Event = Started | Yielded | Progressed | Completed | Failed | Lost | Cancelled | TimedOut | Abandoned

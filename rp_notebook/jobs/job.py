@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from rp_notebook.errors import InvalidTransition
 from rp_notebook.jobs.events import (
+    Abandoned,
     Cancelled,
     Completed,
     Event,
@@ -80,6 +81,16 @@ def advance(job: Job, event: Event) -> Job:
             case TimedOut():
                 # Users see FAILED with this text, though the docs speak of TIMED_OUT.
                 return _ended(job, Status.FAILED, event.at, "the job ran out of time", EXECUTION_TIMEOUT)
+            case Abandoned():
+                return _ended(job, Status.TIMED_OUT if event.silent else Status.FAILED, event.at, event.why, event.why)
+    elif job.status is Status.IN_PROGRESS:  # lost: to the platform it runs on
+        match event:
+            case Cancelled():
+                return _ended(job, Status.CANCELLED, event.at, job.lost)
+            case TimedOut():
+                return _ended(job, Status.FAILED, event.at, job.lost, EXECUTION_TIMEOUT)
+            case Abandoned():
+                return _ended(job, Status.FAILED, event.at, job.lost, event.why)
     raise InvalidTransition(f"{type(event).__name__} cannot follow {job.status.value} of job {job.id}")
 
 

@@ -48,7 +48,7 @@ def request_of(job: Any, *, mode: Mode = "run") -> Request:
     whole = whole_job(job)
     id_ = whole.get("id")
     if not isinstance(id_, str):
-        id_ = _new_id(mode)
+        id_ = new_id(mode)
         whole = {"id": id_, **{key: value for key, value in whole.items() if key != "id"}}
     try:
         body = wire_json(whole)
@@ -76,6 +76,7 @@ def refuse_oversized(request: Request, mode: Mode) -> None:
         )
 
 
-def _new_id(mode: Mode) -> str:
+def new_id(mode: Mode) -> str:
+    """An id as the platform makes them up (facts/runpod-contract.md 1.1)."""
     prefix = "sync-" if mode == "runsync" else ""
     return f"{prefix}{uuid.uuid4()}-u1"

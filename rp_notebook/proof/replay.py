@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from rp_notebook.endpoint.queue import Entry, Queue
+from rp_notebook.endpoint.entry import Entry
+from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.worker_routes import Loopback, worker_routes
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request

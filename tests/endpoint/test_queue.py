@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from rp_notebook.endpoint.queue import SENT_NOTHING, Queue, received
+from rp_notebook.endpoint.entry import received
+from rp_notebook.endpoint.queue import SENT_NOTHING, Queue
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.request import request_of

@@ -15,7 +15,8 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from rp_notebook import JobRecord, run_job
-from rp_notebook.endpoint.queue import Entry, Queue
+from rp_notebook.endpoint.entry import Entry
+from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.worker_routes import Loopback, worker_routes
 from rp_notebook.export.recorded import error_parts
 from rp_notebook.jobs.job import Status
