@@ -14,6 +14,7 @@ from rp_notebook.endpoint.queue import Clock, Queue
 from rp_notebook.endpoint.replies import brief, milliseconds, status_reply, stream_reply
 from rp_notebook.errors import RequestRefused
 from rp_notebook.jobs.job import Status
+from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Mode
 
 EXECUTION_S = 600.0  # where neither the job nor the endpoint says otherwise (facts/runpod-contract.md 5.3)
@@ -77,17 +78,26 @@ class Endpoint:
             self._remind(entry.put_at + ttl_s, entry, "ttl")
         return status_reply(entry, self._clock())
 
+    def is_over(self, job_id: str) -> bool:
+        """Whether nothing more will come of it for its client."""
+        entry = self.queue.entry(job_id)
+        return entry is None or entry.is_final
+
     def has_news(self, job_id: str) -> bool:
         """Whether `stream` would tell more than that the job goes on."""
         entry = self.queue.entry(job_id)
         return entry is None or entry.is_final or any(post.kind == "stream" for post in self._new(entry))
 
-    def stream(self, job_id: str) -> bytes:
-        """The items that nobody has fetched yet."""
+    def fresh(self, job_id: str) -> list[Post]:
+        """The streamed items that nobody has fetched yet."""
         entry = self.entry(job_id)
         items = [post for post in self._new(entry) if post.kind == "stream"]
         self._streamed[job_id] = len(entry.posts)
-        return stream_reply(entry.job.status, items)
+        return items
+
+    def stream(self, job_id: str) -> bytes:
+        """The status, and the items that nobody has fetched yet."""
+        return stream_reply(self.entry(job_id).job.status, self.fresh(job_id))
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Cancels a job that has not ended; one that has stays as it is."""
@@ -156,6 +166,11 @@ class Endpoint:
             if entry is not None and entry.number == number:  # not tried again since
                 self._overdue(entry, what, at)
 
+    def close(self, why: str) -> None:
+        """Ends all jobs as FAILED, and says why."""
+        for job_id in tuple(self._open):
+            self.queue.fail(job_id, why)
+
     def _overdue(self, entry: Entry, what: Due, at: float) -> None:
         job_id = entry.job.id
         if what == ("result" if entry.is_final else "ttl"):
@@ -215,7 +230,7 @@ class Endpoint:
             self._due = [due for due in self._due if due[1] in self._asked]
             heapq.heapify(self._due)
 
-    def _new(self, entry: Entry) -> list[Any]:
+    def _new(self, entry: Entry) -> list[Post]:
         return entry.posts[self._streamed.get(entry.job.id, 0) :]
 
     def _remind(self, at: float, entry: Entry, what: Due) -> None:

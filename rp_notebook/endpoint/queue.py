@@ -93,6 +93,10 @@ class Queue:
         """Ends a job that ran out of time; the worker is told as in `stop`."""
         return self._end(job_id, TimedOut(self.clock()))
 
+    def fail(self, job_id: str, why: str) -> Entry | None:
+        """Ends a job as FAILED, with our own reason; the worker is told as in `stop`."""
+        return self._end(job_id, Abandoned(self.clock(), why))
+
     def lose(self, job_id: str, why: str) -> Entry | None:
         """Notes that no answer can come any more: the status stays, as the platform's would until its timeout."""
         entry = self._entries.get(job_id)
@@ -115,9 +119,8 @@ class Queue:
         """
         self._workers.setdefault(worker, None)
         self.saw(worker)
-        if not busy:
-            for entry in self.running(worker):
-                self._step(entry, Lost(self.clock(), SENT_NOTHING))
+        for entry in () if busy else self.running(worker):
+            self._step(entry, Lost(self.clock(), SENT_NOTHING))
         self._tell()
 
     def take(self, worker: str, count: int = 1) -> tuple[Request, ...]:
@@ -134,11 +137,10 @@ class Queue:
 
     def reserve(self) -> Request | None:
         """The oldest job that waits, for a worker that can start it only in its own time: IN_QUEUE until `begin`."""
-        if not self._waiting:
+        job_id = next(iter(self._waiting), None)
+        if job_id is None:
             return None
-        job_id = next(iter(self._waiting))
-        del self._waiting[job_id]
-        self._reserved[job_id] = None
+        self._reserved[job_id] = self._waiting.pop(job_id)
         return self._entries[job_id].job.request
 
     def begin(self, job_id: str, worker: str) -> bool:
@@ -154,8 +156,7 @@ class Queue:
 
     def put_back(self, job_id: str) -> None:
         """A job that was reserved waits again, before all others."""
-        if job_id in self._reserved:
-            del self._reserved[job_id]
+        if self._reserved.pop(job_id, job_id) is None:
             self._waiting = {job_id: None, **self._waiting}
             self._tell(job_id)
 
@@ -176,9 +177,8 @@ class Queue:
 
     def abandon(self, worker: str, why: str, *, silent: bool = False) -> None:
         """Ends what a worker was running that is gone, or `silent`: FAILED with the reason, or TIMED_OUT."""
-        self._workers.pop(worker, None)
-        self._seen.pop(worker, None)
-        self._stops.pop(worker, None)
+        for known in (self._workers, self._seen, self._stops):
+            known.pop(worker, None)
         for entry in self.running(worker):
             self._step(entry, Abandoned(self.clock(), why, silent))
         self._tell()
@@ -213,7 +213,7 @@ class Queue:
 
     def asked(self, worker: str) -> bool:
         """Whether that worker is up: it has asked for a job."""
-        return worker in self._workers and self._workers[worker] is None
+        return self._workers.get(worker, "") is None
 
     def unhealthy(self, worker: str) -> str | None:
         """The fitness check that a worker reported as failed."""
@@ -224,7 +224,7 @@ class Queue:
         """What was posted to ids that were never put."""
         return tuple(self._strays)
 
-    def _end(self, job_id: str, event: Cancelled | TimedOut) -> Entry | None:
+    def _end(self, job_id: str, event: Cancelled | TimedOut | Abandoned) -> Entry | None:
         entry = self._entries.get(job_id)
         if entry is None or entry.is_final:
             return entry

@@ -1,30 +1,22 @@
-"""What a real SDK worker calls (`job-take`, `job-done`, ...), served over queues on a loopback port."""
+"""What a real SDK worker calls (`job-take`, `job-done`, ...), as routes over queues."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
-from types import TracebackType
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
+from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from rp_notebook.endpoint.entry import received
+from rp_notebook.endpoint.loopback import Route
 from rp_notebook.endpoint.queue import Queue
 from rp_notebook.errors import BadInput
 
 T = TypeVar("T")
-Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
-LOOPBACK = "127.0.0.1"
 HOLD_S = 1.0  # an empty poll answered at once makes the SDK spin (facts/runpod-contract.md 6.3)
-BODY_LIMIT = 1_000_000_000  # bytes; the SDK posts a result of any size whole, and tornado's own limit is 100 MB
 JSON = "application/json"  # the SDK takes no other content type for a job
 
 
@@ -81,7 +73,8 @@ class TakeRoute(WorkerRoute):
 
     async def get(self, _endpoint: str, batch: str, worker: str) -> None:
         self.queue.ask(worker, busy=self.get_query_argument("job_in_progress", "0") == "1")
-        count = int(self.get_query_argument("batch_size", "1")) if batch else 1
+        size = self.get_query_argument("batch_size", "1") if batch else "1"
+        count = int(size) if size.isdecimal() and len(size) < 10 else 1
         jobs = await self.held(lambda: self.queue.take(worker, count))
         if not jobs:
             self.set_status(204)
@@ -124,14 +117,18 @@ class PostRoute(WorkerRoute):
     def data_received(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
 
-    def post(self, _endpoint: str, route: Literal["stream", "done"], _worker: str, job_id: str) -> None:
+    def post(self, _endpoint: str, route: Literal["stream", "done"], worker: str, job_id: str) -> None:
         is_stream = self.get_query_argument("isStream", "false") == "true"
         try:
             post = received(route, b"".join(self._chunks), is_stream=is_stream)
         except BadInput:
             raise HTTPError(400, reason="the body is not a JSON object") from None
-        if self.queue.post(job_id, post) is None:
+        self.queue.saw(worker)
+        entry = self.queue.post(job_id, post)
+        if entry is None:
             raise HTTPError(404, reason="there is no such job here")
+        if entry.oversized is not None and post.kind == "done":
+            raise HTTPError(400, reason="the result is over the limit")
         self.reply("{}")
 
 
@@ -147,89 +144,3 @@ def worker_routes(queues: Mapping[str, Queue], key: str, *, hold_s: float = HOLD
         (r"/v2/([^/]+)/ping/([^/]+)", PingRoute, with_these),
         (r"/v2/([^/]+)/job-(stream|done)/([^/]+)/(.+)", PostRoute, with_these),
     ]
-
-
-@dataclass(frozen=True)
-class _Running:
-    loop: asyncio.AbstractEventLoop
-    stopping: asyncio.Event
-    port: int
-
-
-class Loopback:
-    """An HTTP server on 127.0.0.1 with a thread and an event loop of its own.
-
-    `port` 0 takes a free one. Use it as a context manager, or `start` and `stop`, which may be repeated; after
-    `stop` no thread, socket or loop is left.
-    """
-
-    def __init__(self, routes: Sequence[Route], port: int = 0) -> None:
-        self._routes = list(routes)
-        self._port = port
-        self._thread: threading.Thread | None = None
-        self._running: _Running | None = None
-
-    @property
-    def url(self) -> str:
-        """Where it listens, as `http://127.0.0.1:PORT`; raises `RuntimeError` while it does not."""
-        return f"http://{LOOPBACK}:{self._up().port}"
-
-    def start(self) -> None:
-        """Listens. Raises `OSError` when the port is taken."""
-        if self._running is not None:
-            return
-        started: Future[_Running] = Future()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(started)), name="rp-notebook loopback", daemon=True
-        )
-        self._thread.start()
-        try:
-            self._running = started.result()
-        except OSError:
-            self._thread.join()
-            raise
-
-    def stop(self) -> None:
-        """Closes every connection and ends the thread."""
-        if self._running is None or self._thread is None:
-            return
-        self._running.loop.call_soon_threadsafe(self._running.stopping.set)
-        self._thread.join()
-        self._thread = self._running = None
-
-    def call(self, function: Callable[[], T]) -> T:
-        """The result of `function`, called on the server's thread: the only one that may touch its queues."""
-
-        async def called() -> T:
-            return function()
-
-        return asyncio.run_coroutine_threadsafe(called(), self._up().loop).result()
-
-    def __enter__(self) -> Loopback:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _up(self) -> _Running:
-        if self._running is None:
-            raise RuntimeError("the server is not running: call start()")
-        return self._running
-
-    async def _serve(self, started: Future[_Running]) -> None:
-        application = Application(self._routes, log_function=lambda _: None)
-        server = HTTPServer(application, max_body_size=BODY_LIMIT, max_buffer_size=BODY_LIMIT)
-        try:
-            sockets = bind_sockets(self._port, LOOPBACK)
-        except OSError as error:
-            started.set_exception(error)
-            return
-        server.add_sockets(sockets)
-        stopping = asyncio.Event()
-        started.set_result(_Running(asyncio.get_running_loop(), stopping, sockets[0].getsockname()[1]))
-        await stopping.wait()
-        server.stop()
-        await server.close_all_connections()

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 
 from rp_notebook.endpoint.entry import Entry
+from rp_notebook.endpoint.loopback import Loopback
 from rp_notebook.endpoint.queue import Queue
-from rp_notebook.endpoint.worker_routes import Loopback, worker_routes
+from rp_notebook.endpoint.worker_routes import worker_routes
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 from rp_notebook.proof.worker_process import (

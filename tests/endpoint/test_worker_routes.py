@@ -8,8 +8,9 @@ import time
 import psutil
 import pytest
 
+from rp_notebook.endpoint.loopback import Loopback
 from rp_notebook.endpoint.queue import Queue
-from rp_notebook.endpoint.worker_routes import Loopback, worker_routes
+from rp_notebook.endpoint.worker_routes import worker_routes
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.request import request_of
 

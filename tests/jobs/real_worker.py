@@ -16,8 +16,9 @@ from typing import Any
 
 from rp_notebook import JobRecord, run_job
 from rp_notebook.endpoint.entry import Entry
+from rp_notebook.endpoint.loopback import Loopback
 from rp_notebook.endpoint.queue import Queue
-from rp_notebook.endpoint.worker_routes import Loopback, worker_routes
+from rp_notebook.endpoint.worker_routes import worker_routes
 from rp_notebook.export.recorded import error_parts
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.posts import Post

@@ -1,0 +1,130 @@
+"""An HTTP server on a loopback port with a thread and an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+T = TypeVar("T")
+Route = tuple[str, type[RequestHandler], dict[str, Any]]
+Around = Callable[[], AbstractAsyncContextManager[None]]
+
+LOOPBACK = "127.0.0.1"
+# bytes; the SDK posts a result of any size whole, and a request that is too large is read to its end and told so.
+BODY_LIMIT = 1_000_000_000_000
+BUFFER_LIMIT = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class _Running:
+    loop: asyncio.AbstractEventLoop
+    stopping: asyncio.Event
+    port: int
+
+
+class Loopback:
+    """An HTTP server on 127.0.0.1 with a thread and an event loop of its own.
+
+    `port` 0 takes a free one. `around` is entered on the server's loop when it listens; it is left when it takes no
+    more connections, before the open ones are closed. `fallback` answers what no route matches. Use it as a context
+    manager, or `start` and `stop`, which may be repeated; after `stop` no thread, socket or loop is left.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        port: int = 0,
+        *,
+        around: Around | None = None,
+        fallback: tuple[type[RequestHandler], dict[str, Any]] | None = None,
+    ) -> None:
+        self._routes = list(routes)
+        self._around = around or _nothing
+        self._fallback = fallback
+        self._port = port
+        self._thread: threading.Thread | None = None
+        self._running: _Running | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens, as `http://127.0.0.1:PORT`; raises `RuntimeError` while it does not."""
+        return f"http://{LOOPBACK}:{self._up().port}"
+
+    def start(self) -> None:
+        """Listens. Raises `OSError` when the port is taken."""
+        if self._running is not None:
+            return
+        started: Future[_Running] = Future()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(started)), name="rp-notebook loopback", daemon=True
+        )
+        self._thread.start()
+        try:
+            self._running = started.result()
+        except OSError:
+            self._thread.join()
+            raise
+
+    def stop(self) -> None:
+        """Closes every connection and ends the thread."""
+        if self._running is None or self._thread is None:
+            return
+        self._running.loop.call_soon_threadsafe(self._running.stopping.set)
+        self._thread.join()
+        self._thread = self._running = None
+
+    def call(self, function: Callable[[], T]) -> T:
+        """The result of `function`, called on the server's thread: the only one that may touch its queues."""
+
+        async def called() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(called(), self._up().loop).result()
+
+    def __enter__(self) -> Loopback:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _up(self) -> _Running:
+        if self._running is None:
+            raise RuntimeError("the server is not running: call start()")
+        return self._running
+
+    async def _serve(self, started: Future[_Running]) -> None:
+        settings: dict[str, Any] = {"log_function": lambda _: None}
+        if self._fallback is not None:
+            settings |= dict(zip(("default_handler_class", "default_handler_args"), self._fallback, strict=True))
+        application = Application(self._routes, **settings)
+        server = HTTPServer(application, max_body_size=BODY_LIMIT, max_buffer_size=BUFFER_LIMIT)
+        try:
+            sockets = bind_sockets(self._port, LOOPBACK)
+        except OSError as error:
+            started.set_exception(error)
+            return
+        stopping = asyncio.Event()
+        async with self._around():
+            server.add_sockets(sockets)
+            started.set_result(_Running(asyncio.get_running_loop(), stopping, sockets[0].getsockname()[1]))
+            await stopping.wait()
+            server.stop()
+        await server.close_all_connections()
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncGenerator[None, None]:
+    yield

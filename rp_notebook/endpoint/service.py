@@ -1,0 +1,79 @@
+"""Everything that routes need of their server: endpoints, who may call, how often, and whom to tell."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from rp_notebook.endpoint.asked import Asked
+from rp_notebook.endpoint.endpoint import Endpoint
+from rp_notebook.endpoint.endpoints import Endpoints, Made
+from rp_notebook.endpoint.queue import Clock
+from rp_notebook.endpoint.rates import Rates
+from rp_notebook.endpoint.ticking import ticking
+from rp_notebook.endpoint.webhooks import Webhooks
+
+ANSWERED_S = 1.0  # how long a server that stops lets its open requests be answered
+STOPPED = "the endpoint was stopped"
+
+
+class Service:
+    """`endpoints` under their names, with webhooks and, if `rate_limits`, the platform's limits on calls."""
+
+    def __init__(
+        self,
+        known: Callable[[str], bool],
+        clock: Clock,
+        *,
+        timeout_s: Callable[[str], float | None] = lambda _name: None,
+        made: Made = lambda _endpoint: None,
+        rate_limits: bool = False,
+        private_webhooks: bool = False,
+    ) -> None:
+        self.endpoints = Endpoints(known, clock, timeout_s=timeout_s, made=made, finished=self._finished)
+        self.webhooks = Webhooks(private=private_webhooks)
+        self.open = 0  # requests that are being answered
+        self._clock = clock
+        self._rates: dict[str, Rates] | None = {} if rate_limits else None
+
+    def enter(self, endpoint: Endpoint, operation: str) -> Callable[[], None]:
+        """A call begins; the returned function ends it. Raises `RequestRefused` over a limit."""
+        leave = _nothing
+        if self._rates is not None:
+            leave = self._rates.setdefault(endpoint.name, Rates(self._clock)).enter(operation)
+        self.open += 1
+
+        def end() -> None:
+            self.open -= 1
+            leave()
+
+        return end
+
+    @asynccontextmanager
+    async def running(self, why: str = STOPPED) -> AsyncGenerator[None, None]:
+        """While the block runs, time passes; then every job ends as FAILED with `why`, and who waits is told."""
+        async with ticking(self.endpoints, self._clock):
+            yield
+        self.endpoints.close(why)
+        clock = asyncio.get_running_loop().time
+        latest = clock() + ANSWERED_S
+        while self.open and clock() < latest:
+            await asyncio.sleep(0.01)
+        self.webhooks.close()
+
+    def _finished(self, asked: Asked, status: bytes) -> None:
+        if asked.webhook is not None:
+            self.webhooks.tell(asked.webhook, status)
+
+
+def holds_key(authorization: str | None, key: str) -> bool:
+    """Whether a header holds the key, bare or as `Bearer`."""
+    scheme, _, rest = (authorization or "").strip().partition(" ")
+    given = rest.strip() if scheme.lower() == "bearer" and rest else (authorization or "").strip()
+    return hmac.compare_digest(given.encode(), key.encode())
+
+
+def _nothing() -> None:
+    """Ends a call that nobody counts."""
