@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from rp_notebook.endpoint.asked import Asked
-from rp_notebook.endpoint.entry import Entry
-from rp_notebook.endpoint.queue import Clock, Queue
+from rp_notebook.endpoint.entry import Clock, Entry
+from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.replies import brief, milliseconds, status_reply, stream_reply
 from rp_notebook.errors import RequestRefused
 from rp_notebook.jobs.job import Status
@@ -124,9 +124,9 @@ class Endpoint:
 
     def health(self) -> dict[str, Any]:
         """How many jobs and workers there are, by what they do."""
-        workers = self.queue.workers
-        unhealthy = sum(check is not None for check in workers.values())
-        busy = len({entry.worker for entry in self.queue.running()} & set(workers))
+        workers = self.queue.workers.names
+        unhealthy = sum(self.queue.workers.unhealthy(worker) is not None for worker in workers)
+        busy = len({entry.worker for entry in self.queue.running()} & workers)
         idle = max(len(workers) - unhealthy - busy, 0)
         waiting = self.queue.waiting
         return {
@@ -179,7 +179,7 @@ class Endpoint:
         elif what == "execution" and entry.job.status is Status.IN_PROGRESS:
             self.queue.expire(job_id)
         elif what == "silence" and not entry.ended and entry.worker is not None:
-            heard = self.queue.seen(entry.worker)
+            heard = self.queue.workers.seen(entry.worker)
             if heard is not None and at >= heard + SILENT_S:
                 self.queue.abandon(entry.worker, f"nothing was heard of its worker for {SILENT_S:g} s", silent=True)
             elif heard is not None:

@@ -35,9 +35,10 @@ class _Running:
 class Loopback:
     """An HTTP server on 127.0.0.1 with a thread and an event loop of its own.
 
-    `port` 0 takes a free one. `around` is entered on the server's loop when it listens; it is left when it takes no
-    more connections, before the open ones are closed. `fallback` answers what no route matches. Use it as a context
-    manager, or `start` and `stop`, which may be repeated; after `stop` no thread, socket or loop is left.
+    `port` 0 takes a free one; `address` may be another than that of the loopback. `around` is entered on the server's
+    loop when it listens; it is left when it takes no more connections, before the open ones are closed. `fallback`
+    answers what no route matches. Use it as a context manager, or `start` and `stop`, which may be repeated; after
+    `stop` no thread, socket or loop is left.
     """
 
     def __init__(
@@ -45,10 +46,12 @@ class Loopback:
         routes: Sequence[Route],
         port: int = 0,
         *,
+        address: str = LOOPBACK,
         around: Around | None = None,
         fallback: tuple[type[RequestHandler], dict[str, Any]] | None = None,
     ) -> None:
         self._routes = list(routes)
+        self._address = address
         self._around = around or _nothing
         self._fallback = fallback
         self._port = port
@@ -112,7 +115,7 @@ class Loopback:
         application = Application(self._routes, **settings)
         server = HTTPServer(application, max_body_size=BODY_LIMIT, max_buffer_size=BUFFER_LIMIT)
         try:
-            sockets = bind_sockets(self._port, LOOPBACK)
+            sockets = bind_sockets(self._port, self._address)
         except OSError as error:
             started.set_exception(error)
             return

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from rp_notebook.endpoint.entry import Entry, event_of
+from rp_notebook.endpoint.entry import Clock, Entry, event_of
+from rp_notebook.endpoint.workers import Workers
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.events import Abandoned, Cancelled, Event, Lost, Started, TimedOut
 from rp_notebook.jobs.job import Job, Status, advance
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 
-Clock = Callable[[], float]
 Listener = Callable[[], None]
 
 SENT_NOTHING = "the worker asked for its next job without posting an answer"
@@ -28,14 +28,13 @@ class Queue:
     def __init__(self, endpoint: str, clock: Clock) -> None:
         self.endpoint = endpoint
         self.clock = clock
+        self.workers = Workers(clock)
         self._entries: dict[str, Entry] = {}
         self._puts = 0
         self._waiting: dict[str, None] = {}
         self._reserved: dict[str, None] = {}
         self._running: dict[str, str] = {}  # the worker of each job that has not ended
         self._stops: dict[str, tuple[str, ...]] = {}
-        self._workers: dict[str, str | None] = {}
-        self._seen: dict[str, float] = {}
         self._strays: list[tuple[str, Post]] = []
         self._listeners: list[Listener] = []
         self._watchers: dict[str, list[Listener]] = {}
@@ -117,8 +116,8 @@ class Queue:
         The SDK sends a job's answer before it forgets the job (`rp_scale.py`), so what an idle worker took and has
         not answered is lost.
         """
-        self._workers.setdefault(worker, None)
-        self.saw(worker)
+        self.workers.join(worker)
+        self.workers.saw(worker)
         for entry in () if busy else self.running(worker):
             self._step(entry, Lost(self.clock(), SENT_NOTHING))
         self._tell()
@@ -142,6 +141,10 @@ class Queue:
             return None
         self._reserved[job_id] = self._waiting.pop(job_id)
         return self._entries[job_id].job.request
+
+    def is_reserved(self, job_id: str) -> bool:
+        """Whether a job still waits for who reserved it."""
+        return job_id in self._reserved
 
     def begin(self, job_id: str, worker: str) -> bool:
         """Whether the job could begin: it waits, or was reserved, and belongs to this worker from now on."""
@@ -177,8 +180,8 @@ class Queue:
 
     def abandon(self, worker: str, why: str, *, silent: bool = False) -> None:
         """Ends what a worker was running that is gone, or `silent`: FAILED with the reason, or TIMED_OUT."""
-        for known in (self._workers, self._seen, self._stops):
-            known.pop(worker, None)
+        self.workers.forget(worker)
+        self._stops.pop(worker, None)
         for entry in self.running(worker):
             self._step(entry, Abandoned(self.clock(), why, silent))
         self._tell()
@@ -193,31 +196,10 @@ class Queue:
 
     def ping(self, worker: str, unhealthy: str | None = None) -> None:
         """A heartbeat; `unhealthy` says which fitness check failed and why."""
-        self.saw(worker)
+        self.workers.saw(worker)
         if unhealthy:
-            self._workers[worker] = unhealthy
+            self.workers.fails(worker, unhealthy)
         self._tell()
-
-    def saw(self, worker: str) -> None:
-        """Anything was heard of that worker."""
-        self._seen[worker] = self.clock()
-
-    def seen(self, worker: str) -> float | None:
-        """When that worker was last heard of, in seconds since the epoch."""
-        return self._seen.get(worker)
-
-    @property
-    def workers(self) -> dict[str, str | None]:
-        """The workers that asked for a job, and the fitness check that one of them reported as failed."""
-        return dict(self._workers)
-
-    def asked(self, worker: str) -> bool:
-        """Whether that worker is up: it has asked for a job."""
-        return self._workers.get(worker, "") is None
-
-    def unhealthy(self, worker: str) -> str | None:
-        """The fitness check that a worker reported as failed."""
-        return self._workers.get(worker)
 
     @property
     def strays(self) -> tuple[tuple[str, Post], ...]:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from rp_notebook.endpoint.asked import Asked
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.endpoints import Endpoints, Made
-from rp_notebook.endpoint.queue import Clock
+from rp_notebook.endpoint.entry import Clock
 from rp_notebook.endpoint.rates import Rates
 from rp_notebook.endpoint.ticking import ticking
 from rp_notebook.endpoint.webhooks import Webhooks

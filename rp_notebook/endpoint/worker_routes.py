@@ -123,7 +123,7 @@ class PostRoute(WorkerRoute):
             post = received(route, b"".join(self._chunks), is_stream=is_stream)
         except BadInput:
             raise HTTPError(400, reason="the body is not a JSON object") from None
-        self.queue.saw(worker)
+        self.queue.workers.saw(worker)
         entry = self.queue.post(job_id, post)
         if entry is None:
             raise HTTPError(404, reason="there is no such job here")

@@ -14,8 +14,15 @@ from rp_notebook.jobs.interrupts import obey
 
 KEPT_CHARACTERS = 100_000
 
+
+class Kept(io.StringIO):
+    """What one job printed; only if it is `shown` does it go anywhere else too."""
+
+    shown = True
+
+
 # Of the job whose code this is: the tasks that it starts have it too, and what `asyncio.to_thread` runs.
-_KEPT: ContextVar[io.StringIO | None] = ContextVar("_KEPT", default=None)
+_KEPT: ContextVar[Kept | None] = ContextVar("_KEPT", default=None)
 
 
 @io.TextIOBase.register  # inheriting would double what a job pays for its two streams
@@ -27,17 +34,17 @@ class Copied:
 
     def __init__(self, through: TextIO) -> None:
         self.through = through
-        self.running: list[io.StringIO] = []
+        self.running: list[Kept] = []
 
     def write(self, text: str) -> int:
         kept = self._kept()
         if kept is not None and kept.tell() < KEPT_CHARACTERS:
             kept.write(text[: KEPT_CHARACTERS - kept.tell()])
-        written = self.through.write(text)
+        written = self.through.write(text) if kept is None or kept.shown else len(text)
         obey()  # an interrupt never ends a write half way
         return written
 
-    def _kept(self) -> io.StringIO | None:
+    def _kept(self) -> Kept | None:
         kept = _KEPT.get()
         if kept is None and len(self.running) == 1 and threading.current_thread() is not threading.main_thread():
             return self.running[0]
@@ -59,13 +66,16 @@ class Copied:
 
 
 @contextmanager
-def copied_output() -> Iterator[io.StringIO]:
+def copied_output(*, shown: bool = True) -> Iterator[Kept]:
     """What the code of the block, and all that it starts, writes to stdout and stderr is also kept in the buffer.
+
+    Unless it is `shown`, it is kept there only.
 
     Blocks may overlap, in tasks of their own, and end in any order. Whoever took the stream itself before (a logging
     handler of an earlier cell) is seen, but not kept.
     """
-    kept = io.StringIO()
+    kept = Kept()
+    kept.shown = shown
     out, err = _joined(sys.stdout, kept), _joined(sys.stderr, kept)
     sys.stdout, sys.stderr = out, err
     before = _KEPT.set(kept)
@@ -79,12 +89,12 @@ def copied_output() -> Iterator[io.StringIO]:
             sys.stderr = err.through
 
 
-def _joined(stream: TextIO, kept: io.StringIO) -> Copied:
+def _joined(stream: TextIO, kept: Kept) -> Copied:
     copied = stream if isinstance(stream, Copied) else Copied(stream)
     copied.running.append(kept)
     return copied
 
 
-def _left(copied: Copied, kept: io.StringIO) -> bool:
+def _left(copied: Copied, kept: Kept) -> bool:
     copied.running.remove(kept)
     return not copied.running

@@ -41,6 +41,11 @@ class Handlers:
             raise UnknownHandler(name, self._by_name)
         return as_handler(found, name=name)
 
+    def timeout_of(self, name: str) -> float | None:
+        """The execution timeout in seconds that the handler of that name was registered with."""
+        found = self._by_name.get(name)
+        return None if found is None else found.timeout_s
+
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._by_name.values())
 

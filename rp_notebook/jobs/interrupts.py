@@ -31,10 +31,15 @@ ARRIVES_S = 1.0  # far longer than a signal takes to the thread that it was sent
 
 @dataclass(eq=False)
 class Stop:
-    """The way to end one running job. `reason` is set once somebody asked for it; `task` runs an async handler."""
+    """The way to end one running job. `reason` is set once somebody asked for it; `task` runs an async handler.
+
+    `asked` is what another thread asks for, and `sent` whether a signal that says so is on its way.
+    """
 
     reason: Reason | None = None
     task: asyncio.Task[object] | None = None
+    asked: Reason | None = None
+    sent: bool = False
 
 
 RUNNING: ContextVar[Stop | None] = ContextVar("RUNNING", default=None)  # of the job whose code this is, tasks included
@@ -109,6 +114,16 @@ def asks_whether_alive(frame: FrameType | None) -> bool:
     return False
 
 
+def holds(handler: Any, stop: Stop) -> bool:
+    """Whether this handler of SIGINT would end the job of `stop`."""
+    return isinstance(handler, _Sigint) and any(stop in block.stops for block in handler.blocks)
+
+
+def is_asked(handler: Any) -> bool:
+    """Whether a signal that this handler of SIGINT gets now is for one job, and not from a person."""
+    return isinstance(handler, _Sigint) and any(stop.sent for block in handler.blocks for stop in block.stops)
+
+
 class _Sigint:
     """The handler of SIGINT while jobs run, however their blocks overlap; `before` was there before them."""
 
@@ -121,6 +136,13 @@ class _Sigint:
             _signal.signal(signal.SIGINT, self.before)
             if callable(self.before):
                 self.before(number, frame)
+            return
+        asked = [stop for block in self.blocks for stop in block.stops if stop.sent]
+        for stop in asked:
+            stop.sent = False
+        for stop in asked:
+            end((stop,), stop.asked or "cancelled", frame)
+        if asked:
             return
         due = [block for block in self.blocks if block.due]
         for block in due:

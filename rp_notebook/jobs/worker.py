@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
+from rp_notebook.jobs.asking import Asking
 from rp_notebook.jobs.capture import copied_output
 from rp_notebook.jobs.gauge import gauging
 from rp_notebook.jobs.handler import Handler
@@ -37,10 +38,27 @@ class Worker:
         stop = Stop()
         with self._overdue.watching(handler.name, (stop,)), Stoppable((stop,)):
             await _settled((stop,))
-            with _timed(stop, _limit(handler, request, timeout_s)), copied_output() as printed:
-                gauge = gauging()
-                record = await attempt(handler, request, self._clock, stop, self.history.happened)
-                record = replace(record, gauge=gauge(), printed=printed.getvalue())
+            return await self._run(handler, request, stop, timeout_s)
+
+    async def serve(self, handler: Handler, request: Request, asking: Callable[[Asking], None]) -> JobRecord:
+        """The record of a job that no cell waits for: what it prints is kept with it, and shown nowhere.
+
+        `asking` is given what ends it from another thread. Its time is counted by who asked for it.
+        """
+        stop = Stop()
+        ask = Asking(stop, asyncio.get_running_loop())
+        with self._overdue.watching(handler.name, (stop,)), Stoppable((stop,)), ask:
+            asking(ask)
+            return await self._run(handler, request, stop, None, shown=False)
+
+    async def _run(
+        self, handler: Handler, request: Request, stop: Stop, timeout_s: float | None, *, shown: bool = True
+    ) -> JobRecord:
+        limit_s = _limit(handler, request, timeout_s) if shown else None
+        with _timed(stop, limit_s), copied_output(shown=shown) as printed:
+            gauge = gauging()
+            record = await attempt(handler, request, self._clock, stop, self.history.happened)
+            record = replace(record, gauge=gauge(), printed=printed.getvalue())
         self.history.ended(record)
         return record
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from rp_notebook.jobs.interrupts import asks_whether_alive, in_use
+from rp_notebook.jobs.interrupts import asks_whether_alive, in_use, is_asked
 
 DISPATCHING = ("ipykernel.kernelbase", "dispatch_shell")
 
@@ -21,7 +21,13 @@ def guarded(kernel: Any) -> Callable[[], None]:
     """
 
     def before() -> None:
-        kernel.saved_sigint_handler = _signal.signal(signal.SIGINT, _interrupted)
+        kernel.saved_sigint_handler = _signal.signal(signal.SIGINT, interrupted)
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        if is_asked(kernel.saved_sigint_handler):  # a job beside this cell is to end, and nothing else
+            kernel.saved_sigint_handler(number, frame)
+        else:
+            _interrupted(frame)
 
     def after() -> None:
         # A job that began when no cell ran may have ended while one did.
@@ -38,7 +44,7 @@ def guarded(kernel: Any) -> Callable[[], None]:
     return undo
 
 
-def _interrupted(_number: int, frame: FrameType | None) -> None:
+def _interrupted(frame: FrameType | None) -> None:
     """Raises where ipykernel catches it: below the function that answers a message."""
     if asks_whether_alive(frame):
         return

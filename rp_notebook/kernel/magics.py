@@ -27,6 +27,19 @@ from rp_notebook.kernel.transforms import AWAITED_COMMANDS
 from rp_notebook.panel.report import Report
 from rp_notebook.panel.result import text
 
+
+def _serve_flags() -> FlagParser:
+    from rp_notebook.kernel.serve import serve_flags  # the server is loaded when somebody serves
+
+    return serve_flags()
+
+
+def _serve(session: Session, flags: Any) -> Report:
+    from rp_notebook.kernel.serve import serve
+
+    return serve(session, flags)
+
+
 # A command is its flags and what it does with them.
 COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], Any]]] = MappingProxyType(
     {
@@ -35,6 +48,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], 
         "export": (commands.export_flags, commands.export),
         "prove": (commands.prove_flags, commands.prove),
         "gpus": (gpus_flags, gpus),
+        "serve": (_serve_flags, _serve),
         "why": (explaining.why_flags, explaining.why),
         "keep": (overriding.keep_flags, overriding.keep),
         "drop": (overriding.drop_flags, overriding.drop),
@@ -74,6 +88,7 @@ class RunpodMagics(Magics):
         %runpod export DIR            write the worker repository
         %runpod why [NAME|LINE]       why a statement is part of it, or is not
         %runpod keep | drop WHAT      what goes along, or stays out, on your word
+        %runpod serve                 the RunPod endpoint of this kernel, on a port of its own
         %runpod prove DIR             replay the jobs through it under the real SDK
 
         Each of them answers --help. A handler is registered by a cell that begins with %%runpod_handler.
@@ -145,6 +160,13 @@ class RunpodMagics(Magics):
             "text": text(record, self.session.prices),
         }
         Path(path).write_text(json.dumps(told))
+
+    def serving(self, line: str, path: str) -> None:
+        """Serves as `%runpod serve` with that line does, and writes to a file where and with which key, as JSON."""
+        from rp_notebook.kernel.serve import serve, serve_flags, told
+
+        serve(self.session, serve_flags().parse_args(commands.split(line)))
+        Path(path).write_text(json.dumps(told(self.session)))
 
     def _where_it_cannot_run(self, name: str, rest: str) -> None:
         if _asks_for_help(rest):

@@ -35,6 +35,8 @@ from rp_notebook.panel.report import Report
 if TYPE_CHECKING:
     from rp_notebook.export.plan import Plan
     from rp_notebook.jobs.pools import PriceTable
+    from rp_notebook.kernel.pump import Pump
+    from rp_notebook.kernel.serving import Serving
 
 
 class Session:
@@ -52,6 +54,9 @@ class Session:
         self.declaring = Declaring(self.handlers)
         self.recorder = Recorder(shell)
         self.said: dict[Literal["keep", "drop"], list[str]] = {"keep": [], "drop": []}  # %runpod keep and drop
+        self.pump: Pump | None = None  # made when somebody first sends a job from outside
+        self.serving: Serving | None = None  # %runpod serve
+        self.unwatch: list[Callable[[], object]] = []  # what is to be undone besides
         self.exports: list[Path] = []  # the folders that this session wrote
         self.plans: dict[str, Plan] = {}  # how the last export of each handler was cut
         self.prices: PriceTable | None = None  # the last that --prices named; where there is none, those that ship
@@ -113,6 +118,9 @@ class Session:
         notebook.opened(self.history, self.handlers)
 
         def stop() -> None:
+            while self.unwatch:
+                self.unwatch.pop()()
+            self.pump = None
             notebook.closed()
             atexit.unregister(self.history.close)
             self.history.close()

@@ -107,7 +107,7 @@ class Replay:
         self._worker = WorkerProcess(
             self._staged, {**self._environ, **runpod_environment(self._server.url, name)}, self._log, self._python
         )
-        if not self._wait(lambda: self._queue.asked(name), self._timeout_s):
+        if not self._wait(lambda: self._queue.workers.asked(name), self._timeout_s):
             raise self._died(name, self._worker)
         self.seconds_to_ready = self.seconds_to_ready or time.monotonic() - began
 
@@ -153,7 +153,7 @@ class Replay:
 
     def _died(self, name: str, worker: WorkerProcess) -> WorkerDied:
         code, tail = worker.ended, worker.tail()
-        check = self._server.call(lambda: self._queue.unhealthy(name))
+        check = self._server.call(lambda: self._queue.workers.unhealthy(name))
         self._stop(grace_s=0)
         if check:
             return WorkerDied(f"its fitness check {check}", tail)

@@ -61,23 +61,23 @@ def clean_environment(ours: Mapping[str, str], home: Path, pass_env: Iterable[st
     }
 
 
-def runpod_environment(url: str, worker: str) -> dict[str, str]:
-    """What the platform sets for a worker of the endpoint at `url` (facts/runpod-contract.md 6.1).
+def runpod_environment(url: str, worker: str, endpoint: str = ENDPOINT, key: str = KEY) -> dict[str, str]:
+    """What the platform sets for a worker of an endpoint of the server at `url` (facts/runpod-contract.md 6.1).
 
     The SDK appends `&name=value` as text, so three of the URLs need a `?` of their own; job-take knows `$ID` only,
     and there it is the worker's.
     """
-    base = f"{url}/v2/{ENDPOINT}"
+    base = f"{url}/v2/{endpoint}"
     return {
         "RUNPOD_WEBHOOK_GET_JOB": f"{base}/job-take/$ID?gpu=none",
         "RUNPOD_WEBHOOK_POST_OUTPUT": f"{base}/job-done/$RUNPOD_POD_ID/$ID?gpu=none",
         "RUNPOD_WEBHOOK_POST_STREAM": f"{base}/job-stream/$RUNPOD_POD_ID/$ID?gpu=none",
         "RUNPOD_WEBHOOK_PING": f"{base}/ping/$RUNPOD_POD_ID?gpu=none",
         "RUNPOD_PING_INTERVAL": "10000",  # ms; under 1000 the heartbeat dies at once
-        "RUNPOD_AI_API_KEY": KEY,
+        "RUNPOD_AI_API_KEY": key,
         "RUNPOD_POD_ID": worker,
         "RUNPOD_POD_HOSTNAME": worker,
-        "RUNPOD_ENDPOINT_ID": ENDPOINT,
+        "RUNPOD_ENDPOINT_ID": endpoint,
         "RUNPOD_LOG_LEVEL": "INFO",
         "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true",
         "RUNPOD_SKIP_GPU_CHECK": "true",

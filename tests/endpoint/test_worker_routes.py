@@ -109,7 +109,7 @@ def test_a_stop_reaches_the_worker(server, queue):
 def test_a_failed_fitness_check_is_kept(server, queue):
     path = "/v2/ep/ping/w?gpu=x&status=unhealthy&check=disk&reason=Full"
     assert ask(server, "GET", path)[0] == 200
-    assert queue.unhealthy("w") == "disk: Full"
+    assert queue.workers.unhealthy("w") == "disk: Full"
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_server_starts_again_and_leaves_nothing_behind(queue):
         # a poll that is still held when the server stops
         connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
         connection.request("GET", "/v2/ep/job-take/w?job_in_progress=0", headers={"Authorization": "key"})
-        while not server.call(lambda: queue.asked("w")):
+        while not server.call(lambda: queue.workers.asked("w")):
             time.sleep(0.01)
         began = time.monotonic()
         server.stop()

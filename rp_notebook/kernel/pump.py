@@ -1,0 +1,185 @@
+"""The one place that starts jobs which no cell asked for: on the kernel's main loop, when no cell is open."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rp_notebook.errors import RpNotebookError
+from rp_notebook.jobs.events import (
+    Cancelled,
+    Completed,
+    Event,
+    Failed,
+    Lost,
+    Progressed,
+    Started,
+    TimedOut,
+    Yielded,
+)
+from rp_notebook.jobs.handler import Handler
+from rp_notebook.jobs.interrupts import Reason
+from rp_notebook.jobs.job import Job
+from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.request import Request
+from rp_notebook.jobs.worker import Worker
+
+NO_END = "the job ended without a word: please report this"
+FLUSH_S = 0.2  # what ended so long ago is on the disk
+
+
+class Outlet(Protocol):
+    """Who sent a job, and hears what becomes of it; `Seat` says what the words mean. Called on the main thread."""
+
+    def began(self, job_id: str, capacity: int) -> None: ...
+    def posted(self, job_id: str, post: Post) -> None: ...
+    def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None: ...
+    def refused(self, job_id: str, why: str) -> None: ...
+
+
+@dataclass(eq=False)
+class Order:
+    """A job that was sent: `handler` is the name of the one that is to run it, as it is registered by then."""
+
+    handler: str
+    request: Request
+    outlet: Outlet
+    ask: Callable[[Reason], None] | None = None  # while it runs
+    stopped: Reason | None = None
+
+
+class Pump:
+    """Runs what it is sent, one sync job at a time, async ones up to their handler's concurrency.
+
+    `offer` and `stop` may be called on any thread, the rest belongs to the main one, whose loop is `loop`. `chosen`
+    gives the handler of a name as it is registered now.
+    """
+
+    def __init__(self, worker: Worker, chosen: Callable[[str], Handler], loop: asyncio.AbstractEventLoop) -> None:
+        self._worker, self._chosen, self._loop = worker, chosen, loop
+        self._waiting: deque[Order] = deque()
+        self._running: dict[str, tuple[Order, Handler]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # a loop does not keep them
+        self._open = 0
+        self._flushing: asyncio.TimerHandle | None = None
+
+    def offer(self, order: Order) -> None:
+        """Takes a job, to be run in its turn."""
+        self._waiting.append(order)
+        self._loop.call_soon_threadsafe(self._start)
+
+    def stop(self, job_id: str, reason: Reason) -> None:
+        """Ends a job, or sees to it that it never begins."""
+        for order in tuple(self._waiting):
+            if order.request.id == job_id:
+                order.stopped = reason
+        if job_id in self._running:
+            running, _ = self._running[job_id]
+            running.stopped = reason
+            if running.ask is not None:
+                running.ask(reason)
+
+    def watch(self, shell: Any) -> Callable[[], None]:
+        """Hears of cells; the returned function ends that. A cell may be open by now."""
+        callbacks = (("pre_execute", self._opened), ("pre_run_cell", self._outermost), ("post_execute", self._closed))
+        self._open = 1
+        for event, callback in callbacks:
+            shell.events.register(event, callback)
+        stop_listening = self._worker.history.listen(self._happened)
+
+        def undo() -> None:
+            if self._flushing is not None:
+                self._flushing.cancel()
+            stop_listening()
+            for event, callback in callbacks:
+                shell.events.unregister(event, callback)
+
+        return undo
+
+    def _opened(self) -> None:
+        if threading.current_thread() is threading.main_thread():  # and not a subshell's
+            self._open += 1
+
+    def _outermost(self, info: Any) -> None:
+        if info.store_history and threading.current_thread() is threading.main_thread():
+            self._open = 1  # an interrupted cell before it may have ended without a word
+
+    def _closed(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._open = max(self._open - 1, 0)
+            if self._waiting:
+                self._loop.call_soon(self._start)
+
+    def _start(self) -> None:
+        """Starts each job that there is room for, in the order in which they came."""
+        for order in tuple(self._waiting) if not self._open else ():
+            if order.stopped is not None:
+                self._waiting.remove(order)
+                continue
+            try:
+                handler = self._chosen(order.handler)
+            except RpNotebookError as error:
+                self._waiting.remove(order)
+                order.outlet.refused(order.request.id, str(error))
+                continue
+            if self._has_room(handler):
+                self._waiting.remove(order)
+                self._running[order.request.id] = order, handler
+                task = self._loop.create_task(self._run(order, handler))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    def _has_room(self, handler: Handler) -> bool:
+        of_it = [running for _, running in self._running.values() if running.name == handler.name]
+        if not handler.awaits:
+            return all(running.awaits for _, running in self._running.values()) and not of_it
+        return len(of_it) < capacity_of(handler) and all(running.awaits for running in of_it)
+
+    async def _run(self, order: Order, handler: Handler) -> None:
+        def asking(ask: Callable[[Reason], None]) -> None:
+            order.ask = ask
+            if order.stopped is not None:  # between its turn and this
+                ask(order.stopped)
+
+        job_id = order.request.id
+        try:
+            await self._worker.serve(handler, order.request, asking)
+        finally:
+            if self._running.pop(job_id, None) is not None:
+                order.outlet.ended(job_id, NO_END)
+            if self._flushing is None:
+                self._flushing = self._loop.call_later(FLUSH_S, self._flush)
+            self._loop.call_soon(self._start)
+
+    def _flush(self) -> None:
+        self._flushing = None
+        self._worker.history.flush()
+
+    def _happened(self, job: Job, event: Event) -> None:
+        order, handler = self._running.get(job.id, (None, None))
+        if order is None or handler is None:
+            return
+        match event:
+            case Started():
+                order.outlet.began(job.id, capacity_of(handler))
+            case Yielded(post=Post() as post) | Progressed(post=Post() as post):
+                order.outlet.posted(job.id, post)
+            case Completed(post=post) | Failed(post=post):
+                del self._running[job.id]
+                order.outlet.posted(job.id, post)
+                order.outlet.ended(job.id, None)
+            case Lost(why=why):
+                del self._running[job.id]
+                order.outlet.ended(job.id, why)
+            case Cancelled() | TimedOut():
+                del self._running[job.id]
+                order.outlet.ended(job.id, None, cancelled=True)
+
+
+def capacity_of(handler: Handler) -> int:
+    """How many of its jobs a kernel runs at a time."""
+    return max(handler.concurrency or 1, 1) if handler.awaits else 1

@@ -1,0 +1,121 @@
+"""`%runpod serve`: the endpoint of this kernel for every HTTP client, and what to type there."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import os
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rp_notebook.errors import BadInput, UnknownHandler
+from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.query import Query
+from rp_notebook.kernel.pump import Pump
+from rp_notebook.kernel.serving import Serving
+from rp_notebook.kernel.session import Session
+from rp_notebook.panel.report import Report
+
+ANYWHERE = "0.0.0.0"
+SHOWN_INPUT = 200
+OWN_CELL = (
+    "Sent from a cell of this notebook, a job waits until that cell has ended: there, write "
+    "`await rp_notebook.arun_job(handler, {...})` instead"
+)
+
+
+def serve_flags() -> FlagParser:
+    """The flags of `%runpod serve`."""
+    parser = FlagParser(prog="%runpod serve", add_help=False, description="The RunPod endpoint of this kernel.")
+    parser.add_argument("--port", type=int, metavar="P", help="the port (default: a free one)")
+    parser.add_argument("--stop", action="store_true", help="end it; its key is worth nothing then")
+    parser.add_argument("--rate-limits", action="store_true", help="limit the calls as the platform does")
+    parser.add_argument("--private-webhooks", action="store_true", help="let webhooks reach addresses of this network")
+    return parser
+
+
+def serve(session: Session, flags: Namespace) -> Report:
+    """Starts, shows or stops the endpoint. Raises `BadInput` when the port is taken."""
+    running: Serving | None = session.serving
+    if flags.stop:
+        return Report("STOPPED", "dim", "the endpoint" if _stopped(session) else "there was no endpoint")
+    if not len(session.handlers):
+        raise UnknownHandler("handler", ())
+    if running is None or flags.port not in (None, running.port):
+        _stopped(session)
+        running = _started(session, flags)
+    names = [handler.name for handler in session.handlers]
+    listing = [line for name in reversed(names) for line in (*_lines(session, running, name), "")]
+    return Report("SERVING", "good", ", ".join(reversed(names)), [*listing, OWN_CELL], steps=["%runpod serve --stop"])
+
+
+def pump_of(session: Session) -> Pump:
+    """The pump of a session, made on the loop that runs this cell. Raises `BadInput` where none runs."""
+    if session.pump is None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise BadInput("jobs can be sent to a kernel, not to a terminal: rp-notebook serve NOTEBOOK") from None
+        session.pump = Pump(session.worker, lambda name: session.handlers.chosen(name, {}), loop)
+        session.unwatch.append(session.pump.watch(session.shell))
+    return session.pump
+
+
+def told(session: Session) -> dict[str, Any]:
+    """Where the endpoint is, for who started this kernel to serve it."""
+    running = session.serving
+    if running is None:
+        raise BadInput("there is no endpoint: %runpod serve")
+    lines = {handler.name: [*_lines(session, running, handler.name)] for handler in session.handlers}
+    return {"url": running.url, "key": running.key, "lines": lines}
+
+
+def _started(session: Session, flags: Namespace) -> Serving:
+    try:
+        session.serving = Serving(
+            session.handlers,
+            pump_of(session),
+            port=flags.port or 0,
+            address=ANYWHERE if "RUNPOD_POD_ID" in os.environ else "127.0.0.1",
+            rate_limits=flags.rate_limits,
+            private_webhooks=flags.private_webhooks,
+        )
+    except (OSError, OverflowError) as error:
+        raise BadInput(f"port {flags.port} cannot be used ({error}): name another, or none") from None
+    stop: Callable[[], object] = lambda: _stopped(session)  # noqa: E731 (one object, to be taken back by)
+    atexit.register(stop)
+    session.unwatch.append(stop)
+    return session.serving
+
+
+def _stopped(session: Session) -> bool:
+    running, session.serving = session.serving, None
+    if running is not None:
+        running.stop()
+    return running is not None
+
+
+def _lines(session: Session, running: Serving, name: str) -> Iterator[str]:
+    given = _example(session, name)
+    yield f"{running.url}/{name}"
+    pod = os.environ.get("RUNPOD_POD_ID")
+    if pod:
+        public = f"https://{pod}-{running.port}.proxy.runpod.net/v2/{name}"
+        yield f"{public}  (from anywhere, where the Pod exposes HTTP port {running.port})"
+    body = json.dumps({"input": given}).replace("'", "'\\''")
+    yield (
+        f'curl -X POST {running.url}/{name}/runsync -H "Authorization: Bearer {running.key}" '
+        f"-H \"Content-Type: application/json\" -d '{body}'"
+    )
+    yield f'import os; os.environ["RUNPOD_ENDPOINT_BASE_URL"] = "{running.url}"; import runpod'
+    yield f'runpod.Endpoint("{name}", api_key="{running.key}").run_sync({{"input": {given!r}}})'
+
+
+def _example(session: Session, name: str) -> Any:
+    """The input of the handler's last job, where it is short and no secret."""
+    for record in session.history.records(Query(handler=name, here=True, last=1)):
+        if len(json.dumps(record.job.input)) <= SHOWN_INPUT and not record.masked:
+            return record.job.input
+    return {"prompt": "..."}

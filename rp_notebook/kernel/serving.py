@@ -1,0 +1,103 @@
+"""The endpoint of this kernel on a port of its own: a thread answers, and hands jobs to the pump."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from rp_notebook.endpoint.client_routes import NoRoute, client_routes
+from rp_notebook.endpoint.endpoint import Endpoint
+from rp_notebook.endpoint.loopback import LOOPBACK, Loopback
+from rp_notebook.endpoint.seat import Seat
+from rp_notebook.endpoint.service import Service
+from rp_notebook.endpoint.worker_routes import worker_routes
+from rp_notebook.jobs.handlers import Handlers
+from rp_notebook.jobs.posts import Post
+from rp_notebook.kernel.pump import Order, Pump
+
+WORKER = "notebook"
+KEY_BYTES = 24
+
+
+class Serving:
+    """The HTTP server of one kernel; its routes are those of the platform. Raises `OSError` when the port is taken."""
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        pump: Pump,
+        *,
+        port: int = 0,
+        address: str = LOOPBACK,
+        key: str | None = None,
+        rate_limits: bool = False,
+        private_webhooks: bool = False,
+    ) -> None:
+        self.key = key or f"rpn_{secrets.token_urlsafe(KEY_BYTES)}"
+        self._pump = pump
+        service = Service(
+            handlers.__contains__,
+            time.time,
+            timeout_s=handlers.timeout_of,
+            made=self._seated,
+            rate_limits=rate_limits,
+            private_webhooks=private_webhooks,
+        )
+        self._server = Loopback(
+            [*client_routes(service, self.key), *worker_routes(service.endpoints, self.key)],
+            port,
+            address=address,
+            around=service.running,
+            fallback=(NoRoute, {"service": service, "key": self.key}),
+        )
+        self._server.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.url.rsplit(":", 1)[1])
+
+    @property
+    def url(self) -> str:
+        """The base of all endpoints, as `http://127.0.0.1:PORT/v2`."""
+        return f"{self._server.url}/v2"
+
+    def stop(self) -> None:
+        """Ends it: who waits is told, what runs is ended."""
+        self._server.stop()
+
+    def _seated(self, endpoint: Endpoint) -> None:
+        def send(request: Any) -> None:
+            self._pump.offer(Order(endpoint.name, request, outlet))
+
+        seat = Seat(endpoint.queue, WORKER, send, self._pump.stop)
+        outlet = _Across(seat, asyncio.get_running_loop())
+        endpoint.queue.subscribe(seat.look)
+
+
+class _Across:
+    """Takes what the pump says to the seat's own thread."""
+
+    def __init__(self, seat: Seat, loop: asyncio.AbstractEventLoop) -> None:
+        self._seat, self._loop = seat, loop
+
+    def began(self, job_id: str, capacity: int) -> None:
+        self._say(partial(self._seat.began, job_id, capacity))
+
+    def posted(self, job_id: str, post: Post) -> None:
+        self._say(partial(self._seat.posted, job_id, post))
+
+    def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None:
+        self._say(partial(self._seat.ended, job_id, why, cancelled=cancelled))
+
+    def refused(self, job_id: str, why: str) -> None:
+        self._say(partial(self._seat.refused, job_id, why))
+
+    def _say(self, said: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the server has been stopped, and has told its clients so
+            self._loop.call_soon_threadsafe(said)
