@@ -76,6 +76,15 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("--json", action="store_true")
     prove.set_defaults(act=_prove)
 
+    serve = commands.add_parser("serve", help="run a notebook in a kernel, and answer as its RunPod endpoint")
+    serve.add_argument("notebook", type=Path, nargs="?")
+    serve.add_argument("--port", type=int, default=0, metavar="P", help="default: a free one")
+    serve.add_argument("--worker", type=Path, metavar="DIR", help="an exported folder: real SDK workers take jobs, too")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="how many of them")
+    serve.add_argument("--rate-limits", action="store_true", help="limit the calls as the platform does")
+    serve.add_argument("--private-webhooks", action="store_true", help="let webhooks reach addresses of this network")
+    serve.set_defaults(act=_serve)
+
     demo = commands.add_parser("demo", help="the whole loop on a real model: jobs, export, proof")
     demo.add_argument("--out", type=Path, metavar="DIR", help="keep the executed notebook and the worker here")
     demo.set_defaults(act=_demo)
@@ -126,6 +135,21 @@ def _prove(arguments: argparse.Namespace) -> int:
     proof = prove_folder(arguments.folder, level=arguments.level, jobs=arguments.jobs, on_progress=say)
     print(json.dumps(report_data(proof)) if arguments.json else "\n".join(report_lines(proof)))
     return DONE if proof.passed else REFUSED
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from rp_notebook.served import serve
+
+    serve(
+        arguments.notebook,
+        port=arguments.port,
+        worker=arguments.worker,
+        workers=max(arguments.workers, 1),
+        rate_limits=arguments.rate_limits,
+        private_webhooks=arguments.private_webhooks,
+        say=lambda line: print(line, flush=True),
+    )
+    return DONE
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -8,11 +8,15 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 from rp_notebook.endpoint.client_routes import NoRoute, client_routes
 from rp_notebook.endpoint.loopback import Loopback
@@ -25,10 +29,28 @@ from rp_notebook.proof.worker_process import WorkerProcess, clean_environment, r
 
 LOOK_S = 0.2
 READY_S = 120.0
+KEY_BYTES = 24
 PAUSE_S = 1.0  # before a worker that ended is started again
 
+HOMES = ("HOME", "USERPROFILE")  # a login that lies there would win over our key (facts/runpod-contract.md 6.1)
+
+DIED = "the kernel died, and with it the jobs it had: serve the notebook again"
+
 Say = Callable[[str], None]
-Ended = Callable[[], str | None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is served, with which key, and what to say about each endpoint, by its name.
+
+    `ended` says why it is there no more, and `died` is told of a worker that ended with an exit code.
+    """
+
+    url: str
+    key: str
+    lines: dict[str, list[str]]
+    ended: Callable[[], str | None]
+    died: Callable[[str, str, int], None] = lambda _endpoint, _worker, _code: None
 
 
 def serve(
@@ -55,20 +77,16 @@ def serve(
     options += ["--rate-limits"] * rate_limits + ["--private-webhooks"] * private_webhooks
     with ExitStack() as stack, stopped_by_signals() as stopping:
         if notebook is not None:
-            told, ended = stack.enter_context(_kernel(notebook, " ".join(options)))
+            place = stack.enter_context(_kernel(notebook, " ".join(options)))
         else:
-            told, ended = stack.enter_context(
-                _queue(str(worker and worker.resolve().name), port, rate_limits, private_webhooks)
-            )
+            name = worker.resolve().name if worker is not None else ""
+            place = stack.enter_context(_queue(name, port, rate_limits, private_webhooks))
         if worker is not None:
-            endpoint = next(iter(told["lines"]))
-            url = told["url"].removesuffix("/v2")
-            stack.enter_context(_workers(worker, workers, url, endpoint, told["key"], stopping))
-        for lines in told["lines"].values():
-            for line in lines:
-                say(line)
+            stack.enter_context(_workers(worker, workers, place, stopping))
+        for line in (line for lines in place.lines.values() for line in lines):
+            say(line)
         while not stopping.wait(LOOK_S):
-            if (why := ended()) is not None:
+            if (why := place.ended()) is not None:
                 raise NotebookFailed(why)
 
 
@@ -78,8 +96,9 @@ def stopped_by_signals() -> Iterator[threading.Event]:
     stopping = threading.Event()
 
     def stop(_number: int, _frame: Any) -> None:
-        stopping.set()
-        raise KeyboardInterrupt
+        if not stopping.is_set():
+            stopping.set()
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -93,8 +112,8 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 
 
 @contextmanager
-def _kernel(path: Path, options: str) -> Iterator[tuple[dict[str, Any], Ended]]:
-    """A kernel that ran the notebook and serves: where, and whether it has died."""
+def _kernel(path: Path, options: str) -> Iterator[Place]:
+    """A kernel that ran the notebook and serves."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -115,29 +134,26 @@ def _kernel(path: Path, options: str) -> Iterator[tuple[dict[str, Any], Ended]]:
             extra_arguments=[QUIET],
         )
         with client.setup_kernel():
-            for number, cell in enumerate(notebook.cells):
-                try:
-                    client.execute_cell(cell, number)
-                except CellExecutionError as error:
-                    where = f"cell {number + 1} of {path.name} failed: {error.ename}: " if number < own else ""
-                    raise NotebookFailed(f"{where}{error.evalue}") from None
-                except DeadKernelError:
-                    raise NotebookFailed(f"the kernel died in cell {number + 1} of {path.name}") from None
+            kernel: Any = client.km  # an AsyncKernelManager, whatever its type says
             try:
-                yield json.loads(answer.read_text()), lambda: _death(run_sync(client.km.is_alive)())
+                for number, cell in enumerate(notebook.cells):
+                    client.execute_cell(cell, number)
+                alive = run_sync(kernel.is_alive)
+                yield Place(**json.loads(answer.read_text()), ended=lambda: None if alive() else DIED)
+            except CellExecutionError as error:
+                where = f"cell {number + 1} of {path.name} failed: {error.ename}: " if number < own else ""
+                raise NotebookFailed(f"{where}{error.evalue}") from None
+            except DeadKernelError:
+                raise NotebookFailed(f"the kernel died in cell {number + 1} of {path.name}") from None
             finally:
                 with suppress(RuntimeError):  # it has died
-                    run_sync(client.km.interrupt_kernel)()  # who waits for a running job is told, too
-
-
-def _death(alive: Any) -> str | None:
-    return None if alive else "the kernel died, and with it the jobs it had: serve the notebook again"
+                    run_sync(kernel.interrupt_kernel)()  # who waits for a running job is told, too
 
 
 @contextmanager
-def _queue(name: str, port: int, rate_limits: bool, private_webhooks: bool) -> Iterator[tuple[dict[str, Any], Ended]]:
+def _queue(name: str, port: int, rate_limits: bool, private_webhooks: bool) -> Iterator[Place]:
     """A queue in this process, for workers alone."""
-    key = f"rpn_{secrets.token_urlsafe(24)}"
+    key = f"rpn_{secrets.token_urlsafe(KEY_BYTES)}"
     service = Service(
         lambda asked: asked == name, time.time, rate_limits=rate_limits, private_webhooks=private_webhooks
     )
@@ -147,6 +163,10 @@ def _queue(name: str, port: int, rate_limits: bool, private_webhooks: bool) -> I
         around=service.running,
         fallback=(NoRoute, {"service": service, "key": key}),
     )
+
+    def died(endpoint: str, worker: str, code: int) -> None:
+        server.call(lambda: service.endpoints[endpoint].abandon(worker, f"its worker ended with exit code {code}"))
+
     try:
         server.start()
     except OSError as error:
@@ -155,43 +175,67 @@ def _queue(name: str, port: int, rate_limits: bool, private_webhooks: bool) -> I
     curl = f'curl -X POST {url}/{name}/runsync -H "Authorization: Bearer {key}" -H "Content-Type: application/json"'
     lines = [f"{url}/{name}", f"""{curl} -d '{{"input": {{}}}}'"""]
     try:
-        yield {"url": url, "key": key, "lines": {name: lines}}, lambda: None
+        yield Place(url, key, {name: lines}, lambda: None, died)
     finally:
         server.stop()
 
 
 @contextmanager
-def _workers(
-    folder: Path, count: int, url: str, endpoint: str, key: str, stopping: threading.Event
-) -> Iterator[Sequence[WorkerProcess]]:
-    """So many SDK workers of a folder; one that ends is started again, as the platform would."""
-    with TemporaryDirectory() as home:
-        ours = clean_environment(os.environ, Path(home), [name for name in os.environ if name not in HOMES])
-        ours |= {name: os.environ.get(name, "0") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")}
+def _workers(folder: Path, count: int, place: Place, stopping: threading.Event) -> Iterator[None]:
+    """So many SDK workers of a folder, of which one is ready; each that ends is followed by another.
 
-        def started(number: int) -> WorkerProcess:
-            environ = ours | runpod_environment(url, f"worker-{number + 1}", endpoint, key)
-            return WorkerProcess(folder, environ, Path(home) / f"worker-{number + 1}.log")
-
-        running = [started(number) for number in range(count)]
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(PAUSE_S):
-                for number, process in enumerate(running):
-                    if process.ended is not None and not stopping.is_set():
-                        process.stop(0)
-                        running[number] = started(number)
-
-        watcher = threading.Thread(target=watch, name="rp-notebook workers", daemon=True)
-        watcher.start()
-        try:
-            yield running
-        finally:
-            over.set()
-            watcher.join()
-            for process in running:
-                process.stop()
+    Raises `BadInput` when one ends before it has asked for a job.
+    """
+    with TemporaryDirectory() as home, ExitStack() as stack:
+        crew = _Crew(folder, Path(home), place)
+        stack.callback(crew.stop)
+        before = _idle(place, crew.endpoint)
+        for number in range(count):
+            crew.start(number)
+        latest = time.monotonic() + READY_S
+        while _idle(place, crew.endpoint) <= before:
+            if (tail := crew.tail_of_ended()) is not None or time.monotonic() > latest:
+                raise BadInput(f"the worker in {folder} does not start: {tail or 'it asked for no job'}")
+            time.sleep(LOOK_S)
+        threading.Thread(target=crew.watch, args=(stopping,), name="rp-notebook workers", daemon=True).start()
+        yield
 
 
-HOMES = ("HOME", "USERPROFILE")  # a login that lies there would win over our key (facts/runpod-contract.md 6.1)
+class _Crew:
+    def __init__(self, folder: Path, home: Path, place: Place) -> None:
+        self.endpoint = next(iter(place.lines))
+        self._folder, self._home, self._place = folder, home, place
+        self._running: dict[int, tuple[str, WorkerProcess]] = {}
+        self._starts = 0
+        self._over = threading.Event()
+        self._ours = clean_environment(os.environ, home, [name for name in os.environ if name not in HOMES])
+        self._ours |= {name: os.environ.get(name, "0") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")}
+
+    def start(self, number: int) -> None:
+        self._starts += 1
+        name = f"worker-{self._starts}"
+        url = self._place.url.removesuffix("/v2")
+        environ = self._ours | runpod_environment(url, name, self.endpoint, self._place.key)
+        self._running[number] = name, WorkerProcess(self._folder, environ, self._home / f"{name}.log")
+
+    def tail_of_ended(self) -> str | None:
+        return next((process.tail() for _, process in self._running.values() if process.ended is not None), None)
+
+    def watch(self, stopping: threading.Event) -> None:
+        while not (self._over.wait(PAUSE_S) or stopping.is_set()):
+            for number, (name, process) in tuple(self._running.items()):
+                if process.ended is not None:
+                    self._place.died(self.endpoint, name, process.ended)
+                    process.stop(0)
+                    self.start(number)
+
+    def stop(self) -> None:
+        self._over.set()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda each: each[1].stop(), self._running.values()))
+
+
+def _idle(place: Place, endpoint: str) -> int:
+    asked = Request(f"{place.url}/{quote(endpoint)}/health", headers={"Authorization": place.key})
+    with urlopen(asked) as reply:
+        return int(json.load(reply)["workers"]["idle"])

@@ -20,7 +20,7 @@ ORDER = (
     ("proof",),
     ("kernel", "server"),
     ("headless",),
-    ("nbconvert",),
+    ("nbconvert", "served"),
     ("demo",),
     ("cli",),
 )

@@ -72,6 +72,7 @@ class Seat:
         """The worker has done with a job; `why` says so where nothing was posted in the end."""
         self._sent.pop(job_id, None)
         self._running.discard(job_id)
+        self._queue.put_back(job_id)  # it was dropped, though it had been sent again
         if cancelled:
             self._queue.stop(job_id)
         elif why is not None:

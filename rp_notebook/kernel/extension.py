@@ -7,6 +7,7 @@ from typing import Any
 
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.kernel.guarding import guarded
+from rp_notebook.kernel.linking import linked
 from rp_notebook.kernel.magics import RunpodMagics
 from rp_notebook.kernel.session import Session
 from rp_notebook.kernel.transforms import awaited_jobs, handler_lines
@@ -30,7 +31,7 @@ def load(shell: Any) -> None:
     shell.input_transformers_post.append(awaited_jobs)
     magics.undo = (session.watch(), _show_records(shell, session))
     if getattr(shell, "kernel", None) is not None:
-        magics.undo += (guarded(shell.kernel),)
+        magics.undo += (guarded(shell.kernel), linked(shell.kernel, session))
 
 
 def unload(shell: Any) -> None:

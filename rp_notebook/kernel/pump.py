@@ -29,6 +29,7 @@ from rp_notebook.jobs.request import Request
 from rp_notebook.jobs.worker import Worker
 
 NO_END = "the job ended without a word: please report this"
+STOPPED_BEFORE = 1000  # jobs that were stopped before they came: so many are remembered
 FLUSH_S = 0.2  # what ended so long ago is on the disk
 
 
@@ -64,29 +65,36 @@ class Pump:
         self._waiting: deque[Order] = deque()
         self._running: dict[str, tuple[Order, Handler]] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # a loop does not keep them
+        self._stopped: dict[str, None] = {}  # jobs that were stopped before they came
         self._open = 0
         self._flushing: asyncio.TimerHandle | None = None
 
     def offer(self, order: Order) -> None:
         """Takes a job, to be run in its turn."""
+        if order.request.id in self._stopped:
+            del self._stopped[order.request.id]
+            order.outlet.ended(order.request.id, None)
+            return
         self._waiting.append(order)
         self._loop.call_soon_threadsafe(self._start)
 
     def stop(self, job_id: str, reason: Reason) -> None:
         """Ends a job, or sees to it that it never begins."""
-        for order in tuple(self._waiting):
-            if order.request.id == job_id:
-                order.stopped = reason
-        if job_id in self._running:
-            running, _ = self._running[job_id]
-            running.stopped = reason
-            if running.ask is not None:
-                running.ask(reason)
+        running, _ = self._running.get(job_id, (None, None))
+        found = [order for order in (running, *tuple(self._waiting)) if order and order.request.id == job_id]
+        for order in found:
+            order.stopped = reason
+            if order.ask is not None:
+                order.ask(reason)
+        if not found:
+            self._stopped[job_id] = None
+            while len(self._stopped) > STOPPED_BEFORE:
+                del self._stopped[next(iter(self._stopped))]
 
-    def watch(self, shell: Any) -> Callable[[], None]:
-        """Hears of cells; the returned function ends that. A cell may be open by now."""
+    def watch(self, shell: Any, *, in_cell: bool) -> Callable[[], None]:
+        """Hears of cells; the returned function ends that. `in_cell` says whether one is open by now."""
         callbacks = (("pre_execute", self._opened), ("pre_run_cell", self._outermost), ("post_execute", self._closed))
-        self._open = 1
+        self._open = int(in_cell)
         for event, callback in callbacks:
             shell.events.register(event, callback)
         stop_listening = self._worker.history.listen(self._happened)
@@ -127,8 +135,8 @@ class Pump:
                 order.outlet.refused(order.request.id, str(error))
                 continue
             if self._has_room(handler):
-                self._waiting.remove(order)
                 self._running[order.request.id] = order, handler
+                self._waiting.remove(order)
                 task = self._loop.create_task(self._run(order, handler))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)

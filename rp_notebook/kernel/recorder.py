@@ -28,6 +28,11 @@ class Recorder:
 
         return tuple(CellRun(*fields) for fields in self._ran)
 
+    @property
+    def in_cell(self) -> bool:
+        """Whether a cell is open that began since we record them."""
+        return self._open > 0
+
     def before(self, info: Any) -> None:
         """A cell is about to run."""
         if info.store_history:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import json
 import os
@@ -13,7 +12,7 @@ from typing import Any
 from rp_notebook.errors import BadInput, UnknownHandler
 from rp_notebook.jobs.declaration import FlagParser
 from rp_notebook.jobs.query import Query
-from rp_notebook.kernel.pump import Pump
+from rp_notebook.kernel.linking import pump_of
 from rp_notebook.kernel.serving import Serving
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.report import Report
@@ -51,18 +50,6 @@ def serve(session: Session, flags: Namespace) -> Report:
     return Report("SERVING", "good", ", ".join(reversed(names)), [*listing, OWN_CELL], steps=["%runpod serve --stop"])
 
 
-def pump_of(session: Session) -> Pump:
-    """The pump of a session, made on the loop that runs this cell. Raises `BadInput` where none runs."""
-    if session.pump is None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise BadInput("jobs can be sent to a kernel, not to a terminal: rp-notebook serve NOTEBOOK") from None
-        session.pump = Pump(session.worker, lambda name: session.handlers.chosen(name, {}), loop)
-        session.unwatch.append(session.pump.watch(session.shell))
-    return session.pump
-
-
 def told(session: Session) -> dict[str, Any]:
     """Where the endpoint is, for who started this kernel to serve it."""
     running = session.serving
@@ -76,7 +63,7 @@ def _started(session: Session, flags: Namespace) -> Serving:
     try:
         session.serving = Serving(
             session.handlers,
-            pump_of(session),
+            pump_of(session, in_cell=True),
             port=flags.port or 0,
             address=ANYWHERE if "RUNPOD_POD_ID" in os.environ else "127.0.0.1",
             rate_limits=flags.rate_limits,

@@ -1,0 +1,98 @@
+"""The kernel's end of the link to a Jupyter server: takes jobs through comms, and says what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rp_notebook import wire
+from rp_notebook.jobs.posts import Post
+from rp_notebook.kernel.pump import Order, Pump
+
+
+class Bridge:
+    """Registers a comm for each handler of `names`; `announce` after new ones came.
+
+    No `comm_open` is sent: a front end that does not know our comms would close them. `pump` is made when the first
+    job comes, and `timeout_of` gives a handler's own execution timeout.
+    """
+
+    def __init__(
+        self,
+        kernel: Any,
+        names: Callable[[], list[str]],
+        pump: Callable[[], Pump],
+        timeout_of: Callable[[str], float | None],
+    ) -> None:
+        self._kernel, self._names, self._pump, self._timeout_of = kernel, names, pump, timeout_of
+        self._comms: dict[str, Any] = {}
+        self._links: dict[str, _Link] = {}
+
+    def open(self) -> Callable[[], None]:
+        """From now on a server can find us; the returned function ends that."""
+        self._kernel.control_handlers[wire.STOP] = self._stop
+        self._register("")
+        self.announce()
+
+        def close() -> None:
+            del self._kernel.control_handlers[wire.STOP]
+            for comm in self._comms.values():
+                self._kernel.comm_manager.comms.pop(comm.comm_id, None)
+            self._comms.clear()
+
+        return close
+
+    def announce(self, *_: Any) -> None:
+        """Registers what is new."""
+        for name in self._names():
+            if name not in self._comms:
+                self._register(name)
+
+    def _register(self, name: str) -> None:
+        from comm import create_comm
+
+        comm = create_comm(target_name=wire.TARGET, comm_id=wire.comm_of(name), primary=False)
+        comm.on_msg(lambda message: self._received(name, message))
+        self._kernel.comm_manager.register_comm(comm)
+        self._comms[name] = comm
+
+    def _received(self, name: str, message: Any) -> None:
+        link_id, request = wire.job_received(message["content"]["data"], message["buffers"])
+        link = self._links.get(link_id)
+        if link is None:
+            link = self._links[link_id] = _Link(link_id)
+        self._pump().offer(Order(name, request, _Outlet(link, self._comms[name], self._timeout_of(name))))
+
+    def _stop(self, _stream: Any, _ident: Any, message: Any) -> None:
+        """Called on the control thread, also while the main one is in a handler."""
+        self._pump().stop(message["content"]["id"], message["content"]["reason"])
+
+
+class _Link:
+    """Counts what is said to one server."""
+
+    def __init__(self, link_id: str) -> None:
+        self.id = link_id
+        self.said = 0
+
+
+class _Outlet:
+    def __init__(self, link: _Link, comm: Any, timeout_s: float | None) -> None:
+        self._link, self._comm, self._timeout_s = link, comm, timeout_s
+
+    def began(self, job_id: str, capacity: int) -> None:
+        self._say(wire.Began(job_id, capacity, self._timeout_s))
+
+    def posted(self, job_id: str, post: Post) -> None:
+        self._say(wire.Posted(job_id, post))
+
+    def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None:
+        self._say(wire.Ended(job_id, why, cancelled))
+
+    def refused(self, job_id: str, why: str) -> None:
+        self._say(wire.Refused(job_id, why))
+
+    def _say(self, said: wire.Said) -> None:
+        data, buffers = wire.sent(self._link.id, self._link.said, said)
+        self._link.said += 1
+        self._comm.send(data, buffers=buffers)

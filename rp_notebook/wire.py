@@ -1,0 +1,114 @@
+"""What a Jupyter server and a kernel say to each other, as plain data and binary buffers over a comm.
+
+The kernel registers a comm for each handler, and tells nobody: whoever asks for its comms sees them, also while a cell
+runs. A server sends jobs to such a comm; what becomes of them comes back through it. A job is stopped by a message of
+its own on the control channel, which is heard while the handler runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote
+
+from rp_notebook.jobs.interrupts import Reason
+from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.request import Request
+
+TARGET = "rp_notebook"
+STOP = "rp_notebook_stop"  # a message type of the control channel
+
+Data = dict[str, Any]
+Buffers = Sequence[Any]  # each of them like bytes
+
+
+@dataclass(frozen=True)
+class Began:
+    """The handler was called. The kernel runs `capacity` of its jobs at a time, each at most `timeout_s`."""
+
+    job_id: str
+    capacity: int
+    timeout_s: float | None
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A body, as a worker of the SDK would post it."""
+
+    job_id: str
+    post: Post
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The kernel has done with a job; `why` says so where nothing was posted in the end."""
+
+    job_id: str
+    why: str | None
+    cancelled: bool
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The kernel cannot run a job at all."""
+
+    job_id: str
+    why: str
+
+
+Said = Began | Posted | Ended | Refused
+
+
+def comm_of(handler: str) -> str:
+    """The id of a handler's comm; that of the empty name is there as soon as the extension is loaded."""
+    return f"{TARGET}.{quote(handler, safe='')}"
+
+
+def handler_of(comm_id: str) -> str:
+    """The handler whose comm it is."""
+    return unquote(comm_id.partition(".")[2])
+
+
+def job_sent(link: str, request: Request) -> tuple[Data, list[bytes]]:
+    """A job, to a kernel: `link` is repeated in everything that is said about it."""
+    return {"link": link, "id": request.id}, [request.body.encode()]
+
+
+def job_received(data: Mapping[str, Any], buffers: Buffers) -> tuple[str, Request]:
+    """The link and the job."""
+    return data["link"], Request(data["id"], bytes(buffers[0]).decode())
+
+
+def stop_sent(job_id: str, reason: Reason) -> Data:
+    """The content of a `STOP`."""
+    return {"id": job_id, "reason": reason}
+
+
+def sent(link: str, number: int, said: Said) -> tuple[Data, list[bytes]]:
+    """What a kernel says about a job; `number` counts what it says through this link, from 0."""
+    data: Data = {"link": link, "number": number, "kind": type(said).__name__, "id": said.job_id}
+    match said:
+        case Began(capacity=capacity, timeout_s=timeout_s):
+            return {**data, "capacity": capacity, "timeout_s": timeout_s}, []
+        case Posted(post=Post(kind=kind, body=body, is_stream=is_stream, valid_json=valid_json)):
+            return {**data, "post": kind, "is_stream": is_stream, "valid_json": valid_json}, [body]
+        case Ended(why=why, cancelled=cancelled):
+            return {**data, "why": why, "cancelled": cancelled}, []
+        case Refused(why=why):
+            return {**data, "why": why}, []
+
+
+def received(data: Mapping[str, Any], buffers: Buffers) -> Said:
+    """What a kernel said."""
+    job_id = data["id"]
+    match data["kind"]:
+        case "Began":
+            return Began(job_id, data["capacity"], data["timeout_s"])
+        case "Posted":
+            return Posted(job_id, Post(data["post"], bytes(buffers[0]), data["is_stream"], data["valid_json"]))
+        case "Ended":
+            return Ended(job_id, data["why"], data["cancelled"])
+        case "Refused":
+            return Refused(job_id, data["why"])
+    raise ValueError(f"a kernel said {data['kind']!r}: another version of rp_notebook?")
