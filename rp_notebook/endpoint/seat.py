@@ -29,11 +29,12 @@ class Seat:
         self._running: set[str] = set()
         self._capacity = 1
         self._looking = False
+        self._there = True
         queue.workers.join(worker)
 
     def look(self) -> None:
         """Something changed: sends what there is room for, and stops what has ended without the worker."""
-        if self._looking:  # what we do changes the queue
+        if self._looking or not self._there:  # what we do changes the queue
             return
         self._looking = True
         try:
@@ -86,8 +87,22 @@ class Seat:
 
     def gone(self, why: str) -> None:
         """The worker is there no more: what it ran has failed, what it had not begun waits again."""
+        self._there = False
         for job_id in reversed(self._sent):
             self._queue.put_back(job_id)
         self._sent.clear()
         self._running.clear()
+        self._capacity = 1
         self._queue.abandon(self.worker, why)
+
+    def back(self) -> None:
+        """The worker is there again."""
+        if not self._there:
+            self._there = True
+            self._queue.workers.join(self.worker)
+            self.look()
+
+    def close(self, why: str) -> None:
+        """The worker will not come back: what waits for it has failed too."""
+        for entry in self._queue.entries:
+            self._queue.fail(entry.job.id, why)

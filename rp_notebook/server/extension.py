@@ -1,0 +1,52 @@
+"""The extension that the Jupyter server loads: mounts the routes, and looks after the links to kernels."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import CBool
+
+from rp_notebook.endpoint.client_routes import PATHS
+from rp_notebook.server.kernels import Kernels
+from rp_notebook.server.routes import JupyterRoute, KeyRoute, Keys
+
+STOPPED = "the Jupyter server was stopped"
+
+
+class RunpodExtension(ExtensionApp):
+    """RunPod's endpoint for the handlers of this server's kernels, at `{jupyter}/runpod/v2/{handler}/run`."""
+
+    name = "rp_notebook"
+    description = "RunPod's endpoint for the handlers of this server's kernels."
+
+    rate_limits = CBool(default_value=False, config=True, help="Limit the calls to an endpoint as the platform does.")
+    private_webhooks = CBool(default_value=False, config=True, help="Let webhooks reach addresses that are not public.")
+
+    def initialize_handlers(self) -> None:
+        """Mounts the routes below the server's base URL."""
+        assert self.serverapp is not None  # it loads us
+        self.keys = Keys()
+        self.kernels = Kernels(
+            self.serverapp.kernel_manager, rate_limits=self.rate_limits, private_webhooks=self.private_webhooks
+        )
+        given = {"kernels": self.kernels, "keys": self.keys}
+        self.handlers.extend([(rf"/runpod/v2/{path}", JupyterRoute, given) for path in PATHS])
+        self.handlers.append((r"/runpod/keys/([^/]+)", KeyRoute, {"keys": self.keys}))
+        self._stack = AsyncExitStack()
+        self._watching: asyncio.Future[None] | None = None
+        self.serverapp.io_loop.add_callback(self._start)
+
+    async def _start(self) -> None:
+        await self._stack.enter_async_context(self.kernels.service.running(STOPPED))
+        self._watching = asyncio.ensure_future(self.kernels.watch())
+
+    async def stop_extension(self) -> None:
+        """Ends every job, tells who waits, and leaves the kernels."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+        await self._stack.aclose()
+        await self.kernels.close()

@@ -1,0 +1,212 @@
+"""The kernels of a Jupyter server and the endpoints of their handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rp_notebook import wire
+from rp_notebook.endpoint.endpoint import Endpoint
+from rp_notebook.endpoint.seat import Seat
+from rp_notebook.endpoint.service import Service
+from rp_notebook.errors import RequestRefused
+from rp_notebook.jobs.interrupts import Reason
+from rp_notebook.jobs.request import Request
+from rp_notebook.server.link import Link
+
+LOOK_S = 0.5  # how often a kernel with jobs is looked at
+FRESH_S = 1.0  # so long, what was found out about kernels is believed
+TO_TYPE = "%load_ext rp_notebook"
+ENDED, RESTARTED = "the kernel died, or was restarted", "the kernel was restarted"
+GONE = "the kernel was shut down"
+
+
+@dataclass(eq=False)
+class _Known:
+    """A kernel: its link, the process it had when we linked, and the seats of its handlers."""
+
+    link: Link
+    process: Any
+    seats: dict[str, Seat] = field(default_factory=dict)
+    timeouts: dict[str, float | None] = field(default_factory=dict)
+    present: bool = True
+
+
+class Kernels:
+    """Finds the endpoint that a client names, over `manager`, the server's kernel manager."""
+
+    def __init__(self, manager: Any, *, rate_limits: bool, private_webhooks: bool) -> None:
+        self._manager = manager
+        self.service = Service(
+            lambda key: self._split(key) is not None,
+            time.time,
+            timeout_s=self._timeout_s,
+            made=self._made,
+            rate_limits=rate_limits,
+            private_webhooks=private_webhooks,
+        )
+        self._known: dict[str, _Known] = {}
+        self._found: dict[str, tuple[float, str]] = {}
+        self._turn = asyncio.Lock()
+
+    async def endpoint(self, name: str) -> Endpoint:
+        """The endpoint `HANDLER` or `KERNEL.HANDLER`. Raises `RequestRefused`: 404 or 409, and what to type."""
+        at, key = self._found.get(name, (0.0, ""))
+        if time.monotonic() - at > FRESH_S:
+            async with self._turn:
+                key = await self._key(name)
+            self._found[name] = time.monotonic(), key
+        found = self.service.endpoints.endpoint(key)
+        assert found is not None  # its kernel is known
+        return found
+
+    async def watch(self) -> None:
+        """Looks after kernels that have jobs, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for kernel_id in tuple(self._known):
+                await self._look(kernel_id)
+
+    async def close(self) -> None:
+        """Leaves every kernel."""
+        for known in self._known.values():
+            await known.link.close()
+        self._known.clear()
+        self._found.clear()
+
+    async def _key(self, name: str) -> str:
+        kernel_ids = self._manager.list_kernel_ids()
+        handlers = dict(zip(kernel_ids, await asyncio.gather(*map(self._handlers, kernel_ids)), strict=True))
+        kernel, _, rest = name.partition(".")
+        having = [kernel_id for kernel_id, names in handlers.items() if names is not None and name in names]
+        if not having and rest:
+            meant = [kernel_id for kernel_id in handlers if kernel_id.startswith(kernel)]
+            having = [kernel_id for kernel_id in meant if rest in (handlers[kernel_id] or ())]
+            handlers, name = {kernel_id: handlers[kernel_id] for kernel_id in meant}, rest
+        if len(having) > 1:
+            choices = ", ".join(f"{kernel_id[:8]}.{name}" for kernel_id in having)
+            raise RequestRefused(409, f"several kernels have a handler {name!r}: ask for one of {choices}")
+        if not having:
+            raise _nobody(name, handlers)
+        (kernel_id,) = having
+        return f"{kernel_id}/{name}"
+
+    async def _handlers(self, kernel_id: str) -> frozenset[str] | None:
+        """The handlers of a kernel, as it says now; None when it does not know us."""
+        await self._look(kernel_id)
+        known = self._known.get(kernel_id)
+        if known is None:
+            kernel = self._manager.get_kernel(kernel_id)
+            known = self._known[kernel_id] = self._linked(kernel_id, kernel)
+        return await known.link.handlers()
+
+    def _linked(self, kernel_id: str, kernel: Any) -> _Known:
+        def heard(handler: str, said: wire.Said) -> None:
+            known = self._known.get(kernel_id)
+            seat = known.seats.get(handler) if known is not None else None
+            if known is not None and seat is not None:
+                _tell(seat, said)
+                if isinstance(said, wire.Began):
+                    known.timeouts[handler] = said.timeout_s
+
+        def lost() -> None:
+            for seat in self._known[kernel_id].seats.values():
+                seat.gone("a message of the kernel was lost: it says more than this server takes")
+                seat.back()
+
+        return _Known(Link(kernel.get_connection_info(session=False), heard, lost), _process(kernel))
+
+    async def _look(self, kernel_id: str) -> None:
+        """Whether a kernel that we know is still the one that it was; what ran there has failed if not."""
+        known = self._known.get(kernel_id)
+        if known is None:
+            return
+        if kernel_id not in self._manager:
+            await self._left(kernel_id, GONE)
+            for seat in known.seats.values():
+                seat.close(GONE)
+            return
+        kernel = self._manager.get_kernel(kernel_id)
+        if not await _awaited(kernel.is_alive()):
+            if known.process is not None:
+                await self._again(kernel_id, kernel, known, ENDED)
+                self._known[kernel_id].process = None  # whatever comes is another
+        elif _process(kernel) != known.process:
+            await self._again(kernel_id, kernel, known, RESTARTED)
+        elif not known.present and (names := await known.link.handlers()):
+            for handler, seat in known.seats.items():
+                if handler in names:
+                    seat.back()
+            known.present = all(handler in names for handler in known.seats)
+
+    async def _left(self, kernel_id: str, why: str) -> None:
+        known = self._known.pop(kernel_id)
+        for seat in known.seats.values():
+            seat.gone(why)
+        self._found.clear()
+        await known.link.close()
+
+    async def _again(self, kernel_id: str, kernel: Any, before: _Known, why: str) -> None:
+        """Another process stands behind the id, or none does: a new link, since the old may still hold messages."""
+        await self._left(kernel_id, why)
+        known = self._known[kernel_id] = self._linked(kernel_id, kernel)
+        known.seats, known.present = before.seats, False
+
+    def _made(self, endpoint: Endpoint) -> None:
+        kernel_id, handler = endpoint.name.split("/", 1)
+
+        def send(request: Request) -> None:
+            self._known[kernel_id].link.send(handler, request)
+
+        def stop(job_id: str, reason: Reason) -> None:
+            if kernel_id in self._known:
+                self._known[kernel_id].link.stop(job_id, reason)
+
+        seat = self._known[kernel_id].seats[handler] = Seat(endpoint.queue, f"kernel-{kernel_id[:8]}", send, stop)
+        endpoint.queue.subscribe(seat.look)
+
+    def _split(self, key: str) -> tuple[str, str] | None:
+        kernel_id, _, handler = key.partition("/")
+        return (kernel_id, handler) if kernel_id in self._known else None
+
+    def _timeout_s(self, key: str) -> float | None:
+        kernel_id, _, handler = key.partition("/")
+        known = self._known.get(kernel_id)
+        return None if known is None else known.timeouts.get(handler)
+
+
+def _tell(seat: Seat, said: wire.Said) -> None:
+    match said:
+        case wire.Began(job_id=job_id, capacity=capacity):
+            seat.began(job_id, capacity)
+        case wire.Posted(job_id=job_id, post=post):
+            seat.posted(job_id, post)
+        case wire.Ended(job_id=job_id, why=why, cancelled=cancelled):
+            seat.ended(job_id, why, cancelled=cancelled)
+        case wire.Refused(job_id=job_id, why=why):
+            seat.refused(job_id, why)
+
+
+def _nobody(name: str, handlers: dict[str, frozenset[str] | None]) -> RequestRefused:
+    strangers = [kernel_id for kernel_id, names in handlers.items() if names is None]
+    known = sorted({handler for names in handlers.values() for handler in names or ()})
+    if strangers:
+        which = ", ".join(kernel_id[:8] for kernel_id in strangers)
+        return RequestRefused(
+            409,
+            f"no kernel that has the extension has a handler {name[:80]!r}; in the notebook of kernel {which}, "
+            f"type {TO_TYPE} and run the cell that begins with %%runpod_handler",
+        )
+    there = f"there are: {', '.join(known)}" if known else "begin a cell with %%runpod_handler"
+    return RequestRefused(404, f"there is no handler {name[:80]!r}; {there}")
+
+
+def _process(kernel: Any) -> Any:
+    return getattr(getattr(kernel, "provisioner", None), "pid", None)
+
+
+async def _awaited(value: Any) -> Any:
+    return await value if isinstance(value, Awaitable) else value

@@ -1,0 +1,95 @@
+"""The server's end of the link to one kernel: sockets and a session of its own, to take nobody's replies."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import zmq
+from jupyter_client.asynchronous.client import AsyncKernelClient
+
+from rp_notebook import wire
+from rp_notebook.jobs.interrupts import Reason
+from rp_notebook.jobs.request import Request
+
+ANSWERS_S = 2.0  # the control thread of a kernel answers in milliseconds, also while a cell runs
+
+Heard = Callable[[str, wire.Said], None]
+
+
+class Link:
+    """Talks to the kernel with this connection information. `heard` gets the handler, and what was said of a job.
+
+    `lost` is called when a message is missing: a kernel whose messages nobody takes fast enough drops some.
+    """
+
+    def __init__(self, connection: Any, heard: Heard, lost: Callable[[], None]) -> None:
+        self.id = uuid.uuid4().hex
+        self._heard, self._lost = heard, lost
+        self._next = 0
+        self._client: Any = AsyncKernelClient()
+        self._client.load_connection_info(connection)
+        self._session = self._client.session
+        identity = self._session.bsession
+        self._shell, self._control = self._client.connect_shell(identity), self._client.connect_control(identity)
+        self._iopub = self._client.connect_iopub()
+        self._iopub.setsockopt(zmq.UNSUBSCRIBE, b"")  # what cells show is none of our business
+        self._iopub.setsockopt(zmq.SUBSCRIBE, f"comm-{wire.TARGET}.".encode())
+        self._turn = asyncio.Lock()
+        self._listening = asyncio.ensure_future(self._listen())
+
+    async def handlers(self) -> frozenset[str] | None:
+        """The names of the kernel's handlers; None when the extension is not loaded there, or it does not answer."""
+        async with self._turn:
+            asked = self._session.send(self._control, "comm_info_request", {"target_name": wire.TARGET})
+            try:
+                reply = await asyncio.wait_for(self._reply(asked["header"]["msg_id"]), ANSWERS_S)
+            except asyncio.TimeoutError:
+                return None
+        comms = reply["content"].get("comms", {})
+        names = frozenset(wire.handler_of(comm_id) for comm_id in comms)
+        return names - {""} if names else None
+
+    def send(self, handler: str, request: Request) -> None:
+        """Gives a job to a handler's comm."""
+        data, buffers = wire.job_sent(self.id, request)
+        content = {"comm_id": wire.comm_of(handler), "data": data}
+        self._session.send(self._shell, "comm_msg", content, buffers=buffers)
+
+    def stop(self, job_id: str, reason: Reason) -> None:
+        """Stops a job, whatever the kernel does just now."""
+        self._session.send(self._control, wire.STOP, wire.stop_sent(job_id, reason))
+
+    async def close(self) -> None:
+        """Leaves no socket behind."""
+        self._listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._listening
+        for channel in (self._shell, self._control, self._iopub):
+            channel.close(linger=0)
+        self._client.context.destroy(linger=0)
+
+    async def _reply(self, message_id: str) -> Any:
+        while True:
+            message = await self._received(self._control)
+            if message["parent_header"].get("msg_id") == message_id:
+                return message
+
+    async def _listen(self) -> None:
+        while True:
+            message = await self._received(self._iopub)
+            data = message["content"].get("data", {})
+            if message["msg_type"] != "comm_msg" or data.get("link") != self.id:
+                continue
+            if data["number"] != self._next:
+                self._lost()
+            self._next = data["number"] + 1
+            self._heard(wire.handler_of(message["content"]["comm_id"]), wire.received(data, message["buffers"]))
+
+    async def _received(self, channel: Any) -> Any:
+        parts = await channel.recv_multipart()
+        _, parts = self._session.feed_identities(parts)
+        return self._session.deserialize(parts)

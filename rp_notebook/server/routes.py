@@ -1,0 +1,120 @@
+"""The clients' routes behind Jupyter's own door: its token, cookie or hub, its origin and XSRF rules."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.base.handlers import APIHandler
+from tornado.web import HTTPError
+
+from rp_notebook.endpoint.client_routes import ClientRoute
+from rp_notebook.endpoint.endpoint import Endpoint
+from rp_notebook.endpoint.replies import error_reply
+from rp_notebook.errors import RequestRefused
+
+if TYPE_CHECKING:
+    from rp_notebook.server.kernels import Kernels
+
+KEY_BYTES = 24
+
+
+class Keys:
+    """Keys that open one endpoint each, and nothing else of the server."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def made(self, name: str) -> str:
+        """A new key for the endpoint of that name."""
+        key = f"rpn_{secrets.token_urlsafe(KEY_BYTES)}"
+        self._names[key] = name
+        return key
+
+    def revoked(self, name: str) -> int:
+        """Makes all keys of an endpoint worth nothing; how many there were."""
+        keys = [key for key, of in self._names.items() if of == name]
+        for key in keys:
+            del self._names[key]
+        return len(keys)
+
+    def opens(self, authorization: str, name: str) -> bool:
+        """Whether a header holds a key of that endpoint."""
+        given = authorization.split()[-1:] or [""]
+        found = [of for key, of in self._names.items() if hmac.compare_digest(key.encode(), given[0].encode())]
+        return found == [name]
+
+
+class Guarded(APIHandler):
+    """Lets in whom Jupyter lets in. The answer waits for the whole request: a reset would tell nothing."""
+
+    keys: Keys
+    _keyed = False
+    _refused: HTTPError | None = None
+
+    async def prepare(self) -> None:  # type: ignore[override] # newer releases say more precisely what they return
+        given = self.request.headers.get("Authorization", "").strip()
+        if given and " " not in given:  # RunPod's clients may send the bare key, Jupyter wants it announced
+            self.request.headers["Authorization"] = f"Bearer {given}"
+        if given and self.path_args and self.keys.opens(given, self.path_args[0]):
+            self._keyed = True
+            return
+        try:
+            await super().prepare()
+        except HTTPError as error:
+            self._refused = error
+
+    async def let_in(self) -> None:
+        """Raises `RequestRefused` with 401 for nobody, and with 403 for whom the server's rules keep out."""
+        if self._keyed:
+            return
+        user = getattr(self, "_jupyter_current_user", None)
+        if user is None:
+            raise RequestRefused(401, "log in to the Jupyter server, or send its token in the Authorization header")
+        if self._refused is not None or not self.check_origin():
+            raise RequestRefused(403, "the Jupyter server does not take this request: its origin, host or XSRF token")
+        allowed = self.authorizer.is_authorized(self, user, "execute", "kernels")
+        if not (await allowed if isinstance(allowed, Awaitable) else allowed):
+            raise RequestRefused(403, "you may not run anything in the kernels of this server")
+
+
+class JupyterRoute(ClientRoute, Guarded):
+    """One operation on the endpoint of a kernel's handler."""
+
+    def initialize(self, kernels: Kernels, keys: Keys, **_: Any) -> None:  # type: ignore[override] # what it needs here
+        super().initialize(kernels.service)
+        self.kernels, self.keys = kernels, keys
+
+    async def allowed(self, endpoint: str) -> Endpoint:
+        await self.let_in()
+        return await self.kernels.endpoint(endpoint)
+
+    options = APIHandler.options  # type: ignore[assignment] # the server's own CORS
+
+
+class KeyRoute(Guarded):
+    """`POST keys/ENDPOINT` makes a key for one endpoint, `DELETE` makes all of its keys worth nothing."""
+
+    def initialize(self, keys: Keys) -> None:
+        self.keys = keys
+
+    async def post(self, name: str) -> None:
+        if await self._let_in():
+            self.finish({"endpoint": name, "key": self.keys.made(name)})
+
+    async def delete(self, name: str) -> None:
+        if await self._let_in():
+            self.finish({"endpoint": name, "revoked": self.keys.revoked(name)})
+
+    async def _let_in(self) -> bool:
+        try:
+            await self.let_in()
+            if self._keyed:
+                raise RequestRefused(403, "a key of an endpoint makes no keys")
+        except RequestRefused as refused:
+            self.set_status(refused.status)
+            self.finish(error_reply(str(refused)))
+            return False
+        return True
