@@ -4,10 +4,12 @@ STAMP := .venv/.ready
 # The oldest SDK that pyproject.toml allows, for the tests; its dependencies are those of the installed one.
 OLDEST := 1.10.1
 OLDEST_SDK := .venv/sdk-$(OLDEST)
+# RunPod's client for JavaScript, for the tests of the endpoint; without npm they skip it, and say so.
+JS := .venv/node
 
 .PHONY: setup demo test lint bench lab clean
 
-setup: $(STAMP) $(OLDEST_SDK)
+setup: $(STAMP) $(OLDEST_SDK) $(JS)
 
 # Rebuilt only when what is to be installed changes, so that a second `make setup` does nothing.
 $(STAMP): pyproject.toml constraints.txt
@@ -17,6 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 $(OLDEST_SDK): | $(STAMP)
 	$(BIN)/python -m pip install -qq --no-deps --target $@ runpod==$(OLDEST)
+
+$(JS): | $(STAMP)
+	if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix $@ runpod-sdk@1.1.2; fi
 
 demo: setup
 	$(BIN)/rp-notebook demo

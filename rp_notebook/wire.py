@@ -42,7 +42,7 @@ class Posted:
 
 @dataclass(frozen=True)
 class Ended:
-    """The kernel has done with a job; `why` says so where nothing was posted in the end."""
+    """The kernel has done with a job and posted nothing in the end; `why` says why that is lost."""
 
     job_id: str
     why: str | None

@@ -65,12 +65,14 @@ class Seat:
             self._stop(job_id, "cancelled")
 
     def posted(self, job_id: str, post: Post) -> None:
-        """A body, as an SDK worker would send it."""
+        """A body, as an SDK worker would send it: the final one says that the job has ended."""
         if self._queue.entry(job_id) is not None:
             self._queue.post(job_id, post)
+        if post.kind == "done":
+            self.ended(job_id, None)
 
     def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None:
-        """The worker has done with a job; `why` says so where nothing was posted in the end."""
+        """The worker has done with a job and posted nothing in the end; `why` says why that is lost."""
         self._sent.pop(job_id, None)
         self._running.discard(job_id)
         self._queue.put_back(job_id)  # it was dropped, though it had been sent again

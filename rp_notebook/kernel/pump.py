@@ -179,7 +179,6 @@ class Pump:
             case Completed(post=post) | Failed(post=post):
                 del self._running[job.id]
                 order.outlet.posted(job.id, post)
-                order.outlet.ended(job.id, None)
             case Lost(why=why):
                 del self._running[job.id]
                 order.outlet.ended(job.id, why)

@@ -19,6 +19,7 @@ from rp_notebook.server.link import Link
 
 LOOK_S = 0.5  # how often a kernel with jobs is looked at
 FRESH_S = 1.0  # so long, what was found out about kernels is believed
+NOT_YET = ("starting", "restarting", "dead")
 TO_TYPE = "%load_ext rp_notebook"
 ENDED, RESTARTED = "the kernel died, or was restarted", "the kernel was restarted"
 GONE = "the kernel was shut down"
@@ -52,13 +53,23 @@ class Kernels:
         self._found: dict[str, tuple[float, str]] = {}
         self._turn = asyncio.Lock()
 
-    async def endpoint(self, name: str) -> Endpoint:
-        """The endpoint `HANDLER` or `KERNEL.HANDLER`. Raises `RequestRefused`: 404 or 409, and what to type."""
+    async def endpoint(self, name: str, *, for_jobs: bool) -> Endpoint:
+        """The endpoint `HANDLER` or `KERNEL.HANDLER`; one whose kernel has begun anew is not there `for_jobs`.
+
+        Raises `RequestRefused`: 404 or 409, and what to type.
+        """
         at, key = self._found.get(name, (0.0, ""))
         if time.monotonic() - at > FRESH_S:
-            async with self._turn:
-                key = await self._key(name)
-            self._found[name] = time.monotonic(), key
+            try:
+                async with self._turn:
+                    key = await self._key(name)
+            except RequestRefused:
+                left = [key for key in self.service.endpoints if key.endswith(f"/{name}") and self._split(key)]
+                if for_jobs or len(left) != 1:
+                    raise
+                key = left[0]
+            else:
+                self._found[name] = time.monotonic(), key
         found = self.service.endpoints.endpoint(key)
         assert found is not None  # its kernel is known
         return found
@@ -68,7 +79,8 @@ class Kernels:
         while True:
             await asyncio.sleep(LOOK_S)
             for kernel_id in tuple(self._known):
-                await self._look(kernel_id)
+                async with self._turn:
+                    await self._look(kernel_id)
 
     async def close(self) -> None:
         """Leaves every kernel."""
@@ -98,8 +110,10 @@ class Kernels:
         """The handlers of a kernel, as it says now; None when it does not know us."""
         await self._look(kernel_id)
         known = self._known.get(kernel_id)
+        kernel = self._manager.get_kernel(kernel_id)
+        if getattr(kernel, "execution_state", None) in NOT_YET:  # it would not answer
+            return None
         if known is None:
-            kernel = self._manager.get_kernel(kernel_id)
             known = self._known[kernel_id] = self._linked(kernel_id, kernel)
         return await known.link.handlers()
 

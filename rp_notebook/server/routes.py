@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rp_notebook.server.kernels import Kernels
 
 KEY_BYTES = 24
+GIVE_JOBS = ("run", "runsync", "retry", "openai")
 
 
 class Keys:
@@ -89,7 +90,7 @@ class JupyterRoute(ClientRoute, Guarded):
 
     async def allowed(self, endpoint: str) -> Endpoint:
         await self.let_in()
-        return await self.kernels.endpoint(endpoint)
+        return await self.kernels.endpoint(endpoint, for_jobs=self.path_args[1] in GIVE_JOBS)
 
     options = APIHandler.options  # type: ignore[assignment] # the server's own CORS
 

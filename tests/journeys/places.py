@@ -1,0 +1,178 @@
+"""Where an endpoint is served: from a kernel, through a Jupyter server, from the shell, and by an SDK worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import nbformat
+import psutil
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+
+from tests.journeys.lab import answers, free_port
+
+TOKEN = "a-token-of-this-test"
+START_S = 60
+
+
+@dataclass(frozen=True)
+class Place:
+    """`url` ends in `/v2`; `cell` runs a cell in the kernel behind it and returns what it shows, where there is one."""
+
+    url: str
+    key: str
+    cell: Any = None
+    kernel: Any = None
+    server: subprocess.Popen[Any] | None = None
+
+
+@contextmanager
+def in_a_kernel(*cells: str) -> Iterator[Place]:
+    """`%runpod serve` in a kernel."""
+    manager, client = start_new_kernel(kernel_name="python3")
+    cell = celling(client)
+    try:
+        for code in ("%load_ext rp_notebook", *cells):
+            cell(code)
+        url, key = url_and_key(cell("%runpod serve"))
+        yield Place(url, key, cell, manager)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@contextmanager
+def in_jupyter(root: Path, *cells: str, options: tuple[str, ...] = ()) -> Iterator[Place]:
+    """A Jupyter server that has the extension because the package is installed, and one kernel."""
+    folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    environ = {**os.environ, **{f"JUPYTER_{name}": str(root / name) for name in folders}, "IPYTHONDIR": str(root)}
+    port = free_port()
+    given = (
+        *("--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
+        *(f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}", "--ServerApp.base_url=/a/b", *options),
+    )
+    base = f"http://127.0.0.1:{port}/a/b"
+    with (root / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyter", "server", *given],
+            env=environ,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        waited(lambda: answers(f"{base}/api/status?token={TOKEN}"))
+        kernel = jupyter(base, "POST", "/api/kernels", {})["id"]
+        client = connected(root / "RUNTIME_DIR" / f"kernel-{kernel}.json")
+        cell = celling(client)
+        for code in cells and ("%load_ext rp_notebook", *cells):
+            cell(code)
+        yield Place(f"{base}/runpod/v2", TOKEN, cell, kernel, server)
+        client.stop_channels()
+    finally:
+        server.terminate()
+        try:
+            server.wait(15)
+        finally:
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+@contextmanager
+def from_the_shell(folder: Path, *arguments: str, notebook: tuple[str, ...] = ()) -> Iterator[Place]:
+    """`rp-notebook serve`; what it started is gone when it has ended."""
+    if notebook:
+        cells = [nbformat.v4.new_code_cell(source) for source in ("%load_ext rp_notebook", *notebook)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "served.ipynb")
+        arguments = (str(folder / "served.ipynb"), *arguments)
+    with (folder / "serve.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "rp_notebook.cli", "serve", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert server.stdout is not None
+    first, second = server.stdout.readline(), server.stdout.readline()
+    url, key = url_and_key(first + second)
+    children = psutil.Process(server.pid).children(recursive=True)
+    try:
+        yield Place(url, key, server=server)
+    finally:
+        server.terminate()
+        assert server.wait(20) == 0
+        assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def url_and_key(shown: str) -> tuple[str, str]:
+    """What a person would copy."""
+    url, key = re.search(r"http://\S+/v2", shown), re.search(r'Bearer ([^"]+)"', shown)
+    assert url, shown
+    assert key, shown
+    return url[0], key[1]
+
+
+def celling(client: Any) -> Any:
+    """Runs a cell, and returns all that it shows."""
+
+    def cell(code: str) -> str:
+        said: list[str] = []
+
+        def hook(message: Any) -> None:
+            content = message["content"]
+            text = content.get("text") or content.get("data", {}).get("text/plain") or content.get("evalue", "")
+            said.append(text)
+
+        client.execute_interactive(code, timeout=START_S, output_hook=hook)
+        return "\n".join(filter(None, said))
+
+    return cell
+
+
+def connected(path: Path) -> Any:
+    """A client of the kernel whose connection file this is. Its heartbeat would call a slow machine dead."""
+    client = BlockingKernelClient()
+    client.load_connection_file(str(path))
+    client.start_channels(hb=False)
+
+    def hears() -> bool:
+        client.kernel_info()
+        try:
+            client.get_iopub_msg(timeout=1)
+        except Empty:
+            return False
+        return True
+
+    waited(hears)
+    return client
+
+
+def jupyter(base: str, method: str, path: str, body: Any = None) -> Any:
+    """A call of the Jupyter server's own API."""
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(base + path, data, {"Authorization": f"token {TOKEN}"}, method=method)
+    with urllib.request.urlopen(asked, timeout=START_S) as reply:
+        text = reply.read()
+    return json.loads(text) if text else None
+
+
+def waited(look: Any, seconds: float = START_S) -> Any:
+    """What `look` finds, as soon as it is true."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.05)
+    return found

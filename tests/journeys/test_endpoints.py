@@ -1,0 +1,131 @@
+"""RunPod's own clients against every place that serves an endpoint, with the same assertions."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.places import Place, from_the_shell, in_a_kernel, in_jupyter
+
+HERE = Path(__file__).parent
+MODULES = Path(sys.prefix) / "node"  # where `make setup` installs RunPod's JavaScript client
+
+WORK = """import time
+def work(job):
+    given = job["input"]
+    if "fail" in given:
+        raise ValueError(given["fail"])
+    for item in given.get("items", []):
+        time.sleep(given.get("pause", 0))
+        yield item
+    for _ in range(int(given.get("sleep", 0) * 20)):
+        time.sleep(0.05)
+"""
+# An SDK worker hears of a cancelled job only where its handler awaits.
+WORKER = """import asyncio
+import runpod
+async def work(job):
+    given = job["input"]
+    if "fail" in given:
+        raise ValueError(given["fail"])
+    for item in given.get("items", []):
+        await asyncio.sleep(given.get("pause", 0))
+        yield item
+    await asyncio.sleep(given.get("sleep", 0))
+if __name__ == "__main__":
+    runpod.serverless.start({"handler": work, "return_aggregate_stream": True})
+"""
+HANDLER = f"%%runpod_handler --aggregate\n{WORK}"
+
+
+@contextmanager
+def a_worker(folder: Path):
+    worker = folder / "work"
+    worker.mkdir()
+    (worker / "handler.py").write_text(WORKER)
+    with from_the_shell(folder, "--worker", str(worker), "--workers", "1") as place:
+        yield place
+
+
+PLACES = {
+    "kernel": lambda folder: in_a_kernel(HANDLER),
+    "jupyter": lambda folder: in_jupyter(folder, HANDLER),
+    "shell": lambda folder: from_the_shell(folder, notebook=(HANDLER,)),
+    "worker": a_worker,
+}
+
+
+def told(place: Place, folder: Path) -> dict:
+    environ = {**os.environ, "RUNPOD_ENDPOINT_BASE_URL": place.url, "HOME": str(folder)}
+    python = [sys.executable, str(HERE / "clients.py"), "work", place.key]
+    got = json.loads(subprocess.run(python, env=environ, stdout=subprocess.PIPE, check=True, timeout=120).stdout)
+    if shutil.which("node") and MODULES.is_dir():
+        node = ["node", str(HERE / "client.mjs"), place.url, "work", place.key, str(MODULES)]
+        got["js"] = json.loads(subprocess.run(node, stdout=subprocess.PIPE, check=True, timeout=120).stdout)
+    return got
+
+
+@pytest.fixture(scope="module")
+def everywhere(tmp_path_factory):
+    """What the clients got, by place; the clients mostly sleep, and so all places are asked at once."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in PLACES}
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        places = [stack.enter_context(PLACES[name](folder)) for name, folder in folders.items()]
+        return dict(zip(PLACES, pool.map(told, places, folders.values()), strict=True))
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("place", PLACES)
+def test_the_python_client_works_unchanged(everywhere, place):
+    got = everywhere[place]["sync"]
+    health = got.pop("health")
+    assert got == {
+        "run_sync": [1, "é"],
+        "run_sync of a failing job": None,
+        "output": [{"a": None}],
+        "status": "COMPLETED",
+        "stream": ["a", "b", "c"],
+        "purge": {"removed": 2, "status": "completed"},
+        "cancel": "CANCELLED",
+        "after": ["CANCELLED"] * 3,
+        "next": ["next"],
+        "wrong key": "RuntimeError",
+    }
+    assert health == {"completed": 3, "failed": 1, "inProgress": 1, "inQueue": 2, "retried": 0}
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("place", PLACES)
+def test_the_asyncio_client_works_unchanged(everywhere, place):
+    assert everywhere[place]["asyncio"] == {
+        "output": [1, "é"],
+        "status": "COMPLETED",
+        "stream": ["a", "b"],
+        "health": 1,
+        "cancel": "CANCELLED",
+        "purge": {"removed": 0, "status": "completed"},
+    }
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("place", PLACES)
+def test_the_javascript_client_works_by_its_base_url(everywhere, place):
+    if "js" not in everywhere[place]:
+        pytest.skip("node, or RunPod's client for it, is not there: make setup installs the client where npm is")
+    assert everywhere[place]["js"] == {
+        "runSync": [1, "é"],
+        "failed": ["FAILED", "string"],
+        "stream": ["a", "b"],
+        "status": "COMPLETED",
+        "purge": {"removed": 1, "status": "completed"},
+        "cancel": "CANCELLED",
+        "health": ["completed", "failed", "inProgress", "inQueue", "retried"],
+    }
