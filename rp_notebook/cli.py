@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rp_notebook.errors import ExportRefused, ProofImpossible, RpNotebookError
 from rp_notebook.jobs.finding import Finding
@@ -76,6 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("--json", action="store_true")
     prove.set_defaults(act=_prove)
 
+    _serve_parser(commands)
+
+    demo = commands.add_parser("demo", help="the whole loop on a real model: jobs, export, proof")
+    demo.add_argument("--out", type=Path, metavar="DIR", help="keep the executed notebook and the worker here")
+    demo.set_defaults(act=_demo)
+    return parser
+
+
+def _serve_parser(commands: Any) -> None:
     serve = commands.add_parser("serve", help="run a notebook in a kernel, and answer as its RunPod endpoint")
     serve.add_argument("notebook", type=Path, nargs="?")
     serve.add_argument("--port", type=int, default=0, metavar="P", help="default: a free one")
@@ -84,11 +94,6 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--rate-limits", action="store_true", help="limit the calls as the platform does")
     serve.add_argument("--private-webhooks", action="store_true", help="let webhooks reach addresses of this network")
     serve.set_defaults(act=_serve)
-
-    demo = commands.add_parser("demo", help="the whole loop on a real model: jobs, export, proof")
-    demo.add_argument("--out", type=Path, metavar="DIR", help="keep the executed notebook and the worker here")
-    demo.set_defaults(act=_demo)
-    return parser
 
 
 def _export(arguments: argparse.Namespace) -> int:

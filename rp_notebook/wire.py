@@ -25,10 +25,14 @@ Buffers = Sequence[Any]  # each of them like bytes
 
 @dataclass(frozen=True)
 class Began:
-    """The handler was called. The kernel runs `capacity` of its jobs at a time, each at most `timeout_s`."""
+    """The handler was called, `at` seconds since the epoch.
+
+    The kernel runs `capacity` of its jobs at a time, each at most `timeout_s`.
+    """
 
     job_id: str
     capacity: int
+    at: float
     timeout_s: float | None
 
 
@@ -89,8 +93,8 @@ def sent(link: str, number: int, said: Said) -> tuple[Data, list[bytes]]:
     """What a kernel says about a job; `number` counts what it says through this link, from 0."""
     data: Data = {"link": link, "number": number, "kind": type(said).__name__, "id": said.job_id}
     match said:
-        case Began(capacity=capacity, timeout_s=timeout_s):
-            return {**data, "capacity": capacity, "timeout_s": timeout_s}, []
+        case Began(capacity=capacity, at=at, timeout_s=timeout_s):
+            return {**data, "capacity": capacity, "at": at, "timeout_s": timeout_s}, []
         case Posted(post=Post(kind=kind, body=body, is_stream=is_stream, valid_json=valid_json)):
             return {**data, "post": kind, "is_stream": is_stream, "valid_json": valid_json}, [body]
         case Ended(why=why, cancelled=cancelled):
@@ -104,7 +108,7 @@ def received(data: Mapping[str, Any], buffers: Buffers) -> Said:
     job_id = data["id"]
     match data["kind"]:
         case "Began":
-            return Began(job_id, data["capacity"], data["timeout_s"])
+            return Began(job_id, data["capacity"], data["at"], data["timeout_s"])
         case "Posted":
             return Posted(job_id, Post(data["post"], bytes(buffers[0]), data["is_stream"], data["valid_json"]))
         case "Ended":

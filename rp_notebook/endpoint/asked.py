@@ -23,6 +23,27 @@ SPARE_FRAMES = 400
 T = TypeVar("T")
 
 
+class Parsed(Request):
+    """A request whose job was decoded to look at it: whoever runs it at once need not decode it again."""
+
+    _job: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, request: Request, job: dict[str, Any]) -> Parsed:
+        """The request with its job."""
+        parsed = cls(*request)
+        parsed._job = [job]
+        return parsed
+
+    def decoded(self) -> dict[str, Any]:
+        """The job, for the first who asks; a fresh one for whoever comes later."""
+        return self._job.pop() if self._job else super().decoded()
+
+    def forget(self) -> None:
+        """The job will wait: its text alone is kept."""
+        self._job.clear()
+
+
 @dataclass(frozen=True)
 class Asked:
     """A job and its terms: `ttl_s` from submission on and `timeout_s` from its start, in seconds.
@@ -70,7 +91,7 @@ def asked_of(body: bytes, mode: Mode) -> Asked:
     else:
         whole = json.dumps({"id": job_id, **passed})
     return Asked(
-        Request(job_id, whole, timeout_s),
+        Parsed.of(Request(job_id, whole, timeout_s), {"id": job_id, **passed}),
         mode,
         policy.get("ttl", TTL_S * 1000) / 1000,
         timeout_s,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from rp_notebook.endpoint.asked import Asked
+from rp_notebook.endpoint.asked import Asked, Parsed
 from rp_notebook.endpoint.entry import Clock, Entry
 from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.replies import brief, milliseconds, status_reply, stream_reply
@@ -61,7 +61,10 @@ class Endpoint:
         """Puts a job into the queue."""
         job_id = asked.request.id
         self._asked[job_id] = asked
-        return self._put(asked)
+        entry = self._put(asked)
+        if isinstance(asked.request, Parsed) and self.queue.is_waiting(job_id):
+            asked.request.forget()
+        return entry
 
     def entry(self, job_id: str) -> Entry:
         """The job of that id. Raises `RequestRefused` with 404 when there is none, or its result has expired."""

@@ -142,19 +142,23 @@ class Queue:
         self._reserved[job_id] = self._waiting.pop(job_id)
         return self._entries[job_id].job.request
 
+    def is_waiting(self, job_id: str) -> bool:
+        """Whether nobody has reserved the job or taken it."""
+        return job_id in self._waiting
+
     def is_reserved(self, job_id: str) -> bool:
         """Whether a job still waits for who reserved it."""
         return job_id in self._reserved
 
-    def begin(self, job_id: str, worker: str) -> bool:
-        """Whether the job could begin: it waits, or was reserved, and belongs to this worker from now on."""
+    def begin(self, job_id: str, worker: str, at: float | None = None) -> bool:
+        """Whether the job could begin, now or at that time; from then on it belongs to this worker."""
         entry = self._entries.get(job_id)
         if entry is None or entry.job.status is not Status.IN_QUEUE:
             return False
         self._waiting.pop(job_id, None)
         self._reserved.pop(job_id, None)
         self._running[job_id] = worker
-        self._step(replace(entry, worker=worker), Started(self.clock()))
+        self._step(replace(entry, worker=worker), Started(self.clock() if at is None else at))
         return True
 
     def put_back(self, job_id: str) -> None:

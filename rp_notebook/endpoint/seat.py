@@ -56,12 +56,12 @@ class Seat:
 
     # what the worker says
 
-    def began(self, job_id: str, capacity: int) -> None:
-        """The worker calls the handler; it can run so many jobs at a time."""
+    def began(self, job_id: str, capacity: int, at: float) -> None:
+        """The worker called the handler at that time; it can run so many jobs at a time."""
         self._capacity = capacity
         self._sent.pop(job_id, None)
         self._running.add(job_id)
-        if not self._queue.begin(job_id, self.worker):
+        if not self._queue.begin(job_id, self.worker, at):
             self._stop(job_id, "cancelled")
 
     def posted(self, job_id: str, post: Post) -> None:

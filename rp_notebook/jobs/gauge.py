@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 RESET_PEAK = Path("/proc/self/clear_refs")  # Linux: writing 5 starts the process's peak anew (proc_pid_clear_refs(5))
 STATUS = Path("/proc/self/status")
+STATM = Path("/proc/self/statm")  # in pages, the second of them resident (proc_pid_statm(5))
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,12 @@ def loaded_cuda() -> Any:
 
 def resident() -> int:
     """Bytes of this process that are in memory."""
-    import psutil
+    try:  # a tenth of what psutil takes, which first finds out who this process is
+        return int(STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        import psutil
 
-    return int(psutil.Process().memory_info().rss)
+        return int(psutil.Process().memory_info().rss)
 
 
 def _gauging_gpu(cuda: Any) -> Callable[[], GpuGauge | None]:

@@ -80,8 +80,8 @@ class _Outlet:
     def __init__(self, link: _Link, comm: Any, timeout_s: float | None) -> None:
         self._link, self._comm, self._timeout_s = link, comm, timeout_s
 
-    def began(self, job_id: str, capacity: int) -> None:
-        self._say(wire.Began(job_id, capacity, self._timeout_s))
+    def began(self, job_id: str, capacity: int, at: float) -> None:
+        self._say(wire.Began(job_id, capacity, at, self._timeout_s))
 
     def posted(self, job_id: str, post: Post) -> None:
         self._say(wire.Posted(job_id, post))

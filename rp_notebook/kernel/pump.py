@@ -30,13 +30,12 @@ from rp_notebook.jobs.worker import Worker
 
 NO_END = "the job ended without a word: please report this"
 STOPPED_BEFORE = 1000  # jobs that were stopped before they came: so many are remembered
-FLUSH_S = 0.2  # what ended so long ago is on the disk
 
 
 class Outlet(Protocol):
     """Who sent a job, and hears what becomes of it; `Seat` says what the words mean. Called on the main thread."""
 
-    def began(self, job_id: str, capacity: int) -> None: ...
+    def began(self, job_id: str, capacity: int, at: float) -> None: ...
     def posted(self, job_id: str, post: Post) -> None: ...
     def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None: ...
     def refused(self, job_id: str, why: str) -> None: ...
@@ -67,7 +66,6 @@ class Pump:
         self._tasks: set[asyncio.Task[None]] = set()  # a loop does not keep them
         self._stopped: dict[str, None] = {}  # jobs that were stopped before they came
         self._open = 0
-        self._flushing: asyncio.TimerHandle | None = None
 
     def offer(self, order: Order) -> None:
         """Takes a job, to be run in its turn."""
@@ -100,8 +98,6 @@ class Pump:
         stop_listening = self._worker.history.listen(self._happened)
 
         def undo() -> None:
-            if self._flushing is not None:
-                self._flushing.cancel()
             stop_listening()
             for event, callback in callbacks:
                 shell.events.unregister(event, callback)
@@ -159,21 +155,15 @@ class Pump:
         finally:
             if self._running.pop(job_id, None) is not None:
                 order.outlet.ended(job_id, NO_END)
-            if self._flushing is None:
-                self._flushing = self._loop.call_later(FLUSH_S, self._flush)
             self._loop.call_soon(self._start)
-
-    def _flush(self) -> None:
-        self._flushing = None
-        self._worker.history.flush()
 
     def _happened(self, job: Job, event: Event) -> None:
         order, handler = self._running.get(job.id, (None, None))
         if order is None or handler is None:
             return
         match event:
-            case Started():
-                order.outlet.began(job.id, capacity_of(handler))
+            case Started(at=at):
+                order.outlet.began(job.id, capacity_of(handler), at)
             case Yielded(post=Post() as post) | Progressed(post=Post() as post):
                 order.outlet.posted(job.id, post)
             case Completed(post=post) | Failed(post=post):

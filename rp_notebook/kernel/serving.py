@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from rp_notebook.endpoint.client_routes import NoRoute, client_routes
 from rp_notebook.endpoint.endpoint import Endpoint
@@ -18,10 +18,12 @@ from rp_notebook.endpoint.service import Service
 from rp_notebook.endpoint.worker_routes import worker_routes
 from rp_notebook.jobs.handlers import Handlers
 from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.request import Request
 from rp_notebook.kernel.pump import Order, Pump
 
 WORKER = "notebook"
 KEY_BYTES = 24
+SOON_S = 0.005
 
 
 class Serving:
@@ -72,32 +74,54 @@ class Serving:
         self._server.stop()
 
     def _seated(self, endpoint: Endpoint) -> None:
-        def send(request: Any) -> None:
+        loop = asyncio.get_running_loop()
+
+        def send(request: Request) -> None:
+            outlet.look_soon()
             self._pump.offer(Order(endpoint.name, request, outlet))
 
         seat = Seat(endpoint.queue, WORKER, send, self._pump.stop)
-        outlet = _Across(seat, asyncio.get_running_loop())
+        outlet = _Across(seat, loop)
         endpoint.queue.subscribe(seat.look)
 
 
 class _Across:
-    """Takes what the pump says to the seat's own thread."""
+    """Takes what the pump says to the seat's own thread.
+
+    Waking a thread costs more than a small job: that one began is heard by looking again `SOON_S` after it was sent.
+    """
 
     def __init__(self, seat: Seat, loop: asyncio.AbstractEventLoop) -> None:
         self._seat, self._loop = seat, loop
+        self._said: deque[Callable[[], None]] = deque()
+        self._looks_at = 0.0
 
-    def began(self, job_id: str, capacity: int) -> None:
-        self._say(partial(self._seat.began, job_id, capacity))
+    def look_soon(self) -> None:
+        """A job is about to be sent."""
+        self._looks_at = time.monotonic() + SOON_S
+        self._loop.call_later(SOON_S, self._look)
+
+    def began(self, job_id: str, capacity: int, at: float) -> None:
+        self._said.append(partial(self._seat.began, job_id, capacity, at))
+        if time.monotonic() > self._looks_at:
+            self._wake()
 
     def posted(self, job_id: str, post: Post) -> None:
-        self._say(partial(self._seat.posted, job_id, post))
+        self._said.append(partial(self._seat.posted, job_id, post))
+        self._wake()
 
     def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None:
-        self._say(partial(self._seat.ended, job_id, why, cancelled=cancelled))
+        self._said.append(partial(self._seat.ended, job_id, why, cancelled=cancelled))
+        self._wake()
 
     def refused(self, job_id: str, why: str) -> None:
-        self._say(partial(self._seat.refused, job_id, why))
+        self._said.append(partial(self._seat.refused, job_id, why))
+        self._wake()
 
-    def _say(self, said: Callable[[], None]) -> None:
+    def _wake(self) -> None:
         with suppress(RuntimeError):  # the server has been stopped, and has told its clients so
-            self._loop.call_soon_threadsafe(said)
+            self._loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        while self._said:
+            self._said.popleft()()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rp_notebook import wire
+from rp_notebook.endpoint.asked import Parsed
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.seat import Seat
 from rp_notebook.endpoint.service import Service
@@ -173,6 +174,8 @@ class Kernels:
         kernel_id, handler = endpoint.name.split("/", 1)
 
         def send(request: Request) -> None:
+            if isinstance(request, Parsed):
+                request.forget()
             self._known[kernel_id].link.send(handler, request)
 
         def stop(job_id: str, reason: Reason) -> None:
@@ -194,8 +197,8 @@ class Kernels:
 
 def _tell(seat: Seat, said: wire.Said) -> None:
     match said:
-        case wire.Began(job_id=job_id, capacity=capacity):
-            seat.began(job_id, capacity)
+        case wire.Began(job_id=job_id, capacity=capacity, at=at):
+            seat.began(job_id, capacity, at)
         case wire.Posted(job_id=job_id, post=post):
             seat.posted(job_id, post)
         case wire.Ended(job_id=job_id, why=why, cancelled=cancelled):

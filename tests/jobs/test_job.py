@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from rp_notebook.errors import InvalidTransition
-from rp_notebook.jobs.events import Cancelled, Completed, Failed, Lost, Progressed, Started, TimedOut, Yielded
+from rp_notebook.jobs.events import (
+    Abandoned,
+    Cancelled,
+    Completed,
+    Failed,
+    Lost,
+    Progressed,
+    Started,
+    TimedOut,
+    Yielded,
+)
 from rp_notebook.jobs.job import EXECUTION_TIMEOUT, Job, Status, advance
 from rp_notebook.jobs.posts import post_of
 from rp_notebook.jobs.request import request_of
@@ -45,6 +55,27 @@ def test_a_waiting_job_can_be_stopped(event) -> None:
 
 
 @pytest.mark.parametrize(
+    ("event", "status", "error"),
+    [
+        (Cancelled(3.0), Status.CANCELLED, None),
+        (TimedOut(3.0), Status.FAILED, EXECUTION_TIMEOUT),
+        (Abandoned(3.0, "gone"), Status.FAILED, "gone"),
+    ],
+    ids=["cancelled", "timed out", "abandoned"],
+)
+def test_a_lost_job_runs_for_the_platform_until_it_is_stopped(event, status, error) -> None:
+    stopped = advance(advance(RUNNING, ENDINGS[2]), event)
+    assert (stopped.status, stopped.ended_at, stopped.lost, stopped.error) == (status, 3.0, "why", error)
+
+
+@pytest.mark.parametrize("job", [WAITING, RUNNING], ids=["waiting", "running"])
+@pytest.mark.parametrize(("silent", "status"), [(False, Status.FAILED), (True, Status.TIMED_OUT)])
+def test_a_job_whose_worker_is_gone_says_so(job, silent, status) -> None:
+    gone = advance(job, Abandoned(3.0, "the kernel died", silent))
+    assert (gone.status, gone.error, gone.lost) == (status, "the kernel died", "the kernel died")
+
+
+@pytest.mark.parametrize(
     ("job", "event"),
     [
         *[(WAITING, event) for event in (*ENDINGS[:3], ITEM, Progressed(1.5, POST))],
@@ -53,6 +84,7 @@ def test_a_waiting_job_can_be_stopped(event) -> None:
             (advance(RUNNING, ending), event)
             for ending in ENDINGS
             for event in (Started(3.0), Yielded(3.0, POST), *ENDINGS)
+            if not (isinstance(ending, Lost) and isinstance(event, Cancelled | TimedOut))
         ],
     ],
 )
