@@ -90,6 +90,8 @@ class ClientRoute(RequestHandler):
     post = put = patch = delete = head = options = get
 
     async def _answer(self, endpoint: Endpoint, operation: str, what: str) -> bytes | dict[str, Any]:
+        if what:
+            self._asks_about(endpoint, what)
         match operation:
             case "run":
                 return brief(self._put(endpoint, "run"))
@@ -141,7 +143,14 @@ class ClientRoute(RequestHandler):
         asked = asked_of(b"".join(self._body), mode)
         if asked.webhook is not None:
             self.service.webhooks.refuse(asked.webhook)
-        return endpoint.run(asked)
+        entry = endpoint.run(asked)
+        self._asks_about(endpoint, entry.job.id)
+        return entry
+
+    def _asks_about(self, endpoint: Endpoint, job_id: str) -> None:
+        address = getattr(getattr(self.request.connection, "context", None), "address", None)
+        if isinstance(address, tuple):
+            self.service.asking(endpoint, job_id, address[1])
 
     async def _waited(self, endpoint: Endpoint, job_id: str, seconds: float) -> bytes:
         await self._until(endpoint, job_id, endpoint.is_over, seconds)

@@ -29,11 +29,13 @@ class Service:
         *,
         timeout_s: Callable[[str], float | None] = lambda _name: None,
         made: Made = lambda _endpoint: None,
+        asking: Callable[[Endpoint, str, int], None] = lambda _endpoint, _job_id, _port: None,
         rate_limits: bool = False,
         private_webhooks: bool = False,
     ) -> None:
         self.endpoints = Endpoints(known, clock, timeout_s=timeout_s, made=made, finished=self._finished)
         self.webhooks = Webhooks(private=private_webhooks)
+        self.asking = asking  # hears which job a client asks about, and from which port
         self.open = 0  # requests that are being answered
         self._clock = clock
         self._rates: dict[str, Rates] | None = {} if rate_limits else None

@@ -67,6 +67,11 @@ class Pump:
         self._stopped: dict[str, None] = {}  # jobs that were stopped before they came
         self._open = 0
 
+    @property
+    def in_cell(self) -> bool:
+        """Whether a cell is open, and jobs wait for its end."""
+        return self._open > 0
+
     def offer(self, order: Order) -> None:
         """Takes a job, to be run in its turn."""
         if order.request.id in self._stopped:

@@ -13,16 +13,12 @@ from rp_notebook.errors import BadInput, UnknownHandler
 from rp_notebook.jobs.declaration import FlagParser
 from rp_notebook.jobs.query import Query
 from rp_notebook.kernel.linking import pump_of
-from rp_notebook.kernel.serving import Serving
+from rp_notebook.kernel.serving import OWN_CELL, Serving
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.report import Report
 
 ANYWHERE = "0.0.0.0"
 SHOWN_INPUT = 200
-OWN_CELL = (
-    "Sent from a cell of this notebook, a job waits until that cell has ended: there, write "
-    "`await rp_notebook.arun_job(handler, {...})` instead"
-)
 
 
 def serve_flags() -> FlagParser:
@@ -47,7 +43,9 @@ def serve(session: Session, flags: Namespace) -> Report:
         running = _started(session, flags)
     names = [handler.name for handler in session.handlers]
     listing = [line for name in reversed(names) for line in (*_lines(session, running, name), "")]
-    return Report("SERVING", "good", ", ".join(reversed(names)), [*listing, OWN_CELL], steps=["%runpod serve --stop"])
+    return Report(
+        "SERVING", "good", ", ".join(reversed(names)), [*listing, f"S{OWN_CELL[1:]}"], steps=["%runpod serve --stop"]
+    )
 
 
 def told(session: Session) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from rp_notebook.endpoint.seat import Seat
 from rp_notebook.endpoint.service import Service
 from rp_notebook.endpoint.worker_routes import worker_routes
 from rp_notebook.jobs.handlers import Handlers
+from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 from rp_notebook.kernel.pump import Order, Pump
@@ -24,6 +26,12 @@ from rp_notebook.kernel.pump import Order, Pump
 WORKER = "notebook"
 KEY_BYTES = 24
 SOON_S = 0.005
+OWN_S = 90.0  # as long as /runsync waits; who asks again then would do so for a day
+SAID_S = 5.0
+OWN_CELL = (
+    "sent from a cell of the kernel that is to run it, a job waits until that cell has ended: in a cell, write "
+    "`await rp_notebook.arun_job(handler, {...})` instead"
+)
 
 
 class Serving:
@@ -42,11 +50,13 @@ class Serving:
     ) -> None:
         self.key = key or f"rpn_{secrets.token_urlsafe(KEY_BYTES)}"
         self._pump = pump
+        self._said_at = 0.0
         service = Service(
             handlers.__contains__,
             time.time,
             timeout_s=handlers.timeout_of,
             made=self._seated,
+            asking=self._asked,
             rate_limits=rate_limits,
             private_webhooks=private_webhooks,
         )
@@ -72,6 +82,17 @@ class Serving:
     def stop(self) -> None:
         """Ends it: who waits is told, what runs is ended."""
         self._server.stop()
+
+    def _asked(self, endpoint: Endpoint, job_id: str, port: int) -> None:
+        """A cell that waits for its own kernel would wait for ever: it is told so, and after a while answered so."""
+        entry = endpoint.queue.entry(job_id)
+        if entry is None or entry.job.status is not Status.IN_QUEUE or not self._pump.in_cell or not is_ours(port):
+            return
+        if time.time() - entry.put_at > OWN_S:
+            endpoint.queue.fail(job_id, OWN_CELL)
+        elif time.monotonic() - self._said_at > SAID_S:
+            self._said_at = time.monotonic()
+            print(OWN_CELL, file=sys.stderr)  # noqa: T201 (below the cell that waits)
 
     def _seated(self, endpoint: Endpoint) -> None:
         loop = asyncio.get_running_loop()
@@ -125,3 +146,12 @@ class _Across:
     def _look(self) -> None:
         while self._said:
             self._said.popleft()()
+
+
+def is_ours(port: int) -> bool:
+    """Whether a connection of this process begins at that port."""
+    import psutil
+
+    process = psutil.Process()
+    connections = getattr(process, "net_connections", None) or process.connections  # the latter before psutil 6
+    return any(connection.laddr and connection.laddr.port == port for connection in connections("tcp"))

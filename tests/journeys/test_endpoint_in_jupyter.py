@@ -1,0 +1,247 @@
+"""The extension in a real Jupyter server: who is let in, what kernels do to it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.journeys.places import TOKEN, Place, celling, connected, in_jupyter, jupyter, waited
+
+HANDLERS = (
+    "import os, time",
+    "%%runpod_handler\ndef echo(job):\n    return job['input']",
+    "%%runpod_handler\ndef sleeps(job):\n    time.sleep(60)",
+    "%%runpod_handler --concurrency 3\nasync def overlaps(job):\n    import asyncio\n    await asyncio.sleep(0.5)",
+)
+pytestmark = pytest.mark.kernel
+
+
+class Server:
+    """A Jupyter server, and the calls that a client makes."""
+
+    def __init__(self, place: Place, root: Path) -> None:
+        self.place, self.root = place, root
+        self.base = place.url.removesuffix("/runpod/v2")
+
+    def ask(self, method: str, path: str, body: object = None, token: str | None = TOKEN, **headers: str):
+        host, _, base = self.base.removeprefix("http://").partition("/")
+        connection = http.client.HTTPConnection(host, timeout=60)
+        given = {"Authorization": token} if token else {}
+        data = json.dumps(body).encode() if isinstance(body, dict) else body
+        connection.request(method, f"/{base}/{path}", data, {**given, **headers})
+        reply = connection.getresponse()
+        text = reply.read()
+        connection.close()
+        self.cookies = reply.headers.get_all("Set-Cookie") or []
+        return reply.status, json.loads(text) if reply.headers["Content-Type"] == "application/json" else text
+
+    def sent(self, handler: str, given: object = None) -> str:
+        status, told = self.ask("POST", f"runpod/v2/{handler}/run", {"input": given})
+        assert status == 200, told
+        return told["id"]
+
+    def status(self, handler: str, job_id: str) -> dict:
+        return self.ask("GET", f"runpod/v2/{handler}/status/{job_id}")[1]
+
+    def sync(self, handler: str, given: object) -> dict:
+        return self.ask("POST", f"runpod/v2/{handler}/runsync", {"input": given})[1]
+
+    def kernel(self, *cells: str):
+        """A further kernel: its id, its client, and the way to run a cell in it."""
+        kernel = jupyter(self.base, "POST", "/api/kernels", {})["id"]
+        client = connected(self.root / "RUNTIME_DIR" / f"kernel-{kernel}.json")
+        cell = celling(client)
+        for code in cells:
+            cell(code)
+        return kernel, client, cell
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    root = tmp_path_factory.mktemp("jupyter")
+    with in_jupyter(root, *HANDLERS) as place:
+        yield Server(place, root)
+
+
+@pytest.mark.parametrize("form", [TOKEN, f"Bearer {TOKEN}", f"token {TOKEN}"], ids=["bare", "bearer", "token"])
+def test_the_servers_token_is_the_key(server, form):
+    status, told = server.ask("POST", "runpod/v2/echo/runsync", {"input": "é"}, form)
+    assert (status, told["status"], told["output"]) == (200, "COMPLETED", "é")
+
+
+@pytest.mark.parametrize("form", [None, "wrong", "Bearer wrong", "Bearer", "Basic eDp5"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "runpod/v2/echo/health"),
+        ("POST", "runpod/v2/echo/run"),
+        ("GET", "runpod/v2/nobody/status/x"),
+        ("POST", "runpod/v2/echo/openai/v1/completions"),
+        ("POST", "runpod/keys/echo"),
+        ("DELETE", "runpod/keys/echo"),
+    ],
+)
+def test_nobody_is_told_anything_without_it(server, form, method, path):
+    status, _ = server.ask(method, path, b"{}" if method == "POST" else None, form)
+    assert status in (401, 403)
+
+
+def test_a_browser_needs_the_origin_and_the_xsrf_token_that_jupyter_asks_for(server):
+    server.ask("GET", f"lab?token={TOKEN}", token=None)
+    server.ask("GET", f"tree?token={TOKEN}", token=None) if not server.cookies else None
+    cookies = SimpleCookie()
+    for line in server.cookies:
+        cookies.load(line)
+    assert cookies
+    cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
+    post = ("POST", "runpod/v2/echo/runsync", {"input": 1}, None)
+    assert server.ask(*post, Cookie=cookie)[0] == 403
+    xsrf = cookies["_xsrf"].value
+    assert server.ask(*post, Cookie=cookie, **{"X-XSRFToken": xsrf})[0] == 200
+    foreign = {"Origin": "http://elsewhere.example", "X-XSRFToken": xsrf}
+    assert server.ask(*post, Cookie=cookie, **foreign)[0] == 403
+    assert server.ask("GET", "runpod/v2/echo/health", None, None, Cookie=cookie, Origin=foreign["Origin"])[0] == 403
+
+
+def test_a_key_opens_one_endpoint_and_nothing_else_until_it_is_revoked(server):
+    key = server.ask("POST", "runpod/keys/echo")[1]["key"]
+    assert server.ask("POST", "runpod/v2/echo/runsync", {"input": 1}, key)[1]["output"] == 1
+    for method, path in (("POST", "runpod/v2/sleeps/run"), ("POST", "runpod/keys/echo"), ("GET", "api/kernels")):
+        assert server.ask(method, path, b"{}" if method == "POST" else None, key)[0] in (401, 403)
+    assert server.ask("DELETE", "runpod/keys/echo")[1]["revoked"] == 1
+    assert server.ask("GET", "runpod/v2/echo/health", None, key)[0] == 401
+
+
+@pytest.mark.parametrize(("size", "status"), [(20_000_000, 200), (30_000_000, 413)])
+def test_large_bodies_pass_up_to_the_limit_and_are_told_over_it(server, size, status):
+    body = b'{"input": "%s"}' % (b"x" * (size - 13))
+    answered, told = server.ask("POST", "runpod/v2/echo/runsync", body)
+    assert answered == status
+    if status == 200:
+        assert told["status"] == "COMPLETED"
+        assert len(told["output"]) == size - 13
+
+
+def test_cancelling_reaches_a_handler_that_blocks_the_kernel_and_spares_it(server):
+    job_id = server.sent("sleeps")
+    waited(lambda: server.status("sleeps", job_id)["status"] == "IN_PROGRESS")
+    assert server.ask("POST", f"runpod/v2/sleeps/cancel/{job_id}")[1]["status"] == "CANCELLED"
+    assert server.sync("echo", "next")["output"] == "next"
+    assert server.place.cell("'alive'") == "'alive'"
+
+
+def test_async_jobs_overlap_through_the_server_too(server):
+    began = time.monotonic()
+    ids = [server.sent("overlaps") for _ in range(6)]
+    for job_id in ids:
+        waited(lambda job_id=job_id: server.status("overlaps", job_id)["status"] == "COMPLETED")
+    assert time.monotonic() - began < 2.6
+
+
+def test_a_busy_kernel_is_a_queue(server):
+    cell = threading.Thread(target=server.place.cell, args=("time.sleep(2)",))
+    cell.start()
+    time.sleep(0.4)
+    began = time.monotonic()
+    ids = [server.sent("echo", n) for n in range(3)]
+    assert [server.status("echo", job_id)["status"] for job_id in ids] == ["IN_QUEUE"] * 3
+    server.ask("POST", f"runpod/v2/echo/cancel/{ids[0]}")
+    assert time.monotonic() - began < 1.5
+    cell.join()
+    waited(lambda: server.status("echo", ids[2])["status"] == "COMPLETED")
+    assert [server.status("echo", job_id).get("output") for job_id in ids] == [None, 1, 2]
+
+
+def test_a_kernel_without_the_extension_is_a_409_at_once_with_the_line_to_type(server):
+    kernel, client, _ = server.kernel()
+    client.execute("import time; time.sleep(3)")  # busy, at that
+    time.sleep(0.2)
+    began = time.monotonic()
+    status, told = server.ask("POST", f"runpod/v2/{kernel}.echo/run", {"input": 1})
+    assert (status, "%load_ext rp_notebook" in told["error"]) == (409, True)
+    assert time.monotonic() - began < 1.5
+    assert server.ask("POST", "runpod/v2/nobody/run", {"input": 1})[0] == 409
+    client.stop_channels()
+    jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
+    status, told = server.ask("POST", "runpod/v2/nobody/run", {"input": 1})
+    assert (status, "there are: echo, overlaps, sleeps" in told["error"]) == (404, True)
+
+
+def test_a_handler_that_two_kernels_have_is_asked_for_by_its_kernel(server):
+    cells = ("%load_ext rp_notebook", "%%runpod_handler\ndef echo(job):\n    return 'the other'")
+    other, client, _ = server.kernel(*cells)
+    waited(lambda: server.ask("POST", "runpod/v2/echo/run", {"input": 1})[0] == 409, 5)
+    assert server.sync(f"{other}.echo", 1)["output"] == "the other"
+    assert server.sync(f"{server.place.kernel[:8]}.echo", 1)["output"] == 1
+    client.stop_channels()
+    jupyter(server.base, "DELETE", f"/api/kernels/{other}")
+    assert waited(lambda: server.sync("echo", 2).get("output") == 2, 5)
+
+
+@pytest.mark.parametrize("how", ["killed", "restarted"])
+def test_a_kernel_that_is_gone_fails_what_ran_and_keeps_what_waits(server, how):
+    again = (
+        "%load_ext rp_notebook",
+        "%%runpod_handler\ndef waits(job):\n    import time\n    time.sleep(job['input'])",
+    )
+    kernel, client, cell = server.kernel(*again)
+    running: list[dict] = []
+    client_of = threading.Thread(target=lambda: running.append(server.sync("waits", 60)))
+    client_of.start()
+    waited(lambda: server.ask("GET", "runpod/v2/waits/health")[1]["jobs"]["inProgress"] == 1)
+    queued = server.sent("waits", 0)
+    began = time.monotonic()
+    if how == "killed":
+        (pid,) = [
+            child.pid
+            for child in psutil.Process(server.place.server.pid).children(recursive=True)
+            if any(kernel in argument for argument in child.cmdline())
+        ]
+        os.kill(pid, signal.SIGKILL)
+    else:
+        jupyter(server.base, "POST", f"/api/kernels/{kernel}/restart", {})
+    client_of.join()
+    assert time.monotonic() - began < 10
+    assert running[0]["status"] == "FAILED"
+    assert "the kernel" in running[0]["error"]
+    assert server.status("waits", queued)["status"] == "IN_QUEUE"
+    waited(lambda: server.ask("GET", f"api/kernels/{kernel}")[1]["execution_state"] in ("idle", "busy"))
+    client.stop_channels()
+    client = connected(server.root / "RUNTIME_DIR" / f"kernel-{kernel}.json")
+    cell = celling(client)
+    for code in again:
+        cell(code)
+    waited(lambda: server.status("waits", queued)["status"] == "COMPLETED", 15)
+    client.stop_channels()
+    jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
+
+
+def test_the_servers_end_is_told_to_who_waits_and_leaves_no_process(tmp_path):
+    with in_jupyter(tmp_path, *HANDLERS) as place:
+        ending = Server(place, tmp_path)
+        answered: list[dict] = []
+        clients = [
+            threading.Thread(target=lambda handler=handler: answered.append(ending.sync(handler, 1)))
+            for handler in ("sleeps", "echo")
+        ]
+        clients[0].start()
+        waited(lambda: ending.ask("GET", "runpod/v2/sleeps/health")[1]["jobs"]["inProgress"] == 1)
+        clients[1].start()
+        waited(lambda: ending.ask("GET", "runpod/v2/echo/health")[1]["jobs"]["inQueue"] == 1)
+        children = psutil.Process(place.server.pid).children(recursive=True)
+        place.server.terminate()
+        for client in clients:
+            client.join()
+    assert [told["status"] for told in answered] == ["FAILED"] * 2
+    assert {told["error"] for told in answered} == {"the Jupyter server was stopped"}
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]

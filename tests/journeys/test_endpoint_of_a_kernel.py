@@ -1,0 +1,208 @@
+"""`%runpod serve` in a real kernel: what running jobs from outside does to it, and what it does to them."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from tests.journeys.places import Place, in_a_kernel, url_and_key, waited
+
+HANDLERS = (
+    "import asyncio, threading, time\nmodel = object()\nseen = []",
+    "%%runpod_handler\ndef echo(job):\n    print('printed')\n    return job['input']",
+    "%%runpod_handler\ndef sleeps(job):\n    time.sleep(60)",
+    "%%runpod_handler\nasync def awaits(job):\n    await asyncio.sleep(60)",
+    "%%runpod_handler\nasync def blocks(job):\n    time.sleep(60)",
+    "%%runpod_handler\ndef yields(job):\n    yield 1\n    time.sleep(60)",
+    "%%runpod_handler\nasync def ayields(job):\n    yield 1\n    await asyncio.sleep(60)",
+    "%%runpod_handler --concurrency 3\nasync def overlaps(job):\n    await asyncio.sleep(0.5)\n    return id(model)",
+    "%%runpod_handler\ndef ticks(job):\n    for n in range(4):\n        time.sleep(0.3)\n        yield n",
+    "%%runpod_handler --timeout 5\ndef slow(job):\n    time.sleep(60)",
+    "%%runpod_handler\ndef main(job):\n    return threading.current_thread() is threading.main_thread()",
+    "%%runpod_handler\ndef loses(job):\n    return {1, 2}",
+)
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with in_a_kernel(*HANDLERS) as place:
+        yield place
+
+
+def ask(place: Place, method: str, path: str, body: object = None) -> dict:
+    host, _, base = place.url.removeprefix("http://").partition("/")
+    connection = http.client.HTTPConnection(host, timeout=60)
+    data = None if body is None else json.dumps(body).encode()
+    connection.request(method, f"/{base}/{path}", data, {"Authorization": place.key})
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    return answer
+
+
+def sent(place: Place, handler: str, given: object = None, **more: object) -> str:
+    return ask(place, "POST", f"{handler}/run", {"input": given, **more})["id"]
+
+
+def status(place: Place, handler: str, job_id: str) -> dict:
+    return ask(place, "GET", f"{handler}/status/{job_id}")
+
+
+def ended(place: Place, handler: str, job_id: str) -> dict:
+    waited(lambda: status(place, handler, job_id)["status"] not in ("IN_QUEUE", "IN_PROGRESS"))
+    return status(place, handler, job_id)
+
+
+def runs(place: Place, handler: str, job_id: str) -> None:
+    waited(lambda: status(place, handler, job_id)["status"] == "IN_PROGRESS")
+
+
+def sync(place: Place, handler: str, given: object = None) -> object:
+    return ask(place, "POST", f"{handler}/runsync", {"input": given})["output"]
+
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.mark.parametrize("handler", ["sleeps", "awaits", "blocks", "yields", "ayields"])
+def test_cancelling_ends_a_running_handler_and_spares_the_kernel(place, handler):
+    job_id = sent(place, handler)
+    runs(place, handler, job_id)
+    began = time.monotonic()
+    assert ask(place, "POST", f"{handler}/cancel/{job_id}") == {"id": job_id, "status": "CANCELLED"}
+    assert sync(place, "echo", "next") == "next"
+    assert time.monotonic() - began < 10
+    assert place.cell("type(model).__name__") == "'object'"
+
+
+def test_a_timeout_ends_a_running_handler_as_the_platform_would(place):
+    ids = {name: sent(place, name, policy=policy) for name, policy in (("slow", {}), ("awaits", {"ttl": 10_000}))}
+    told = ended(place, "slow", ids["slow"])
+    assert (told["status"], told["error"]) == ("FAILED", "executionTimeout exceeded")
+    assert 5000 <= told["executionTime"] < 7000
+    waited(lambda: "error" in status(place, "awaits", ids["awaits"]))  # deleted: a 404
+    assert sync(place, "echo", "next") == "next"
+    assert "executionTimeout exceeded" in place.cell(f"%runpod jobs {ids['slow'][:13]}")
+
+
+def test_a_busy_kernel_is_a_queue_and_cells_and_jobs_never_overlap(place):
+    place.cell("%%runpod_handler\ndef marks(job):\n    seen.append('job')")
+    cell = threading.Thread(
+        target=place.cell, args=("seen.append('cell')\nawait asyncio.sleep(1.5)\nseen.append('end')",)
+    )
+    cell.start()
+    time.sleep(0.5)
+    job_id = sent(place, "marks")
+    time.sleep(0.3)
+    assert status(place, "marks", job_id) == {"id": job_id, "status": "IN_QUEUE"}
+    cell.join()
+    assert ended(place, "marks", job_id)["delayTime"] > 300
+    assert place.cell("seen") == "['cell', 'end', 'job']"
+
+
+def test_jobs_that_are_ended_while_they_wait_never_begin(place):
+    place.cell("%%runpod_handler\ndef marks(job):\n    seen.append(job['input'])\nseen.clear()")
+    cell = threading.Thread(target=place.cell, args=("time.sleep(1.5)",))
+    cell.start()
+    time.sleep(0.5)
+    first, second, third = (sent(place, "marks", n) for n in (1, 2, 3))
+    ask(place, "POST", f"marks/cancel/{first}")
+    assert ask(place, "POST", "marks/purge-queue")["removed"] == 2
+    fourth = sent(place, "marks", 4)
+    cell.join()
+    assert ended(place, "marks", fourth)["status"] == "COMPLETED"
+    assert [status(place, "marks", job_id)["status"] for job_id in (first, second, third)] == ["CANCELLED"] * 3
+    assert place.cell("seen") == "[4]"
+
+
+def test_async_jobs_overlap_up_to_their_concurrency_and_sync_ones_have_the_main_thread(place):
+    began = time.monotonic()
+    ids = [sent(place, "overlaps") for _ in range(6)]
+    models = {ended(place, "overlaps", job_id)["output"] for job_id in ids}
+    assert 1.0 <= time.monotonic() - began < 2.4
+    assert models == {int(place.cell("id(model)"))}
+    assert sync(place, "main") is True
+
+
+def test_items_arrive_as_they_are_yielded(place):
+    job_id = sent(place, "ticks")
+    arrived, items, told = [], [], {"status": ""}
+    while told["status"] != "COMPLETED":
+        told = ask(place, "GET", f"ticks/stream/{job_id}")
+        items += [item["output"] for item in told["stream"]]
+        arrived += [time.monotonic()] * len(told["stream"])
+    assert items == [0, 1, 2, 3]
+    assert all(0.15 < later - earlier < 0.6 for earlier, later in pairwise(arrived))
+
+
+def test_an_edited_handler_answers_the_next_job(place):
+    place.cell("%%runpod_handler\ndef edited(job):\n    return 'old'")
+    assert sync(place, "edited") == "old"
+    place.cell("%%runpod_handler\nasync def edited(job):\n    return 'new'")
+    assert sync(place, "edited") == "new"
+
+
+def test_a_lost_result_is_in_progress_as_for_the_platform_until_it_is_cancelled(place):
+    job_id = sent(place, "loses")
+    waited(lambda: "LOST" in place.cell(f"%runpod jobs {job_id[:13]}"))
+    assert status(place, "loses", job_id)["status"] == "IN_PROGRESS"
+    assert ask(place, "POST", f"loses/cancel/{job_id}")["status"] == "CANCELLED"
+
+
+def test_what_a_job_prints_belongs_to_it_and_shows_below_no_cell(place):
+    shown: list[str] = []
+    cell = threading.Thread(target=lambda: shown.append(place.cell("await asyncio.sleep(0.5)")))
+    cell.start()
+    assert sync(place, "echo", 1) == 1
+    cell.join()
+    assert shown == [""]
+    kept = place.cell("[*get_ipython().meta['rp_notebook'].history.of('echo')][-1].printed")
+    assert kept == "'printed\\n'"
+
+
+def test_cancelling_a_job_beside_a_cell_does_not_touch_the_cell(place):
+    job_id = sent(place, "awaits")
+    runs(place, "awaits", job_id)
+    shown: list[str] = []
+    code = "for n in range(30):\n    time.sleep(0.05)\n'whole'"
+    cell = threading.Thread(target=lambda: shown.append(place.cell(code)))
+    cell.start()
+    time.sleep(0.6)
+    ask(place, "POST", f"awaits/cancel/{job_id}")
+    cell.join()
+    assert shown == ["'whole'"]
+    assert sync(place, "echo", "next") == "next"
+
+
+def test_a_cell_that_calls_its_own_endpoint_is_answered_as_the_queue_would_and_told_what_to_write(place):
+    code = (
+        "import urllib.request\n"
+        f"asked = urllib.request.Request('{place.url}/echo/runsync?wait=2000', b'{{\"input\": 5}}', "
+        f"{{'Authorization': '{place.key}'}})\n"
+        "print(urllib.request.urlopen(asked).read().decode())"
+    )
+    shown = place.cell(code)
+    assert '"status": "IN_QUEUE"' in shown
+    assert "await rp_notebook.arun_job" in shown
+
+
+def test_serving_stops_and_starts_again_and_its_old_key_is_worth_nothing(place):
+    before = place.cell("len(threading.enumerate())")
+    shown = place.cell("%runpod serve")
+    assert url_and_key(shown) == (place.url, place.key)
+    assert "STOPPED" in place.cell("%runpod serve --stop")
+    with pytest.raises(OSError, match="refused"):
+        ask(place, "GET", "echo/health")
+    again = Place(*url_and_key(place.cell("%runpod serve")))
+    assert sync(again, "echo", 1) == 1
+    assert "error" in ask(Place(again.url, place.key), "GET", "echo/health")
+    assert place.cell("len(threading.enumerate())") == before
+    assert "cannot be used" in place.cell("%runpod serve --port 1") or place.cell("%runpod serve --stop")
+    place.cell("%reload_ext rp_notebook")
+    last = Place(*url_and_key(place.cell("%runpod serve")))
+    assert sync(last, "echo", 2) == 2
