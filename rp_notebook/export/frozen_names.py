@@ -79,6 +79,10 @@ class Freezer:
 
     def findings(self, facts: Iterable[Fact]) -> Iterator[Finding]:
         """What was written instead of code, for these statements."""
+        facts = tuple(facts)
+        idle = {name for name, reason in self._asked.items() if reason == ASKED and name in self._forms}
+        for name in sorted(idle - {fact.statement.frozen for fact in facts}):
+            yield Finding("RPS108", "note", f"`{name}` is not exported: nothing that is needed uses its present value")
         for fact in facts:
             name = fact.statement.frozen
             if name:

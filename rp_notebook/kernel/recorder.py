@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from rp_notebook.export.cells import CellRun
 
 
+ASSUMED = 8  # the place of that field in a CellRun
+
+
 class Recorder:
     """The cells of this session in the order in which they ran, those before the extension was loaded included."""
 
@@ -47,11 +50,14 @@ class Recorder:
         info = result.info
         if self._open or info is None:  # a cell that another cell ran: its text is in that one
             return
+        number = result.execution_count or self._shell.execution_count
+        if self._ran and self._ran[-1][ASSUMED] and self._ran[-1][:2] == (number, info.raw_cell):
+            self._ran.pop()  # it is the cell that loaded us
         error = result.error_in_exec
         # The fields of a CellRun, in order: a tuple costs a tenth of the object, and every cell pays.
         self._ran.append(
             (
-                result.execution_count or self._shell.execution_count,
+                number,
                 info.raw_cell,
                 getattr(info, "cell_id", None),  # since IPython 8.3
                 succeeded(result),

@@ -56,6 +56,7 @@ def test_a_kernel_knows_what_the_saved_notebook_hides(tmp_path, monkeypatch) -> 
         assert "`SCALE = 3` is exported, in night.ipynb as last saved it is now `SCALE = 4`" in told
         assert "REFUSED" in run("strict", "%runpod export elsewhere --strict")
         assert "In[3] line 1-2: def clean(v):" in run("why", "%runpod why clean")
+        assert run("why", "%runpod why In[1]").count("- In[1]") == 1, "the cell that loads us runs while we look back"
         said = json.loads((tmp_path / "worker" / "rp_manifest.json").read_text())
         assert {cell["id"] for cell in said["cells"].values()} == {"scale", "clean", "twice", "handler"}
         assert "2 cells changed since the export to worker" in run("card", "%runpod")

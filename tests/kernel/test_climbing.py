@@ -172,3 +172,10 @@ def test_a_reloaded_module_is_another_one_than_earlier_jobs_saw(cell: Cell, tmp_
     assert "1 of 1 jobs answered alike" in report.listing[-1]
     assert "RPP117" in codes(report)
     assert (tmp_path / "worker" / "tests" / "jobs.jsonl").read_text().count("\n") == 1
+
+
+def test_a_name_that_is_frozen_for_nothing_is_told(cell: Cell, tmp_path) -> None:
+    cell("table = {'k': 2}\nother = 3")
+    cell(HANDLER)
+    report = cell(f"%runpod export {tmp_path}/worker --freeze other").result
+    assert any("`other` is not exported" in finding.message for finding in report.findings)
