@@ -179,3 +179,15 @@ def test_a_name_that_is_frozen_for_nothing_is_told(cell: Cell, tmp_path) -> None
     cell(HANDLER)
     report = cell(f"%runpod export {tmp_path}/worker --freeze other").result
     assert any("`other` is not exported" in finding.message for finding in report.findings)
+
+
+def test_jobs_that_take_long_are_replayed_as_far_as_there_is_time(cell: Cell, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("rp_notebook.kernel.climbing.JOBS_S", 0.0)
+    cell("table = {'k': 2}")
+    cell(HANDLER)
+    cell('%runpod job {"x": 4}')
+    cell('%runpod job {"x": 5}')
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert "1 of 1 jobs answered alike" in report.listing[-1]
+    assert any("1 of 2 jobs were not replayed" in finding.message for finding in report.findings)
+    assert (tmp_path / "worker" / "tests" / "jobs.jsonl").read_text().count("\n") == 2
