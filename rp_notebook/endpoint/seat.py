@@ -10,6 +10,7 @@ from rp_notebook.jobs.job import EXECUTION_TIMEOUT
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 
+INTERRUPTED = "the kernel was interrupted or restarted"
 AHEAD = 1  # jobs that are sent before the kernel has room, so that it need not wait for the next
 
 
@@ -77,7 +78,7 @@ class Seat:
         self._running.discard(job_id)
         self._queue.put_back(job_id)  # it was dropped, though it had been sent again
         if cancelled:
-            self._queue.stop(job_id)
+            self._queue.fail(job_id, INTERRUPTED)  # else it has ended by now
         elif why is not None:
             self._queue.lose(job_id, why)
         self.look()

@@ -181,14 +181,17 @@ def test_cancelling_a_job_beside_a_cell_does_not_touch_the_cell(place):
 
 def test_a_cell_that_calls_its_own_endpoint_is_answered_as_the_queue_would_and_told_what_to_write(place):
     code = (
-        "import urllib.request\n"
+        "import json, urllib.request\nfrom rp_notebook.kernel import serving\nserving.OWN_S = 1.5\n"
         f"asked = urllib.request.Request('{place.url}/echo/runsync?wait=2000', b'{{\"input\": 5}}', "
         f"{{'Authorization': '{place.key}'}})\n"
-        "print(urllib.request.urlopen(asked).read().decode())"
+        "told = json.load(urllib.request.urlopen(asked))\nprint(told['status'])\n"
+        "asked = urllib.request.Request(asked.full_url.split('/runsync')[0] + '/status/' + told['id'], "
+        "headers=asked.headers)\nprint(json.load(urllib.request.urlopen(asked)))\nserving.OWN_S = 90"
     )
     shown = place.cell(code)
-    assert '"status": "IN_QUEUE"' in shown
-    assert "await rp_notebook.arun_job" in shown
+    assert "IN_QUEUE" in shown.splitlines()
+    assert "'status': 'FAILED'" in shown
+    assert shown.count("await rp_notebook.arun_job") == 2
 
 
 def test_serving_stops_and_starts_again_and_its_old_key_is_worth_nothing(place):
