@@ -1,0 +1,83 @@
+"""`rp-notebook serve --worker`: several real SDK workers on one queue."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.journeys.places import from_the_shell, waited
+
+SOURCE = """import os, time
+import runpod
+def handler(job):
+    time.sleep(job["input"])
+    return os.getpid()
+if __name__ == "__main__":
+    runpod.serverless.start({"handler": handler})
+"""
+
+
+def call(place, path: str, body: object = None, method: str | None = None) -> dict:
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(f"{place.url}/{path}", data, {"Authorization": place.key}, method=method)
+    with urllib.request.urlopen(asked, timeout=60) as reply:
+        return json.load(reply)
+
+
+@pytest.mark.kernel
+def test_three_workers_share_a_queue_and_one_that_dies_is_told_and_followed(tmp_path: Path) -> None:
+    worker = tmp_path / "trio"
+    worker.mkdir()
+    (worker / "handler.py").write_text(SOURCE)
+    with from_the_shell(tmp_path, "--worker", str(worker), "--workers", "3") as place:
+        waited(lambda: call(place, "trio/health")["workers"]["idle"] == 3)
+        ids = [call(place, "trio/run", {"input": 1.5})["id"] for _ in range(3)]
+        waited(lambda: all(call(place, f"trio/status/{job_id}")["status"] == "COMPLETED" for job_id in ids))
+        told = [call(place, f"trio/status/{job_id}") for job_id in ids]
+        assert len({one["output"] for one in told} | {one["workerId"] for one in told}) == 6
+        doomed = call(place, "trio/run", {"input": 60})["id"]
+        waited(lambda: call(place, f"trio/status/{doomed}")["status"] == "IN_PROGRESS")
+        by = call(place, f"trio/status/{doomed}")["workerId"]
+        (pid,) = [
+            child.pid
+            for child in psutil.Process(place.server.pid).children()
+            if child.environ().get("RUNPOD_POD_ID") == by
+        ]
+        os.kill(pid, signal.SIGKILL)
+        waited(lambda: call(place, f"trio/status/{doomed}")["status"] == "FAILED")
+        assert call(place, f"trio/status/{doomed}")["error"] == "its worker ended with exit code -9"
+        waited(lambda: call(place, "trio/health")["workers"]["idle"] == 3)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "name a notebook"),
+        (("--worker", "nowhere"), "holds no handler.py"),
+        (("--worker", "broken"), "does not start"),
+        (("missing.ipynb",), "missing.ipynb"),
+    ],
+    ids=["nothing", "no folder", "a worker that ends", "no notebook"],
+)
+def test_what_cannot_be_served_is_one_line(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "handler.py").write_text("import sys; sys.exit(3)")
+    ran = subprocess.run(
+        [sys.executable, "-m", "rp_notebook.cli", "serve", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    assert told in ran.stderr
+    assert "Traceback" not in ran.stderr
