@@ -23,6 +23,7 @@ LOOPBACK = "127.0.0.1"
 # bytes; the SDK posts a result of any size whole, and a request that is too large is read to its end and told so.
 BODY_LIMIT = 1_000_000_000_000
 BUFFER_LIMIT = 1_000_000_000
+CHUNK = 500_000  # at each read, another thread may keep the interpreter for 5 ms
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ class Loopback:
         if self._fallback is not None:
             settings |= dict(zip(("default_handler_class", "default_handler_args"), self._fallback, strict=True))
         application = Application(self._routes, **settings)
-        server = HTTPServer(application, max_body_size=BODY_LIMIT, max_buffer_size=BUFFER_LIMIT)
+        server = HTTPServer(
+            application, max_body_size=BODY_LIMIT, max_buffer_size=BUFFER_LIMIT, chunk_size=CHUNK
+        )
         try:
             sockets = bind_sockets(self._port, self._address)
         except OSError as error:
