@@ -35,7 +35,9 @@ class Row:
 
 
 def main() -> int:
-    rows = [row() for row in ROWS]
+    from tests.bench_endpoint import endpoint_over_sdk  # it needs our Row
+
+    rows = [*(row() for row in ROWS), *endpoint_over_sdk()]
     if "--json" in sys.argv[1:]:
         print(json.dumps({"rows": [asdict(row) | {"holds": row.holds} for row in rows]}, indent=1))
     else:

@@ -114,9 +114,7 @@ class Loopback:
         if self._fallback is not None:
             settings |= dict(zip(("default_handler_class", "default_handler_args"), self._fallback, strict=True))
         application = Application(self._routes, **settings)
-        server = HTTPServer(
-            application, max_body_size=BODY_LIMIT, max_buffer_size=BUFFER_LIMIT, chunk_size=CHUNK
-        )
+        server = HTTPServer(application, max_body_size=BODY_LIMIT, max_buffer_size=BUFFER_LIMIT, chunk_size=CHUNK)
         try:
             sockets = bind_sockets(self._port, self._address)
         except OSError as error:
