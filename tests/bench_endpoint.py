@@ -1,4 +1,4 @@
-"""Rows of `make bench` about the endpoint: ours, in a kernel and through a Jupyter server, over the SDK's dev server."""
+"""Rows of `make bench` about the endpoint: in a kernel and through a Jupyter server, over the SDK's dev server."""
 
 from __future__ import annotations
 

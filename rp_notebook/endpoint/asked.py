@@ -87,7 +87,7 @@ def asked_of(body: bytes, mode: Mode) -> Asked:
     if not isinstance(policy.get("lowPriority", False), bool):
         raise RequestRefused(400, "policy.lowPriority is true or false")
     if len(passed) == len(value):  # the text itself, with an id in front: a large input is not encoded again
-        whole = f'{{"id": "{job_id}", {text.strip()[1:]}'
+        whole = f'{{"id": "{job_id}", ' + text.lstrip()[1:]
     else:
         whole = json.dumps({"id": job_id, **passed})
     return Asked(
