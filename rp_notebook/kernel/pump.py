@@ -29,6 +29,7 @@ from rp_notebook.jobs.request import Request
 from rp_notebook.jobs.worker import Worker
 
 NO_END = "the job ended without a word: please report this"
+INTERRUPTED_S = 1.0  # who restarts a kernel interrupts it first: what waits must not begin in between
 STOPPED_BEFORE = 1000  # jobs that were stopped before they came: so many are remembered
 
 
@@ -66,6 +67,7 @@ class Pump:
         self._tasks: set[asyncio.Task[None]] = set()  # a loop does not keep them
         self._stopped: dict[str, None] = {}  # jobs that were stopped before they came
         self._open = 0
+        self._paused_until = 0.0  # in the loop's time
 
     @property
     def in_cell(self) -> bool:
@@ -125,7 +127,9 @@ class Pump:
 
     def _start(self) -> None:
         """Starts each job that there is room for, in the order in which they came."""
-        for order in tuple(self._waiting) if not self._open else ():
+        if self._open or self._loop.time() < self._paused_until:
+            return
+        for order in tuple(self._waiting):
             if order.stopped is not None:
                 self._waiting.remove(order)
                 continue
@@ -178,6 +182,9 @@ class Pump:
                 del self._running[job.id]
                 order.outlet.ended(job.id, why)
             case Cancelled() | TimedOut():
+                if order.stopped is None:
+                    self._paused_until = self._loop.time() + INTERRUPTED_S
+                    self._loop.call_later(INTERRUPTED_S, self._start)
                 del self._running[job.id]
                 order.outlet.ended(job.id, None, cancelled=True)
 
