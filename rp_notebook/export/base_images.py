@@ -68,3 +68,20 @@ def cuda_image(build: str | None) -> CudaImage | None:
 def _cuda_number(build: str) -> int | None:
     found = re.fullmatch(r"cu(\d{2,3})", build)
     return int(found[1]) if found else None
+
+
+# Unpacked, in GB of 10^9 bytes (2026-11, rounded up); the first whose beginning fits.
+_SIZES_GB = (
+    ("python:", 0.2),
+    ("nvidia/cuda:", 4.5),
+    ("runpod/pytorch:", 18.0),
+    ("runpod/base:", 12.0),
+    ("pytorch/pytorch:", 9.0),
+)
+_SIZE_UNKNOWN_GB = 5.0
+
+
+def base_bytes(image: str) -> int:
+    """About how many bytes an image has, by its family."""
+    gb = next((gb for family, gb in _SIZES_GB if image.startswith(family)), _SIZE_UNKNOWN_GB)
+    return round(gb * 1_000_000_000)

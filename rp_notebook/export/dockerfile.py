@@ -61,7 +61,7 @@ def dockerfile(
     virtual environment: it gives every image a `python`, also those whose own refuses `pip install` (PEP 668).
     """
     blocks = [
-        f"# {BUILD} -t worker .\nARG BASE_IMAGE={base or _image(python, torch_build)}\nFROM ${{BASE_IMAGE}}",
+        f"# {BUILD} -t worker .\nARG BASE_IMAGE={image_for(python, torch_build, base)}\nFROM ${{BASE_IMAGE}}",
         _environment(base, settings),
         *([_apt_install(apt)] if apt else []),
         _virtual_environment(python, torch_build, base),
@@ -79,9 +79,10 @@ def dockerignore(files: Iterable[str]) -> str:
     return "".join(f"{pattern}\n" for pattern in kept)
 
 
-def _image(python: str, torch_build: str | None) -> str:
+def image_for(python: str, torch_build: str | None, base: str | None = None) -> str:
+    """The image that a worker is built on."""
     cuda = cuda_image(torch_build)
-    return cuda.image if cuda else python_image(python)
+    return base or (cuda.image if cuda else python_image(python))
 
 
 def _environment(base: str | None, more: Mapping[str, str]) -> str:

@@ -8,10 +8,9 @@ from pathlib import PurePath
 from typing import Any
 
 from rp_notebook.export.dockerfile import BUILD
+from rp_notebook.export.draft import Draft
 from rp_notebook.export.models import Model
-from rp_notebook.export.needs import Needs
-from rp_notebook.export.reads import InputKey, Variable, input_keys, variables
-from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.export.reads import InputKey, Variable, input_keys
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.masking import MASK, masked, secrets_in, tells
 from rp_notebook.jobs.payload import MB
@@ -46,33 +45,20 @@ _JSON_TYPES: tuple[tuple[type, str], ...] = (
 )
 
 
-def readme(
-    *,
-    module: str,
-    declaration: Declaration,
-    notebook: str | None,
-    sample: JobRecord | None,
-    gpu: bool,
-    has_jobs: bool,
-    findings: Sequence[Finding] = (),
-    needs: Needs | None = None,
-) -> str:
-    """The text of README.md over a handler module; only the last part of `notebook` is named.
+def readme(draft: Draft, *, has_jobs: bool, findings: Sequence[Finding] = ()) -> str:
+    """The text of README.md; only the last part of the notebook's name is told.
 
-    `around` is what the worker needs around it (the environment variables of the module where it is not given).
-    `sample` is a job that ran, the one in test_input.json; what looks like a secret in it is masked.
+    What looks like a secret in the sample is masked. `has_jobs` says whether tests/jobs.jsonl is there.
     """
-    handler = declaration.name
-    origin = f"`{PurePath(notebook).name}`" if notebook else "a notebook"
-    needs = needs or Needs(variables(module))
-    read = needs.variables
+    handler, sample, gpu, read = draft.handler, draft.sample, draft.machine.gpu, draft.needs.variables
+    origin = f"`{PurePath(draft.notebook).name}`" if draft.notebook else "a notebook"
     parts = [
         f"# {handler}\n\nA RunPod Serverless worker, exported from {origin} by rp-notebook.",
-        _inputs(input_keys(module, declaration.function), sample),
+        _inputs(input_keys(draft.module, draft.declaration.function), sample),
         *_sample(sample),
         _running(handler, read, has_example=sample is not None, gpu=gpu, has_jobs=has_jobs),
         *_environment(read),
-        *_models(needs.models),
+        *_models(draft.needs.models),
         _deploying(handler, sample, read, gpu=gpu),
         *_doubts(findings),
     ]

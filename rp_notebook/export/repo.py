@@ -11,10 +11,13 @@ from types import MappingProxyType
 from typing import Any
 
 from rp_notebook.errors import ExportRefused
-from rp_notebook.export.base_images import cuda_image
-from rp_notebook.export.dockerfile import dockerfile, dockerignore
+from rp_notebook.export.dockerfile import dockerfile, dockerignore, image_for
+from rp_notebook.export.draft import Draft
+from rp_notebook.export.image_size import image_bytes, package_bytes
+from rp_notebook.export.machine import machine_of
 from rp_notebook.export.manifest import MANIFEST, manifest
 from rp_notebook.export.needs import Needs
+from rp_notebook.export.publishing import published
 from rp_notebook.export.readme import readme
 from rp_notebook.export.reads import Variable, variables
 from rp_notebook.export.requirements import Pin, requirements_txt, torch_build
@@ -89,28 +92,40 @@ def worker_repo(
     what it `needs` go along (else the module's environment variables), `base` is an image to build on, `cells` has the
     id and the sha256 of each cell in `lines`. Raises `ExportRefused` when a local file has the name of one of our own.
     """
-    sample, needs = _example(records, declaration.name), needs or Needs(variables(module))
+    draft = _draft(module, declaration, records, pins, python, notebook, local_files, base, needs)
+    sample, needs = draft.sample, draft.needs
     needed = {HANDLER: module.encode(), **local_files, **_test_input(sample)}
     own = {
         "requirements.txt": requirements_txt(pins),
         "Dockerfile": _dockerfile(pins, needs, python, tuple(needed), base),
         ".dockerignore": dockerignore(needed),
         ".env.example": _env_example(needs.variables),
-        "README.md": readme(
-            module=module,
-            declaration=declaration,
-            notebook=notebook,
-            sample=sample,
-            gpu=cuda_image(torch_build(pins)) is not None,
-            has_jobs=bool(jobs_jsonl),
-            findings=findings,
-            needs=needs,
-        ),
+        "README.md": readme(draft, has_jobs=bool(jobs_jsonl), findings=findings),
+        **published(draft, has_tests=False),
     }
     _refuse_clashes(local_files, {HANDLER, TEST_INPUT, JOBS, MANIFEST, *own})
     files = needed | {name: text.encode() for name, text in own.items()} | ({JOBS: jobs_jsonl} if jobs_jsonl else {})
     said = partial(manifest, python=python, notebook=notebook, lines=lines, cells=cells, models=needs.models)
     return Repo({**files, MANIFEST: said(files, declaration.name)})
+
+
+def _draft(
+    module: str,
+    declaration: Declaration,
+    records: Sequence[JobRecord],
+    pins: Sequence[Pin],
+    python: str,
+    notebook: str | None,
+    files: Mapping[str, bytes],
+    base: str | None,
+    needs: Needs | None,
+) -> Draft:
+    sample, needs = _example(records, declaration.name), needs or Needs(variables(module))
+    weights = sum(model.size or 0 for model in needs.models)
+    size = image_bytes(image_for(python, torch_build(pins), base), package_bytes(pins), files, weights)
+    machine = machine_of(records, torch_build(pins), image_bytes=size, weight_bytes=weights)
+    told = (module, declaration, tuple(pins), needs, machine, python, tuple(records))
+    return Draft(*told, sample=sample, base=base, notebook=notebook, files=files)
 
 
 def _dockerfile(pins: Sequence[Pin], needs: Needs, python: str, files: Sequence[str], base: str | None) -> str:

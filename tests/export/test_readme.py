@@ -1,4 +1,5 @@
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -7,6 +8,7 @@ from rp_notebook.export.reads import InputKey, Variable, input_keys, variables
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.running import run_job
+from tests.export.test_hub import draft
 
 
 def body(text: str) -> str:
@@ -85,10 +87,11 @@ def test_the_environment_variables_that_a_module_reads(text, read):
     assert variables(text) == tuple(Variable(*one) for one in read)
 
 
-def page(module: str, *, job=None, call=None, **said) -> str:
+def page(module: str, *, job=None, call=None, gpu=False, has_jobs=False, findings=(), notebook=None) -> str:
     sample = run_job(call, job, clock=lambda: 0.0) if call else None
-    given = {"notebook": None, "gpu": False, "has_jobs": False} | said
-    return readme(module=module, declaration=Declaration("My_Handler", "handler"), sample=sample, **given)
+    made = draft(build="cu124" if gpu else None, module=module, sample=sample, notebook=notebook)
+    made = replace(made, declaration=Declaration("My_Handler", "handler"))
+    return readme(made, has_jobs=has_jobs, findings=findings)
 
 
 def test_it_has_the_inputs_with_types_from_the_job_that_ran():

@@ -29,7 +29,10 @@ if __name__ == "__main__":
     runpod.serverless.start({"handler": handler})
 """
 RUNPOD = Pin("runpod", "1.12.0", "runpod==1.12.0")
-ALWAYS = {"handler.py", "requirements.txt", "Dockerfile", ".dockerignore", "README.md", ".env.example"}
+ALWAYS = {
+    *("handler.py", "requirements.txt", "Dockerfile", ".dockerignore", "README.md", ".env.example"),
+    *(".runpod/hub.json", ".github/workflows/ci.yml"),
+}
 
 
 def handler(job):
