@@ -101,7 +101,7 @@ def worker_repo(
         ".dockerignore": dockerignore(needed),
         ".env.example": _env_example(needs.variables),
         "README.md": readme(draft, has_jobs=bool(jobs_jsonl), findings=findings),
-        **published(draft, has_tests=False),
+        **published(draft, has_tests=bool(jobs_jsonl)),
     }
     _refuse_clashes(local_files, {HANDLER, TEST_INPUT, JOBS, MANIFEST, *own})
     files = needed | {name: text.encode() for name, text in own.items()} | ({JOBS: jobs_jsonl} if jobs_jsonl else {})
