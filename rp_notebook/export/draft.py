@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from rp_notebook.export.input_fields import input_fields
+from rp_notebook.export.input_types import Field
 from rp_notebook.export.machine import Machine
 from rp_notebook.export.needs import Needs
 from rp_notebook.export.pin import Pin
@@ -40,6 +42,14 @@ class Draft:
     def handler(self) -> str:
         """The name it is registered under."""
         return self.declaration.name
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The keys of its input, as the module reads them and jobs had them."""
+        completed = [record for record in self.records if record.status is Status.COMPLETED]
+        inputs = [record.job.input for record in completed if record.job.handler == self.handler]
+        given = [one for one in inputs if isinstance(one, dict)]
+        return input_fields(self.module, self.declaration.function, given)
 
     def plain_inputs(self) -> Iterator[tuple[JobRecord, dict[str, Any]]]:
         """The completed jobs whose input is an object without secrets, with that input; each input once."""

@@ -9,11 +9,12 @@ from typing import Any
 
 from rp_notebook.export.dockerfile import BUILD
 from rp_notebook.export.draft import Draft
+from rp_notebook.export.figures import figures, size_text, time_text
+from rp_notebook.export.input_types import Field
 from rp_notebook.export.models import Model
-from rp_notebook.export.reads import InputKey, Variable, input_keys
+from rp_notebook.export.reads import Variable
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.masking import MASK, masked, secrets_in, tells
-from rp_notebook.jobs.payload import MB
 from rp_notebook.jobs.record import JobRecord
 
 TEXT_SHOWN = 120  # characters of a string in a sample
@@ -35,15 +36,6 @@ pip install -r requirements.txt
 python handler.py --test_input '{"input": {"key": "value"}}'
 ```"""
 
-_JSON_TYPES: tuple[tuple[type, str], ...] = (
-    (bool, "true or false"),
-    (int, "integer"),
-    (float, "number"),
-    (str, "text"),
-    (list, "list"),
-    (dict, "object"),
-)
-
 
 def readme(draft: Draft, *, has_jobs: bool, findings: Sequence[Finding] = ()) -> str:
     """The text of README.md; only the last part of the notebook's name is told.
@@ -53,9 +45,10 @@ def readme(draft: Draft, *, has_jobs: bool, findings: Sequence[Finding] = ()) ->
     handler, sample, gpu, read = draft.handler, draft.sample, draft.machine.gpu, draft.needs.variables
     origin = f"`{PurePath(draft.notebook).name}`" if draft.notebook else "a notebook"
     parts = [
-        f"# {handler}\n\nA RunPod Serverless worker, exported from {origin} by rp-notebook.",
-        _inputs(input_keys(draft.module, draft.declaration.function), sample),
+        f"# {handler}\n\n{_badge(handler)}\n\nA RunPod Serverless worker, exported from {origin} by rp-notebook.",
+        _inputs(draft.fields),
         *_sample(sample),
+        *figures(draft),
         _running(handler, read, has_example=sample is not None, gpu=gpu, has_jobs=has_jobs),
         *_environment(read),
         *_models(draft.needs.models),
@@ -86,30 +79,34 @@ def cut(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def _inputs(keys: Sequence[InputKey], sample: JobRecord | None) -> str:
-    given = masked({"input": sample.job.input})[0]["input"] if sample else None
-    values = given if isinstance(given, dict) else {}
-    rows = [_row(key, values) for key in keys]
-    known = {key.name for key in keys}
-    rows += [_row(InputKey(name, required=False), values) for name in values if name not in known]
-    if not rows:
+def _badge(handler: str) -> str:
+    place = f"OWNER/{image_name(handler)}"
+    return f"[![Runpod](https://api.runpod.io/badge/{place})](https://console.runpod.io/hub/{place})"
+
+
+def _inputs(fields: Sequence[Field]) -> str:
+    if not fields:
         return "## Input\n\n`input` is handed to the handler as it comes."
-    head = "| key | type | required | default |\n|---|---|---|---|"
-    return "## Input\n\nThe keys of `input`:\n\n" + "\n".join([head, *rows])
+    noted = any(_note(one) for one in fields)
+    head = "| key | type | required | default |" + (" |\n|---|---|---|---|---|" if noted else "\n|---|---|---|---|")
+    return "## Input\n\nThe keys of `input`:\n\n" + "\n".join([head, *(_row(one, noted=noted) for one in fields)])
 
 
-def _row(key: InputKey, values: dict[str, Any]) -> str:
-    kind = _json_type(values[key.name]) if key.name in values else ""
-    default = f"`{_cell(key.default)}`" if key.default is not None else ""
-    return f"| `{_cell(key.name)}` | {kind} | {'yes' if key.required else 'no'} | {default} |"
+def _row(one: Field, *, noted: bool) -> str:
+    default = f"`{_cell(one.default)}`" if one.default is not None else ""
+    row = f"| `{_cell(one.name)}` | {' or '.join(one.kinds)} | {'yes' if one.required else 'no'} | {default} |"
+    return row + (f" {_note(one)} |" if noted else "")
+
+
+def _note(one: Field) -> str:
+    """What else there is to say: the values that it takes, its limits, what it is for."""
+    choices = f"one of {', '.join(f'`{_cell(json.dumps(c))}`' for c in one.choices)}" if one.choices else ""
+    said = [one.about.rstrip("."), choices, f"`{_cell(one.rule)}`" if one.rule else ""]
+    return "; ".join(_cell(part) if part is said[0] else part for part in said if part)
 
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("`", "'")
-
-
-def _json_type(value: Any) -> str:
-    return next((name for kind, name in _JSON_TYPES if isinstance(value, kind)), "null")
 
 
 def _sample(record: JobRecord | None) -> list[str]:
@@ -117,8 +114,8 @@ def _sample(record: JobRecord | None) -> list[str]:
         return []
     request, _ = masked({"input": record.job.input})
     streams = not record.output and bool(record.items)  # a generator without aggregation answers []
-    took = "" if record.execution_ms is None else f" It took {_time(record.execution_ms)}."
-    size = f"The request is {_size(record.sizes.request)}, the answer {_size(record.sizes.result or 0)}."
+    took = "" if record.execution_ms is None else f" It took {time_text(record.execution_ms)}."
+    size = f"The request is {size_text(record.sizes.request)}, the answer {size_text(record.sizes.result or 0)}."
     return [
         f"## A job that ran\n\n{size}{took}",
         f"```json\n{_json(request)}\n```",
@@ -137,24 +134,15 @@ def _json(value: Any) -> str:
     return json.dumps(cut(value), ensure_ascii=False, indent=2)
 
 
-def _time(ms: float) -> str:
-    return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{max(ms, 1):.0f} ms"
-
-
-def _size(size: int) -> str:
-    if size >= 1000 * MB:
-        return f"{size / MB / 1000:.2f} GB"
-    return f"{size / MB:.1f} MB" if size >= MB else f"{size / 1000:.1f} kB" if size >= 1000 else f"{size} bytes"
-
-
 def _running(handler: str, variables: Sequence[Variable], *, has_example: bool, gpu: bool, has_jobs: bool) -> str:
     name = image_name(handler)
     here = _WITH_EXAMPLE if has_example else _WITHOUT_EXAMPLE
     flags = (" --gpus all" if gpu else "") + (" --env-file .env" if variables else "")
     image = f"```\n{BUILD} -t {name} .\ndocker run --rm{flags} {name}\n```"
     proof = (
-        "`tests/jobs.jsonl` holds jobs that ran in the notebook. This runs them through the worker and compares:"
-        "\n\n```\nrp-notebook prove .\n```"
+        "`tests/jobs.jsonl` holds jobs that ran in the notebook. These run them and compare the answers:"
+        "\n\n```\npip install pytest && python -m pytest tests   # the handler by itself\n"
+        "rp-notebook prove .                            # a worker under the real SDK\n```"
     )
     return "\n\n".join(["## Run it", here, "In its image:", image, *([proof] if has_jobs else [])])
 
@@ -180,7 +168,7 @@ def _models(models: Sequence[Model]) -> list[str]:
         return []
     rows = [
         f"| `{_cell(one.id)}` | {f'`{one.revision[:12]}`' if one.revision else ''} "
-        f"| {_size(one.size) if one.size is not None else ''} | `{_cell(one.loader)}` |"
+        f"| {size_text(one.size) if one.size is not None else ''} | `{_cell(one.loader)}` |"
         for one in models
     ]
     head = "Loaded when the worker starts.\n\n| model | revision | size | by |\n|---|---|---|---|"
@@ -197,7 +185,8 @@ def _deploying(handler: str, sample: JobRecord | None, variables: Sequence[Varia
     return (
         "## Deploy it\n\n"
         f"1. `{BUILD} -t YOU/{name}:1 .` and `docker push YOU/{name}:1`,\n"
-        "   or publish this folder on GitHub with a release.\n"
+        "   or publish this folder on GitHub with a release: the Hub reads `.runpod/`, and releases only. Write your\n"
+        "   name for OWNER in the badge above.\n"
         f"2. In the RunPod console: Serverless, New Endpoint, that image or repository, {machine}{environment}.\n"
         "3. Call it:\n\n"
         "```\n"
