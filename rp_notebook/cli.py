@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--force", action="store_true", help="replace a folder that was edited, or is not ours")
     export.add_argument("--strict", action="store_true", help="refuse what hangs on hidden state (RPS101-RPS109)")
     export.add_argument("--train", action="store_true", help="let the worker train, or compute for long, at its start")
+    export.add_argument("--validate", action="store_true", help="check each job's input before the handler")
     export.add_argument("--json", action="store_true")
     export.set_defaults(act=_export)
 
@@ -105,6 +106,7 @@ def _export(arguments: argparse.Namespace) -> int:
         base=arguments.base,
         python=arguments.python,
         strict=arguments.strict,
+        validate=arguments.validate,
         environment=os.environ,
         train=arguments.train,
     )

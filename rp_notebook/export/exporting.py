@@ -30,6 +30,7 @@ from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.result import ExportResult
 from rp_notebook.export.slicing import Slice, slice_cells
 from rp_notebook.export.sources import sources
+from rp_notebook.export.validation import keeping_schema, with_check
 from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
@@ -53,6 +54,7 @@ def export_cells(
     overrides: Overrides = NO_OVERRIDES,
     document: Document | None = None,
     strict: bool = False,
+    validate: bool = False,
     declared: Declared = NOTHING,
     environment: Mapping[str, str] = MappingProxyType({}),
     plan: Plan = NEEDED,
@@ -65,7 +67,7 @@ def export_cells(
     models are cached. Raises `ExportRefused` for a wrong worker and `BadInput` for a bad pyproject.toml.
     """
     cells = document.tagged(cells) if document is not None else cells
-    ran, declaration = unfolded(cells, declaration)
+    ran, declaration = unfolded(cells, keeping_schema(declaration) if validate else declaration)
     vault = Vault(live.secrets if live is not None else {})
     slicer = _slicer(live, vault, overrides, folder, plan)
     slice_ = slicer(ran, declaration)
@@ -73,6 +75,7 @@ def export_cells(
     caught = Caught(live.namespace if live is not None else {}, cache_folder(environment), vault.variables)
     surroundings = around(ran, slice_, folder, live)
     parts = parts_of(surroundings, declaration, declared, vault, caught, trust_disk=trust_disk)
+    parts = with_check(parts, declaration, records) if validate else parts
     findings = (*slice_.findings, *hidden, *parts.findings)
     told = [cleared(record, vault.secrets) for record in records]
     repo = _repo(parts, declaration, told, cells, findings, python=python, base=base, notebook=notebook)
@@ -138,6 +141,7 @@ def export_notebook(
     python: str | None = None,
     base: str | None = None,
     strict: bool = False,
+    validate: bool = False,
     environment: Mapping[str, str] = MappingProxyType({}),
     train: bool = False,
 ) -> ExportResult:
@@ -158,6 +162,7 @@ def export_notebook(
         notebook=path.name,
         folder=path.resolve().parent,
         strict=strict,
+        validate=validate,
         environment=environment,
         train=train,
     )
@@ -175,6 +180,7 @@ def export_document(
     notebook: str | None = None,
     folder: Path | None = None,
     strict: bool = False,
+    validate: bool = False,
     environment: Mapping[str, str] = MappingProxyType({}),
     train: bool = False,
 ) -> ExportResult:
@@ -191,6 +197,7 @@ def export_document(
         notebook=notebook,
         folder=folder,
         strict=strict,
+        validate=validate,
         environment=environment,
         plan=Plan(trains=train),
     )

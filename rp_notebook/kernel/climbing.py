@@ -48,6 +48,7 @@ def climbed(session: Session, handler: Handler, flags: Namespace) -> Climb:
         base=flags.base,
         trust_disk=flags.trust_disk,
         strict=flags.strict,
+        validate=flags.validate,
     )
     first = exporter(plan=plan, records=records)
     if flags.dry_run:
@@ -85,6 +86,7 @@ def exported(
     base: str | None = None,
     trust_disk: bool = False,
     strict: bool = False,
+    validate: bool = False,
     plan: Plan | None = None,
     records: Sequence[JobRecord] | None = None,
 ) -> ExportResult:
@@ -115,6 +117,7 @@ def exported(
         document=document_of(path),
         notebook=path.name if path is not None else None,
         strict=strict,
+        validate=validate,
         plan=plan or session.plans.get(handler.name, NEEDED),
     )
 
