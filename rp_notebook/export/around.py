@@ -33,7 +33,7 @@ from rp_notebook.export.slicing import Dropped, Kept, Slice
 
 # What stands in every repository under its own name.
 _OWN = frozenset({HANDLER, TEST_INPUT, JOBS, MANIFEST, "requirements.txt", "Dockerfile", ".dockerignore"}) | {
-    *(".env.example", "README.md", ".runpod", ".github")
+    *(".env.example", "README.md", ".runpod", ".github", "vendor", "tests/test_handler.py", "input_check.py")
 }
 
 # The errors for which nothing is written: the worker would fail as it starts, or not be what ran.

@@ -40,19 +40,6 @@ def required(one: Installed, extras: Iterable[str] = ()) -> tuple[Requirement, .
     return tuple(found)
 
 
-def optional(one: Installed) -> frozenset[str]:
-    """The canonical names of what a distribution requires only with one of its extras."""
-    found = set()
-    for line in one.distribution.requires or ():
-        try:
-            need = Requirement(line)
-        except InvalidRequirement:
-            continue
-        if need.marker is not None and "extra" in str(need.marker):
-            found.add(str(canonicalize_name(need.name)))
-    return frozenset(found)
-
-
 def size_of(one: Installed) -> int:
     """The bytes of a distribution's files, as its own list has them; 0 where that tells no sizes."""
     sizes = (line.rsplit(",", 1)[-1] for line in one.record.splitlines() if line)

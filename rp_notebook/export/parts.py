@@ -10,8 +10,9 @@ from rp_notebook.export.carried import without_secrets
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import Module, module_of
 from rp_notebook.export.needs import Caught, Needs, needs_of
+from rp_notebook.export.packages import packages_of
+from rp_notebook.export.pin import Pin
 from rp_notebook.export.reads import Declared
-from rp_notebook.export.requirements import Pin, pins
 from rp_notebook.export.slicing import Slice
 from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.declaration import Declaration
@@ -50,7 +51,7 @@ def parts_of(
     assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
     needs = needs_of(module.text, local.files, assets.slice_.surroundings, declared, caught)
     needs = replace(needs, apt=tuple(dict.fromkeys((*needs.apt, *surroundings.apt))))
-    pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate, hints=needs.packages)
-    files = {**assets.files, **local.files, **surroundings.slice_.files}
-    findings = (*assets.findings, *local.findings, *doubts)
-    return Parts(module, assets.slice_, files, pinned, needs, findings)
+    packages = packages_of(local.imports, needs.packages, surroundings, vault)
+    findings = (*assets.findings, *local.findings, *packages.findings)
+    files = {**assets.files, **local.files, **surroundings.slice_.files, **packages.files}
+    return Parts(module, assets.slice_, files, packages.pins, needs, findings)
