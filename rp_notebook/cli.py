@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--strict", action="store_true", help="refuse what hangs on hidden state (RPS101-RPS109)")
     export.add_argument("--train", action="store_true", help="let the worker train, or compute for long, at its start")
     export.add_argument("--validate", action="store_true", help="check each job's input before the handler")
+    export.add_argument("--weights", metavar="WAY", help="bake, volume, cached or runtime (default: by their size)")
     export.add_argument("--json", action="store_true")
     export.set_defaults(act=_export)
 
@@ -107,6 +108,7 @@ def _export(arguments: argparse.Namespace) -> int:
         python=arguments.python,
         strict=arguments.strict,
         validate=arguments.validate,
+        weights=arguments.weights,
         environment=os.environ,
         train=arguments.train,
     )

@@ -12,6 +12,7 @@ from rp_notebook.export.input_types import Field
 from rp_notebook.export.machine import Machine
 from rp_notebook.export.needs import Needs
 from rp_notebook.export.pin import Pin
+from rp_notebook.export.weights import NO_WEIGHTS, Weights
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.masking import masked
@@ -35,6 +36,7 @@ class Draft:
     records: tuple[JobRecord, ...] = ()
     sample: JobRecord | None = None
     base: str | None = None
+    weights: Weights = NO_WEIGHTS
     notebook: str | None = None
     files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -16,6 +16,7 @@ from rp_notebook.export.declarations import declarations
 from rp_notebook.export.document import Document
 from rp_notebook.export.flat_cells import unfolded
 from rp_notebook.export.hidden_state import hidden_state
+from rp_notebook.export.image import Image, image_of
 from rp_notebook.export.live import Live
 from rp_notebook.export.models import cache_folder
 from rp_notebook.export.needs import Caught, Needs
@@ -55,6 +56,7 @@ def export_cells(
     document: Document | None = None,
     strict: bool = False,
     validate: bool = False,
+    weights: str | None = None,
     declared: Declared = NOTHING,
     environment: Mapping[str, str] = MappingProxyType({}),
     plan: Plan = NEEDED,
@@ -76,9 +78,11 @@ def export_cells(
     surroundings = around(ran, slice_, folder, live)
     parts = parts_of(surroundings, declaration, declared, vault, caught, trust_disk=trust_disk)
     parts = with_check(parts, declaration, records) if validate else parts
-    findings = (*slice_.findings, *hidden, *parts.findings)
+    python = python or ".".join(platform.python_version_tuple()[:2])
+    image = image_of(parts.pins, parts.needs, parts.files, records, python=python, base=base, weights=weights)
+    findings = (*slice_.findings, *hidden, *parts.findings, *image.findings)
     told = [cleared(record, vault.secrets) for record in records]
-    repo = _repo(parts, declaration, told, cells, findings, python=python, base=base, notebook=notebook)
+    repo = _repo(parts, declaration, told, cells, findings, image, python=python, notebook=notebook)
     refuse_leaks(repo, vault)
     (kept, dropped), module = (parts.slice_.kept, parts.slice_.dropped), parts.module
     environ = _environ(parts.needs, vault)
@@ -93,9 +97,9 @@ def _repo(
     records: Sequence[JobRecord],
     cells: Sequence[CellRun],
     findings: Sequence[Finding],
+    image: Image,
     *,
-    python: str | None,
-    base: str | None,
+    python: str,
     notebook: str | None,
 ) -> Repo:
     return worker_repo(
@@ -104,12 +108,12 @@ def _repo(
         declaration=declaration,
         records=records,
         pins=parts.pins,
-        python=python or ".".join(platform.python_version_tuple()[:2]),
-        base=base,
+        python=python,
         notebook=notebook,
         findings=findings,
         local_files=parts.files,
         needs=parts.needs,
+        image=image,
         jobs_jsonl=dump_jobs(map(recorded, records)),
         cells={each.number: (each.cell_id, each.sha256) for each in sources(cells, parts.module.lines)},
     )
@@ -142,6 +146,7 @@ def export_notebook(
     base: str | None = None,
     strict: bool = False,
     validate: bool = False,
+    weights: str | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
     train: bool = False,
 ) -> ExportResult:
@@ -163,6 +168,7 @@ def export_notebook(
         folder=path.resolve().parent,
         strict=strict,
         validate=validate,
+        weights=weights,
         environment=environment,
         train=train,
     )
@@ -181,6 +187,7 @@ def export_document(
     folder: Path | None = None,
     strict: bool = False,
     validate: bool = False,
+    weights: str | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
     train: bool = False,
 ) -> ExportResult:
@@ -198,6 +205,7 @@ def export_document(
         folder=folder,
         strict=strict,
         validate=validate,
+        weights=weights,
         environment=environment,
         plan=Plan(trains=train),
     )

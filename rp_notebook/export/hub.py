@@ -17,7 +17,6 @@ from packaging.utils import canonicalize_name
 from rp_notebook.export.draft import Draft
 from rp_notebook.export.machine import CPU_FLAVOR
 from rp_notebook.export.reads import Variable
-from rp_notebook.jobs.pools import GB
 from rp_notebook.jobs.record import JobRecord
 
 HUB, TESTS = ".runpod/hub.json", ".runpod/tests.json"
@@ -78,8 +77,7 @@ def description_of(draft: Draft) -> str:
 
 def timeout_ms(draft: Draft, record: JobRecord) -> int:
     """What a test of that job gets, by the time that it took here, in whole steps of 5 s."""
-    weights = sum(model.size or 0 for model in draft.needs.models) / GB
-    took = START_MS + weights * MS_PER_GB + JOB_FACTOR * (record.execution_ms or 0)
+    took = START_MS + draft.weights.gb * MS_PER_GB + JOB_FACTOR * (record.execution_ms or 0)
     return math.ceil(took / STEP_MS) * STEP_MS
 
 

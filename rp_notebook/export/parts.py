@@ -14,6 +14,7 @@ from rp_notebook.export.packages import packages_of
 from rp_notebook.export.pin import Pin
 from rp_notebook.export.reads import Declared
 from rp_notebook.export.slicing import Slice
+from rp_notebook.export.system_packages import system_packages
 from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
@@ -50,8 +51,10 @@ def parts_of(
     local = without_secrets(local, vault)
     assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
     needs = needs_of(module.text, local.files, assets.slice_.surroundings, declared, caught)
-    needs = replace(needs, apt=tuple(dict.fromkeys((*needs.apt, *surroundings.apt))))
     packages = packages_of(local.imports, needs.packages, surroundings, vault)
+    texts = [module.text, *(body.decode() for name, body in local.files.items() if name.endswith(".py"))]
+    apt = (*needs.apt, *surroundings.apt, *system_packages(texts, packages.pins), *surroundings.mapped)
+    needs = replace(needs, apt=tuple(dict.fromkeys(apt)))
     findings = (*assets.findings, *local.findings, *packages.findings)
     files = {**assets.files, **local.files, **surroundings.slice_.files, **packages.files}
     return Parts(module, assets.slice_, files, packages.pins, needs, findings)

@@ -11,6 +11,6 @@ from rp_notebook.export.workflow import WORKFLOW, workflow
 def published(draft: Draft, *, has_tests: bool) -> dict[str, str]:
     """These files by name; `has_tests` says whether tests/jobs.jsonl is there for tests/test_handler.py."""
     tests = hub_tests(draft)
-    files = {HUB: hub_json(draft), WORKFLOW: workflow(draft, has_tests=has_tests, secrets=False)}
+    files = {HUB: hub_json(draft), WORKFLOW: workflow(draft, has_tests=has_tests)}
     files |= {HANDLER_TESTS: handler_tests(draft)} if has_tests else {}
     return files | ({TESTS: tests} if tests is not None else {})

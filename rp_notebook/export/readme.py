@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
-from rp_notebook.export.dockerfile import BUILD
+from rp_notebook.export.base_images import held_by
+from rp_notebook.export.dockerfile import build_command
 from rp_notebook.export.draft import Draft
 from rp_notebook.export.figures import figures, size_text, time_text
 from rp_notebook.export.input_types import Field
-from rp_notebook.export.models import Model
 from rp_notebook.export.reads import Variable
+from rp_notebook.export.weights_section import weights_section
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.masking import MASK, masked, secrets_in, tells
 from rp_notebook.jobs.record import JobRecord
@@ -42,17 +43,17 @@ def readme(draft: Draft, *, has_jobs: bool, findings: Sequence[Finding] = ()) ->
 
     What looks like a secret in the sample is masked. `has_jobs` says whether tests/jobs.jsonl is there.
     """
-    handler, sample, gpu, read = draft.handler, draft.sample, draft.machine.gpu, draft.needs.variables
+    handler, sample, read = draft.handler, draft.sample, draft.needs.variables
     origin = f"`{PurePath(draft.notebook).name}`" if draft.notebook else "a notebook"
     parts = [
         f"# {handler}\n\n{_badge(handler)}\n\nA RunPod Serverless worker, exported from {origin} by rp-notebook.",
         _inputs(draft.fields),
         *_sample(sample),
         *figures(draft),
-        _running(handler, read, has_example=sample is not None, gpu=gpu, has_jobs=has_jobs),
+        _running(draft, has_jobs=has_jobs),
         *_environment(read),
-        *_models(draft.needs.models),
-        _deploying(handler, sample, read, gpu=gpu),
+        *weights_section(draft.needs.models, draft.weights),
+        _deploying(draft),
         *_doubts(findings),
     ]
     return "\n\n".join(parts) + "\n"
@@ -134,11 +135,13 @@ def _json(value: Any) -> str:
     return json.dumps(cut(value), ensure_ascii=False, indent=2)
 
 
-def _running(handler: str, variables: Sequence[Variable], *, has_example: bool, gpu: bool, has_jobs: bool) -> str:
-    name = image_name(handler)
-    here = _WITH_EXAMPLE if has_example else _WITHOUT_EXAMPLE
-    flags = (" --gpus all" if gpu else "") + (" --env-file .env" if variables else "")
-    image = f"```\n{BUILD} -t {name} .\ndocker run --rm{flags} {name}\n```"
+def _running(draft: Draft, *, has_jobs: bool) -> str:
+    name = image_name(draft.handler)
+    here = _WITH_EXAMPLE if draft.sample is not None else _WITHOUT_EXAMPLE
+    if held_by(draft.base or ""):  # what the image brings along has to come from somewhere else here
+        here = here.replace("-r requirements.txt", "-r requirements-base.txt -r requirements.txt")
+    flags = (" --gpus all" if draft.machine.gpu else "") + (" --env-file .env" if draft.needs.variables else "")
+    image = f"```\n{_build(draft)} -t {name} .\ndocker run --rm{flags} {name}\n```"
     proof = (
         "`tests/jobs.jsonl` holds jobs that ran in the notebook. These run them and compare the answers:"
         "\n\n```\npip install pytest && python -m pytest tests   # the handler by itself\n"
@@ -163,37 +166,39 @@ def _kind(variable: Variable) -> str:
     return f"secret, {needed}" if variable.secret else needed
 
 
-def _models(models: Sequence[Model]) -> list[str]:
-    if not models:
-        return []
-    rows = [
-        f"| `{_cell(one.id)}` | {f'`{one.revision[:12]}`' if one.revision else ''} "
-        f"| {size_text(one.size) if one.size is not None else ''} | `{_cell(one.loader)}` |"
-        for one in models
-    ]
-    head = "Loaded when the worker starts.\n\n| model | revision | size | by |\n|---|---|---|---|"
-    return ["## Models\n\n" + "\n".join([head, *rows])]
+def _build(draft: Draft) -> str:
+    return build_command(token=draft.weights.mode == "bake" and draft.weights.token)
 
 
-def _deploying(handler: str, sample: JobRecord | None, variables: Sequence[Variable], *, gpu: bool) -> str:
-    name = image_name(handler)
-    machine = "a GPU with enough memory for the model" if gpu else "a CPU or GPU"
+def _deploying(draft: Draft) -> str:
+    name, sample, variables = image_name(draft.handler), draft.sample, draft.needs.variables
+    machine = f"a GPU of {', '.join(pool.id for pool in draft.machine.pools)}" if draft.machine.gpu else "a CPU or GPU"
     environment = ", set the environment variables above (secrets as RunPod secrets)" if variables else ""
     call = json.dumps(masked({"input": sample.job.input})[0], ensure_ascii=False) if sample else '{"input": {}}'
     if len(call) > 2 * TEXT_SHOWN or "'" in call:
         call = "@test_input.json"
     return (
         "## Deploy it\n\n"
-        f"1. `{BUILD} -t YOU/{name}:1 .` and `docker push YOU/{name}:1`,\n"
+        f"1. `{_build(draft)} -t YOU/{name}:1 .` and `docker push YOU/{name}:1`,\n"
         "   or publish this folder on GitHub with a release: the Hub reads `.runpod/`, and releases only. Write your\n"
         "   name for OWNER in the badge above.\n"
-        f"2. In the RunPod console: Serverless, New Endpoint, that image or repository, {machine}{environment}.\n"
+        f"2. In the RunPod console: Serverless, New Endpoint, that image or repository, {machine},\n"
+        f"   {draft.machine.disk_gb} GB of container disk{_place(draft)}{environment}.\n"
         "3. Call it:\n\n"
         "```\n"
         'curl https://api.runpod.ai/v2/$ENDPOINT_ID/runsync -H "Authorization: Bearer $RUNPOD_API_KEY" \\\n'
         f"  -H 'Content-Type: application/json' -d '{call}'\n"
         "```"
     )
+
+
+def _place(draft: Draft) -> str:
+    match draft.weights.mode:
+        case "volume":
+            return ", a network volume"
+        case "cached":
+            return f", Model `{draft.weights.models[0].id}`"
+    return ""
 
 
 def _doubts(findings: Sequence[Finding]) -> list[str]:

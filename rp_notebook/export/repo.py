@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from rp_notebook.errors import ExportRefused
-from rp_notebook.export.dockerfile import dockerfile, dockerignore, image_for
+from rp_notebook.export.dockerfile import dockerfile, dockerignore
 from rp_notebook.export.draft import Draft
-from rp_notebook.export.image_size import image_bytes, package_bytes
-from rp_notebook.export.machine import machine_of
+from rp_notebook.export.fetching import FETCH, fetch_weights
+from rp_notebook.export.image import Image, image_of
 from rp_notebook.export.manifest import MANIFEST, manifest
 from rp_notebook.export.needs import Needs
 from rp_notebook.export.publishing import published
@@ -31,6 +31,7 @@ from rp_notebook.jobs.record import JobRecord
 HANDLER = "handler.py"
 TEST_INPUT = "test_input.json"
 JOBS = "tests/jobs.jsonl"
+REQUIREMENTS, BASE_REQUIREMENTS = "requirements.txt", "requirements-base.txt"
 TEST_INPUT_LIMIT = 1 * MB  # larger ones make a repository that nobody wants to clone
 
 
@@ -84,20 +85,26 @@ def worker_repo(
     base: str | None = None,
     cells: Mapping[int, tuple[str | None, str]] = MappingProxyType({}),
     needs: Needs | None = None,
+    image: Image | None = None,
 ) -> Repo:
     """The repository of a worker whose handler.py is `module`.
 
     `lines` has `(cell, line)` or None for each line of `module`; `records` are jobs that ran, oldest first: the last
     completed one of this handler is the example. `python` is like "3.11"; `notebook` is only named. `local_files` and
     what it `needs` go along (else the module's environment variables), `base` is an image to build on, `cells` has the
-    id and the sha256 of each cell in `lines`. Raises `ExportRefused` when a local file has the name of one of our own.
+    id and the sha256 of each cell in `lines`, `image` what it is built on and from (else what follows from the rest).
+    Raises `ExportRefused` when a local file has the name of one of our own.
     """
-    draft = _draft(module, declaration, records, pins, python, notebook, local_files, base, needs)
-    sample, needs = draft.sample, draft.needs
+    sample, needs = _example(records, declaration.name), needs or Needs(variables(module))
+    image = image or image_of(pins, needs, local_files, records, python=python, base=base)
+    told = (module, declaration, tuple(pins), needs, image.machine, python, tuple(records), sample, image.base)
+    draft = Draft(*told, image.weights, notebook, local_files)
+    fetched = image.weights.models if image.weights.mode == "bake" else ()
     needed = {HANDLER: module.encode(), **local_files, **_test_input(sample)}
+    needed |= {FETCH: fetch_weights(fetched, module).encode()} if fetched else {}
     own = {
-        "requirements.txt": requirements_txt(pins),
-        "Dockerfile": _dockerfile(pins, needs, python, tuple(needed), base),
+        **_requirements(draft, image),
+        "Dockerfile": _dockerfile(draft, image, tuple(needed)),
         ".dockerignore": dockerignore(needed),
         ".env.example": _env_example(needs.variables),
         "README.md": readme(draft, has_jobs=bool(jobs_jsonl), findings=findings),
@@ -109,29 +116,22 @@ def worker_repo(
     return Repo({**files, MANIFEST: said(files, declaration.name)})
 
 
-def _draft(
-    module: str,
-    declaration: Declaration,
-    records: Sequence[JobRecord],
-    pins: Sequence[Pin],
-    python: str,
-    notebook: str | None,
-    files: Mapping[str, bytes],
-    base: str | None,
-    needs: Needs | None,
-) -> Draft:
-    sample, needs = _example(records, declaration.name), needs or Needs(variables(module))
-    weights = sum(model.size or 0 for model in needs.models)
-    size = image_bytes(image_for(python, torch_build(pins), base), package_bytes(pins), files, weights)
-    machine = machine_of(records, torch_build(pins), image_bytes=size, weight_bytes=weights)
-    told = (module, declaration, tuple(pins), needs, machine, python, tuple(records))
-    return Draft(*told, sample=sample, base=base, notebook=notebook, files=files)
+def _dockerfile(draft: Draft, image: Image, files: Sequence[str]) -> str:
+    return dockerfile(
+        python=draft.python,
+        torch_build=torch_build(draft.pins),
+        apt=[*draft.needs.apt, *_tools(draft.pins)],
+        files=files,
+        base=image.base,
+        settings=draft.needs.settings,
+        weights=image.weights,
+    )
 
 
-def _dockerfile(pins: Sequence[Pin], needs: Needs, python: str, files: Sequence[str], base: str | None) -> str:
-    apt = [*needs.apt, *_tools(pins)]
-    build = torch_build(pins)
-    return dockerfile(python=python, torch_build=build, apt=apt, files=files, base=base, settings=needs.settings)
+def _requirements(draft: Draft, image: Image) -> dict[str, str]:
+    """What the image installs, and what its base holds already: tests elsewhere need both."""
+    files = {REQUIREMENTS: requirements_txt(pin for pin in draft.pins if pin not in image.held)}
+    return files | ({BASE_REQUIREMENTS: requirements_txt(image.held)} if image.held else {})
 
 
 def _example(records: Sequence[JobRecord], handler: str) -> JobRecord | None:

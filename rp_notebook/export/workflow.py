@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rp_notebook.export.base_images import held_by
 from rp_notebook.export.draft import Draft
 from rp_notebook.export.readme import image_name
 
@@ -15,12 +16,10 @@ _ROOMY_GB = 8
 _FREE_DISK = "sudo rm -rf /usr/share/dotnet /usr/local/lib/android /opt/ghc /usr/local/share/boost"
 
 
-def workflow(draft: Draft, *, has_tests: bool, secrets: bool) -> str:
-    """The text of ci.yml; `has_tests` says whether tests/test_handler.py is there, `secrets` whether the build needs a
-    token for its weights.
-    """
+def workflow(draft: Draft, *, has_tests: bool) -> str:
+    """The text of ci.yml; `has_tests` says whether tests/test_handler.py is there."""
     free = [_step(run=_FREE_DISK)] if draft.machine.image_gb > _ROOMY_GB else []
-    jobs = [_tests(draft, free) if has_tests else "", _image(draft, free, secrets=secrets)]
+    jobs = [_tests(draft, free) if has_tests else "", _image(draft, free)]
     return _HEAD + "".join(jobs)
 
 
@@ -46,18 +45,19 @@ jobs:
 def _tests(draft: Draft, free: list[str]) -> str:
     env = {one.name: f"${{{{ secrets.{one.name} }}}}" for one in draft.needs.variables if one.secret}
     system = f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {' '.join(draft.needs.apt)}"
+    base = "-r requirements-base.txt " if held_by(draft.base or "") else ""
     steps = [
         _step(uses=_CHECKOUT),
         *free,
         _step(uses=_PYTHON, given={"python-version": f'"{draft.python}"', "cache": "pip"}),
         *([_step(run=system)] if draft.needs.apt else []),
-        _step(run="python -m pip install -r requirements.txt pytest"),
+        _step(run=f"python -m pip install {base}-r requirements.txt pytest"),
         _step(run="python -m pytest tests", env=env),
     ]
     return _job("test", "ubuntu-latest", steps)
 
 
-def _image(draft: Draft, free: list[str], *, secrets: bool) -> str:
+def _image(draft: Draft, free: list[str]) -> str:
     name = f"${{{{ vars.DOCKERHUB_REPO || 'local' }}}}/${{{{ vars.DOCKERHUB_IMAGE || '{image_name(draft.handler)}' }}}}"
     given = {
         "context": ".",
@@ -65,7 +65,9 @@ def _image(draft: Draft, free: list[str], *, secrets: bool) -> str:
         "push": "${{ github.event_name == 'release' }}",
         "tags": name + ":${{ github.event.release.tag_name || github.sha }}",
     }
-    given |= {"secrets": "hf_token=${{ secrets.HF_TOKEN }}"} if secrets else {}
+    given |= (
+        {"secrets": "hf_token=${{ secrets.HF_TOKEN }}"} if draft.weights.mode == "bake" and draft.weights.token else {}
+    )
     login = {"username": "${{ secrets.DOCKERHUB_USERNAME }}", "password": "${{ secrets.DOCKERHUB_TOKEN }}"}
     steps = [
         _step(uses=_CHECKOUT),

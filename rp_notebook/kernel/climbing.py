@@ -49,6 +49,7 @@ def climbed(session: Session, handler: Handler, flags: Namespace) -> Climb:
         trust_disk=flags.trust_disk,
         strict=flags.strict,
         validate=flags.validate,
+        weights=flags.weights,
     )
     first = exporter(plan=plan, records=records)
     if flags.dry_run:
@@ -87,6 +88,7 @@ def exported(
     trust_disk: bool = False,
     strict: bool = False,
     validate: bool = False,
+    weights: str | None = None,
     plan: Plan | None = None,
     records: Sequence[JobRecord] | None = None,
 ) -> ExportResult:
@@ -118,6 +120,7 @@ def exported(
         notebook=path.name if path is not None else None,
         strict=strict,
         validate=validate,
+        weights=weights,
         plan=plan or session.plans.get(handler.name, NEEDED),
     )
 

@@ -47,6 +47,7 @@ def export_flags() -> FlagParser:
         "--trust-disk", action="store_true", help="take modules as on the disk, though loaded otherwise"
     )
     parser.add_argument("--validate", action="store_true", help="check each job's input before the handler")
+    parser.add_argument("--weights", metavar="WAY", help="bake, volume, cached or runtime (default: by their size)")
     parser.add_argument("--freeze", metavar="NAME[,NAME]", help="export the present value, or a module's weights")
     parser.add_argument("--train", action="store_true", help="let the worker train, or compute for long, at its start")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds a start or a job may take in the replay")

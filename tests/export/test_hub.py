@@ -14,6 +14,7 @@ from rp_notebook.export.models import Model
 from rp_notebook.export.needs import Needs
 from rp_notebook.export.pin import Pin
 from rp_notebook.export.reads import Variable
+from rp_notebook.export.weights import weights_of
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.gauge import Gauge, GpuGauge
 from rp_notebook.jobs.pools import GB, shipped
@@ -44,8 +45,8 @@ def on_gpu(used: int) -> GpuGauge:
     return GpuGauge(used, used, 0, used, 80 * GB, devices=1, beside=0)
 
 
-def draft(*records, build=None, pins=(), variables=(), models=(), weights=0, image=0, module=MODULE, **more):
-    machine = machine_of(records, build, image_bytes=image, weight_bytes=weights)
+def draft(*records, build=None, pins=(), variables=(), models=(), weight_bytes=0, image=0, module=MODULE, **more):
+    machine = machine_of(records, build, image_bytes=image, weight_bytes=weight_bytes)
     return Draft(
         module,
         Declaration("handler", "handler"),
@@ -54,7 +55,7 @@ def draft(*records, build=None, pins=(), variables=(), models=(), weights=0, ima
         machine,
         "3.11",
         tuple(records),
-        **more,
+        **{"weights": weights_of(models)[0], **more},
     )
 
 
@@ -158,7 +159,7 @@ def test_what_is_written_fits_the_schemas(build):
         build=build,
         variables=VARIABLES,
         models=[Model("owner/small", "x", size=3 * GB)],
-        weights=3 * GB,
+        weight_bytes=3 * GB,
         pins=["diffusers"],
     )
     said = json.loads(hub_json(made))
@@ -219,7 +220,7 @@ def test_the_pools_are_the_cheapest_that_hold_what_a_job_took(used, build, first
 
 
 def test_without_a_measured_job_the_weights_choose_the_pool():
-    small, large = (draft(build="cu124", weights=size * GB).machine for size in (2, 30))
+    small, large = (draft(build="cu124", weight_bytes=size * GB).machine for size in (2, 30))
     assert small.pools[0].memory_gb < 24 < large.pools[0].memory_gb
     assert not small.measured
 

@@ -5,14 +5,16 @@ import re
 import pytest
 import yaml
 
+from rp_notebook.export.models import Model
 from rp_notebook.export.needs import Needs
 from rp_notebook.export.reads import Variable
+from rp_notebook.export.weights import Weights
 from rp_notebook.export.workflow import workflow
 from tests.export.test_hub import draft
 
 
-def read(made, *, has_tests=True, secrets=False):
-    return yaml.safe_load(workflow(made, has_tests=has_tests, secrets=secrets))
+def read(made, *, has_tests=True):
+    return yaml.safe_load(workflow(made, has_tests=has_tests))
 
 
 def runs(job):
@@ -58,6 +60,7 @@ def test_a_large_image_gets_the_room_it_needs(image, frees):
 
 
 def test_without_tests_there_is_only_the_image_and_a_token_reaches_its_build():
-    said = read(draft(), has_tests=False, secrets=True)
+    made = draft(weights=Weights((Model("a/b", "from_pretrained"),), "bake", token=True))
+    said = read(made, has_tests=False)
     assert list(said["jobs"]) == ["image"]
     assert said["jobs"]["image"]["steps"][-1]["with"]["secrets"] == "hf_token=${{ secrets.HF_TOKEN }}"
