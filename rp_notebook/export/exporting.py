@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -66,7 +65,8 @@ def export_cells(
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
     the notebook is, `document` the notebook as saved; `overrides` are statements to keep or to leave out, `plan` how
     much is taken. `trust_disk` takes modules as on the disk; `declared` was said by hand; `environment` tells where
-    models are cached. Raises `ExportRefused` for a wrong worker and `BadInput` for a bad pyproject.toml.
+    models are cached, `weights` where those are to be; `validate` checks inputs before the handler. Raises
+    `ExportRefused` for a wrong worker and `BadInput` for a bad pyproject.toml.
     """
     cells = document.tagged(cells) if document is not None else cells
     ran, declaration = unfolded(cells, keeping_schema(declaration) if validate else declaration)
@@ -78,17 +78,13 @@ def export_cells(
     surroundings = around(ran, slice_, folder, live)
     parts = parts_of(surroundings, declaration, declared, vault, caught, trust_disk=trust_disk)
     parts = with_check(parts, declaration, records) if validate else parts
-    python = python or ".".join(platform.python_version_tuple()[:2])
     image = image_of(parts.pins, parts.needs, parts.files, records, python=python, base=base, weights=weights)
     findings = (*slice_.findings, *hidden, *parts.findings, *image.findings)
-    told = [cleared(record, vault.secrets) for record in records]
-    repo = _repo(parts, declaration, told, cells, findings, image, python=python, notebook=notebook)
+    records = [cleared(record, vault.secrets) for record in records]
+    repo = _repo(parts, declaration, records, cells, findings, image, notebook)
     refuse_leaks(repo, vault)
-    (kept, dropped), module = (parts.slice_.kept, parts.slice_.dropped), parts.module
-    environ = _environ(parts.needs, vault)
-    return ExportResult(
-        declaration.name, module.text, kept, dropped, findings, repo, parts.needs, module.lines, environ
-    )
+    told = (parts.slice_.kept, parts.slice_.dropped, findings, repo, parts.needs, parts.module.lines)
+    return ExportResult(declaration.name, parts.module.text, *told, _environ(parts.needs, vault))
 
 
 def _repo(
@@ -98,8 +94,6 @@ def _repo(
     cells: Sequence[CellRun],
     findings: Sequence[Finding],
     image: Image,
-    *,
-    python: str,
     notebook: str | None,
 ) -> Repo:
     return worker_repo(
@@ -108,7 +102,7 @@ def _repo(
         declaration=declaration,
         records=records,
         pins=parts.pins,
-        python=python,
+        python=image.python,
         notebook=notebook,
         findings=findings,
         local_files=parts.files,

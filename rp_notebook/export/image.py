@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ class Image:
     """What an image is built on and from; `base` is None for one of ours, `held` are the pins that it brings along."""
 
     name: str
+    python: str
     base: str | None
     weights: Weights
     machine: Machine
@@ -41,14 +43,16 @@ def image_of(
     files: Mapping[str, bytes],
     records: Sequence[JobRecord],
     *,
-    python: str,
+    python: str | None = None,
     base: str | None = None,
     weights: str | None = None,
 ) -> Image:
-    """The image for a worker of these parts; `weights` asks for a way to have them.
+    """The image for a worker of these parts; `python` is like "3.11" (the running one by default), `weights` asks for
+    a way to have them.
 
     Raises `BadInput` for a way that there is not.
     """
+    python = python or ".".join(platform.python_version_tuple()[:2])
     build = torch_build(pins)
     version = next((pin.version for pin in pins if canonicalize_name(pin.name) == "torch"), None)
     known = torch_image(version, build, python) if base is None else None
@@ -73,4 +77,4 @@ def image_of(
         weight_bytes=round(chosen.gb * GB),
         later_bytes=chosen.later_bytes,
     )
-    return Image(name, base, chosen, machine, held, findings)
+    return Image(name, python, base, chosen, machine, held, findings)
