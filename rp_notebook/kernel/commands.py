@@ -91,6 +91,7 @@ def prove_flags() -> FlagParser:
     parser = FlagParser(prog="%runpod prove", add_help=False, description="Replay jobs through an exported worker.")
     parser.add_argument("folder", metavar="DIR", help="the exported folder")
     parser.add_argument("--level", default="process", help="process (default), venv or image")
+    parser.add_argument("--base", metavar="IMAGE", help="at level image: build on this instead of the Dockerfile's own")
     return parser
 
 
@@ -99,7 +100,7 @@ def prove(_session: Session, flags: Namespace) -> Report:
     from rp_notebook.proof.proving import prove_folder
     from rp_notebook.proof.report import report_lines
 
-    proof = prove_folder(Path(flags.folder).expanduser(), level=flags.level)
+    proof = prove_folder(Path(flags.folder).expanduser(), level=flags.level, base=flags.base)
     headline, *lines = report_lines(proof)
     if proof.passed:
         return Report("PROVED", "good", headline, lines)

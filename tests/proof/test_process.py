@@ -341,7 +341,6 @@ def bare_python(folder):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"level": "venv"}, "level venv is not available yet"),
         ({"level": "moon"}, "no level 'moon'"),
         ({"jobs": ()}, "no jobs to prove with: run %runpod job first"),
         ({"python": "/no/such/python"}, "not a Python that runs"),
