@@ -11,9 +11,10 @@ from packaging.utils import canonicalize_name
 from rp_notebook.export.base_images import held_by, torch_image
 from rp_notebook.export.dockerfile import image_for
 from rp_notebook.export.image_size import image_bytes, package_bytes
-from rp_notebook.export.machine import Machine, machine_of
+from rp_notebook.export.machine import Machine, machine_findings, machine_of
 from rp_notebook.export.needs import Needs
 from rp_notebook.export.pin import Pin
+from rp_notebook.export.portability import base_findings
 from rp_notebook.export.requirements import torch_build
 from rp_notebook.export.weights import Weights, weights_of
 from rp_notebook.jobs.finding import Finding
@@ -55,6 +56,7 @@ def image_of(
     python = python or ".".join(platform.python_version_tuple()[:2])
     build = torch_build(pins)
     version = next((pin.version for pin in pins if canonicalize_name(pin.name) == "torch"), None)
+    doubts = tuple(base_findings(base))
     known = torch_image(version, build, python) if base is None else None
     base = known.image if known else base
     name = image_for(python, build, base)
@@ -77,4 +79,5 @@ def image_of(
         weight_bytes=round(chosen.gb * GB),
         later_bytes=chosen.later_bytes,
     )
-    return Image(name, python, base, chosen, machine, held, findings)
+    doubts = (*doubts, *machine_findings(machine, build, chosen.baked_bytes))
+    return Image(name, python, base, chosen, machine, held, (*findings, *doubts))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rp_notebook.export.base_images import cuda_image
 from rp_notebook.export.cuda import cuda_versions, runs_on
+from rp_notebook.export.weights import IMAGE_LIMIT_GB
+from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.pools import GB, Pool, demand_of, shipped
 from rp_notebook.jobs.record import JobRecord
 
@@ -23,7 +25,8 @@ CPU_FLAVOR = "cpu3g"  # of cpu3c, cpu3g, cpu5c, cpu5g (facts/runpod-contract.md 
 class Machine:
     """What an endpoint of the worker is made of; `pools` is empty for a CPU worker, the cheapest pool first.
 
-    `measured` says whether a job told the memory; `image_gb` is an estimate of the image's size, in GB of 10^9 bytes.
+    `measured` says whether a job told the memory, `needed` is how many bytes of one card; `image_gb` is an estimate of
+    the image's size, in GB of 10^9 bytes.
     """
 
     pools: tuple[Pool, ...]
@@ -31,6 +34,7 @@ class Machine:
     disk_gb: int
     image_gb: float
     measured: bool = False
+    needed: int = 0
 
     @property
     def gpu(self) -> bool:
@@ -55,7 +59,25 @@ def machine_of(
     needed = demand.needed if demand else math.ceil(weight_bytes * MEMORY_FACTOR)
     # Those that only Flash names are unknown to the Hub and to REST.
     pools = [pool for pool in shipped().pools if not pool.note]
-    return Machine(_fitting(pools, needed, build), cuda_versions(build), disk_gb, image_gb, demand is not None)
+    fitting = _fitting(pools, needed, build)
+    return Machine(fitting, cuda_versions(build), disk_gb, image_gb, demand is not None, needed)
+
+
+def machine_findings(machine: Machine, build: str | None, weight_bytes: int) -> Iterator[Finding]:
+    """Where no pool does: too little memory on one card, or cards that the build of torch has no code for."""
+    if machine.gpu and not machine.pools[0].holds(machine.needed):
+        needed = f"a job needs about {machine.needed / GB:.0f} GB of GPU memory"
+        unable = [pool.id for pool in shipped().pools if pool.holds(machine.needed) and not runs_on(pool.id, build)]
+        if unable:
+            message = f"{needed}, and the torch of this machine ({build}) has no code for {', '.join(unable)}"
+            yield Finding("RPX268", "warning", message, "install a newer torch here, and run the job again")
+        else:
+            yield Finding(
+                "RPX268", "warning", f"{needed}: no pool that the Hub knows has a card of that size", "use several GPUs"
+            )
+    if machine.image_gb > IMAGE_LIMIT_GB and not weight_bytes:
+        message = f"the image would have about {machine.image_gb:.0f} GB; RunPod builds up to {IMAGE_LIMIT_GB:.0f}"
+        yield Finding("RPX253", "error", message, "keep large files on a network volume")
 
 
 def _fitting(pools: Sequence[Pool], needed: int, build: str | None) -> tuple[Pool, ...]:

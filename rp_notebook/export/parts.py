@@ -12,6 +12,7 @@ from rp_notebook.export.module import Module, module_of
 from rp_notebook.export.needs import Caught, Needs, needs_of
 from rp_notebook.export.packages import packages_of
 from rp_notebook.export.pin import Pin
+from rp_notebook.export.portability import portability
 from rp_notebook.export.reads import Declared
 from rp_notebook.export.slicing import Slice
 from rp_notebook.export.system_packages import system_packages
@@ -56,5 +57,6 @@ def parts_of(
     apt = (*needs.apt, *surroundings.apt, *system_packages(texts, packages.pins), *surroundings.mapped)
     needs = replace(needs, apt=tuple(dict.fromkeys(apt)))
     findings = (*assets.findings, *local.findings, *packages.findings)
+    findings = (*findings, *portability(module, declaration, packages.pins, findings))
     files = {**assets.files, **local.files, **surroundings.slice_.files, **packages.files}
     return Parts(module, assets.slice_, files, packages.pins, needs, findings)
