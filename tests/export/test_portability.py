@@ -142,3 +142,11 @@ def test_an_image_of_runpods_is_taken_where_it_holds_this_very_torch():
     assert image.held == tuple(TORCH)
     other = image_of(TORCH, Needs(()), {}, [], python="3.10")
     assert (other.name.split(":")[0], other.held) == ("nvidia/cuda", ())
+
+
+def test_the_variables_of_a_bucket_are_asked_for_where_the_sdk_uploads():
+    text = "from runpod.serverless.utils import rp_upload\n" + HANDLER + "return rp_upload.upload_image(job['id'], 'x')"
+    result = export_cells([CellRun(1, text)], Declaration("handler", "handler"))
+    example = result.repo[".env.example"].decode().splitlines()
+    assert "BUCKET_ENDPOINT_URL=" in example
+    assert [one.secret for one in result.needs.variables] == [True, False, True]

@@ -18,7 +18,7 @@ from rp_notebook.export.live import Live
 from rp_notebook.export.recorded import load_jobs
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.running import run_job
-from rp_notebook.proof.engines import NO_ENGINE
+from rp_notebook.proof.engines import NO_ENGINE, Engine
 from rp_notebook.proof.environment import worker_python
 from rp_notebook.proof.levels import proved_at
 from rp_notebook.proof.report import report_lines
@@ -171,6 +171,8 @@ def test_two_exports_build_and_run_as_images_and_each_planted_fault_is_found(tmp
         (tmp_path / "shelf.py").write_text("def words(text):\n    return text.split()\n")
         environment = cached(tmp_path / "huggingface")
         jobs, result = exported(WHOLE, tmp_path, tmp_path / "whole", [{"name": "you"}], environment)
+        # Proofs take their images away again, and with them the layers that nobody else holds.
+        Engine("buildah").build(tmp_path / "whole", f"{base}-layers", tmp_path / "build.log", base=base)
         assert [finding for finding in result.findings if finding.severity == "error"] == []
         proof = proved_at(tmp_path / "whole", jobs, level="image", base=base)
         told = "\n".join(report_lines(proof))
@@ -197,7 +199,7 @@ def test_two_exports_build_and_run_as_images_and_each_planted_fault_is_found(tmp
         (finding, *_) = proved_at(broken, jobs, level="image", base=base).findings
         assert (finding.code, "buildah says" in finding.fix) == ("RPP121", True)
     finally:
-        subprocess.run(["buildah", "rmi", base], check=False, capture_output=True)
+        subprocess.run(["buildah", "rmi", f"{base}-layers", base], check=False, capture_output=True)
 
 
 def base_image(hub):
