@@ -61,7 +61,8 @@ def image_of(
     base = known.image if known else base
     name = image_for(python, build, base)
     inside = held_by(name)
-    held = tuple(pin for pin in pins if inside.get(str(canonicalize_name(pin.name))) == pin.version)
+    versions = [(pin, inside.get(str(canonicalize_name(pin.name)))) for pin in pins]
+    held = tuple(pin for pin, version in versions if version is not None and version == pin.version)
     rest = [pin for pin in pins if pin not in held]
     bare = image_bytes(name, package_bytes(rest), files, 0)
     named = {one.default for one in needs.variables if one.default is not None}

@@ -150,3 +150,8 @@ def test_the_variables_of_a_bucket_are_asked_for_where_the_sdk_uploads():
     example = result.repo[".env.example"].decode().splitlines()
     assert "BUCKET_ENDPOINT_URL=" in example
     assert [one.secret for one in result.needs.variables] == [True, False, True]
+
+
+def test_a_pin_without_a_version_is_never_taken_for_one_that_the_base_holds():
+    open_pin = Pin("runpod", None, "runpod>=1.10.1")
+    assert image_of([open_pin, *TORCH], Needs(()), {}, [], python="3.12").held == tuple(TORCH)
