@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ NO_ENGINE = (
     "an image needs docker, podman or buildah, and none runs here: apt-get install buildah (as root, no daemon), "
     "or prove at level venv"
 )
+REMOVALS, PAUSE_S = 5, 0.5
 PLATFORM = "linux/amd64"  # of RunPod's machines
 
 
@@ -109,7 +111,10 @@ class _InContainer(WorkerProcess):
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         super().stop(grace_s)
-        subprocess.run(self._end, capture_output=True, check=False)
+        for _ in range(REMOVALS):  # what was killed may hold its mounts for a moment longer
+            if subprocess.run(self._end, capture_output=True, check=False).returncode == 0:
+                return
+            time.sleep(PAUSE_S)
 
 
 def _buildah_run(container: str, environ: Mapping[str, str], command: Sequence[str]) -> list[str]:
