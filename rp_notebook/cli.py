@@ -60,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--force", action="store_true", help="replace a folder that was edited, or is not ours")
     export.add_argument("--strict", action="store_true", help="refuse what hangs on hidden state (RPS101-RPS109)")
     export.add_argument("--train", action="store_true", help="let the worker train, or compute for long, at its start")
+    export.add_argument("--validate", action="store_true", help="check each job's input before the handler")
+    export.add_argument("--weights", metavar="WAY", help="bake, volume, cached or runtime (default: by their size)")
     export.add_argument("--json", action="store_true")
     export.set_defaults(act=_export)
 
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("folder", type=Path, metavar="DIR")
     prove.add_argument("--jobs", type=Path, metavar="F.jsonl", help="default: the repository's tests/jobs.jsonl")
     prove.add_argument("--level", default="process", help="process (default), venv or image")
+    prove.add_argument("--base", metavar="IMAGE", help="at level image: build on this instead of the Dockerfile's own")
     prove.add_argument("--json", action="store_true")
     prove.set_defaults(act=_prove)
 
@@ -105,6 +108,8 @@ def _export(arguments: argparse.Namespace) -> int:
         base=arguments.base,
         python=arguments.python,
         strict=arguments.strict,
+        validate=arguments.validate,
+        weights=arguments.weights,
         environment=os.environ,
         train=arguments.train,
     )
@@ -137,7 +142,9 @@ def _prove(arguments: argparse.Namespace) -> int:
     from rp_notebook.proof.report import report_data, report_lines
 
     say = (lambda _line: None) if arguments.json else (lambda line: print(line, file=sys.stderr))
-    proof = prove_folder(arguments.folder, level=arguments.level, jobs=arguments.jobs, on_progress=say)
+    proof = prove_folder(
+        arguments.folder, level=arguments.level, jobs=arguments.jobs, base=arguments.base, on_progress=say
+    )
     print(json.dumps(report_data(proof)) if arguments.json else "\n".join(report_lines(proof)))
     return DONE if proof.passed else REFUSED
 

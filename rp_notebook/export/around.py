@@ -16,6 +16,7 @@ from rp_notebook.export.bindings import bound_in
 from rp_notebook.export.carrier import Carrier
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.cutting import parsed_text
+from rp_notebook.export.evidence import loaded_in
 from rp_notebook.export.installed import located
 from rp_notebook.export.installs import Asked, apt_of, asked_of
 from rp_notebook.export.live import Live
@@ -30,10 +31,11 @@ from rp_notebook.export.search_paths import searched, without_search_paths
 from rp_notebook.export.shell_lines import Command, commands_of
 from rp_notebook.export.shelves import Shelves
 from rp_notebook.export.slicing import Dropped, Kept, Slice
+from rp_notebook.export.system_packages import mapped_packages
 
 # What stands in every repository under its own name.
 _OWN = frozenset({HANDLER, TEST_INPUT, JOBS, MANIFEST, "requirements.txt", "Dockerfile", ".dockerignore"}) | {
-    *(".env.example", "README.md", ".runpod", ".github")
+    *(".env.example", "README.md", ".runpod", ".github", "vendor", "tests/test_handler.py", "input_check.py")
 }
 
 # The errors for which nothing is written: the worker would fail as it starts, or not be what ran.
@@ -61,6 +63,11 @@ class Around:
         slice_ = without_search_paths(self.slice_, self.scope)
         carrier = Carrier(self.places.base, Shelves(self.places.base, _OWN | set(slice_.files)), self.provenance)
         return carried(slice_, self.places, self.live.namespace if self.live else {}, carrier), carrier
+
+    @property
+    def mapped(self) -> tuple[str, ...]:
+        """The system's packages of shared objects that this kernel has loaded."""
+        return mapped_packages(loaded_in(sys.modules).files) if self.live is not None else ()
 
     def locate(self, module: str) -> Path | None:
         """The file of a module: what the kernel has loaded, else what an import would find from the notebook.

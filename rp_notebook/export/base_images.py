@@ -40,6 +40,38 @@ CUDA_IMAGES = (
 )
 
 
+@dataclass(frozen=True)
+class TorchImage:
+    """An image of RunPod's with torch in its Python; machines of theirs often have it already."""
+
+    image: str
+    torch: str
+    build: str
+    python: str
+
+
+# Those that RunPod's documentation names (2026-11): nobody can list a registry from a notebook. The Python is that of
+# Ubuntu 24.04 where the tag does not tell it.
+TORCH_IMAGES = (
+    TorchImage("runpod/pytorch:2.1.0-py3.10-cuda11.8.0-devel-ubuntu22.04", "2.1.0", "cu118", "3.10"),
+    TorchImage("runpod/pytorch:2.4.0-py3.11-cuda12.4.1-devel-ubuntu22.04", "2.4.0", "cu124", "3.11"),
+    TorchImage("runpod/pytorch:2.8.0-py3.11-cuda12.8.1-cudnn-devel-ubuntu22.04", "2.8.0", "cu128", "3.11"),
+    TorchImage("runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404", "2.8.0", "cu128", "3.12"),
+    TorchImage("runpod/pytorch:1.0.3-cu1281-torch291-ubuntu2404", "2.9.1", "cu128", "3.12"),
+)
+
+
+def torch_image(torch: str | None, build: str | None, python: str) -> TorchImage | None:
+    """The image that holds this very torch for this Python; None where there is none."""
+    known = (one for one in TORCH_IMAGES if (one.torch, one.build, one.python) == (torch, build, python))
+    return next(known, None)
+
+
+def held_by(image: str) -> dict[str, str]:
+    """The distributions and versions that an image brings along."""
+    return next(({"torch": one.torch} for one in TORCH_IMAGES if one.image == image), {})
+
+
 def torch_index(build: str, *, nightly: bool = False) -> str | None:
     """The wheel index of a PyTorch build (`cu121`, `cpu`); None for a local version tag that is no such build."""
     if not _TORCH_BUILD.fullmatch(build):
@@ -68,3 +100,20 @@ def cuda_image(build: str | None) -> CudaImage | None:
 def _cuda_number(build: str) -> int | None:
     found = re.fullmatch(r"cu(\d{2,3})", build)
     return int(found[1]) if found else None
+
+
+# Unpacked, in GB of 10^9 bytes (2026-11, rounded up); the first whose beginning fits.
+_SIZES_GB = (
+    ("python:", 0.2),
+    ("nvidia/cuda:", 4.5),
+    ("runpod/pytorch:", 18.0),
+    ("runpod/base:", 12.0),
+    ("pytorch/pytorch:", 9.0),
+)
+_SIZE_UNKNOWN_GB = 5.0
+
+
+def base_bytes(image: str) -> int:
+    """About how many bytes an image has, by its family."""
+    gb = next((gb for family, gb in _SIZES_GB if image.startswith(family)), _SIZE_UNKNOWN_GB)
+    return round(gb * 1_000_000_000)

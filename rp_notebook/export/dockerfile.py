@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from rp_notebook.export.base_images import cuda_image, python_image
+from rp_notebook.export.fetching import FETCH
+from rp_notebook.export.vendored import VENDOR
+from rp_notebook.export.weights import NO_WEIGHTS, Weights
 
 BUILD = "docker build --platform linux/amd64"  # RunPod's machines; on an ARM Mac the default is another
 
 # Outside /workspace, where the volume of a Pod would hide what the image holds, and off the small default.
 CACHE = "/opt/huggingface"
+HOME = "/app"
 
 _IGNORED = (
     ".git/",
@@ -39,8 +43,21 @@ _IGNORED = (
 )
 _PACKAGES = """\
 # Packages before code, so that a change of code does not install them again.
-COPY requirements.txt /requirements.txt
+{copies}
 RUN pip install --no-cache-dir -r /requirements.txt"""
+# Who the worker runs as may write where it works and where it caches, and nowhere else.
+_USER = """\
+RUN useradd --create-home --uid 1001 worker && mkdir -p {folders} && chown worker:worker {folders}
+USER 1001"""
+# A build has no GPU; where a token is needed, it is mounted for this step alone and left in no layer.
+_WEIGHTS = """\
+# Weights before code, too: through the caches that the worker reads.
+COPY {fetch} /tmp/{fetch}
+RUN {secret}python /tmp/{fetch}"""
+_SECRET = """\
+--mount=type=secret,id=hf_token,mode=0444 \\
+    HF_TOKEN="$(cat /run/secrets/hf_token 2>/dev/null || true)" """
+_ON_VOLUMES = ("volume", "cached")
 _PLAIN_NAME = re.compile(r"[\w./+@-]+", re.ASCII)
 
 
@@ -52,24 +69,43 @@ def dockerfile(
     files: Sequence[str],
     base: str | None = None,
     settings: Mapping[str, str] = MappingProxyType({}),
+    weights: Weights = NO_WEIGHTS,
 ) -> str:
-    """The text of a Dockerfile that runs `/handler.py` of `files`.
+    """The text of a Dockerfile that runs `/app/handler.py` of `files`.
 
     `python` is like "3.11", `torch_build` like "cu121" (None or "cpu": no CUDA), `apt` names system packages,
     `files` are POSIX names in the repository, `base` is an image to build on instead of ours,
     `settings` are environment variables to set. Packages go into a
     virtual environment: it gives every image a `python`, also those whose own refuses `pip install` (PEP 668).
     """
+    code = [name for name in files if not name.startswith(f"{VENDOR}/") and name != FETCH]
+    baked = weights.mode == "bake"
+    offline = {name: value for name, value in weights.settings.items() if baked and name.endswith("_OFFLINE")}
+    homes = {name: value for name, value in weights.settings.items() if name not in offline}
+    head = f"# {build_command(token=baked and weights.token)} -t worker ."
     blocks = [
-        f"# {BUILD} -t worker .\nARG BASE_IMAGE={base or _image(python, torch_build)}\nFROM ${{BASE_IMAGE}}",
-        _environment(base, settings),
+        f"{head}\nARG BASE_IMAGE={image_for(python, torch_build, base)}\nFROM ${{BASE_IMAGE}}",
+        _environment(base, {**homes, **settings}),
         *([_apt_install(apt)] if apt else []),
         _virtual_environment(python, torch_build, base),
-        _PACKAGES,
-        "\n".join(_copies(files)),
-        'WORKDIR /\nCMD ["python", "-u", "/handler.py"]',
+        _PACKAGES.format(copies="\n".join(_requirement_copies(files))),
+        # A volume belongs to root, and so do the folders of an image that somebody else set up.
+        *(
+            [_USER.format(folders=" ".join(_own_folders(homes)))]
+            if not base and weights.mode not in _ON_VOLUMES
+            else []
+        ),
+        *([_WEIGHTS.format(fetch=FETCH, secret=_SECRET if weights.token else "")] if baked else []),
+        *([_assigned(offline)] if offline else []),
+        "\n".join(_copies(code)),
+        f'WORKDIR {HOME}\nCMD ["python", "-u", "{HOME}/handler.py"]',
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def build_command(*, token: bool = False) -> str:
+    """The command that builds an image, but for its name; with the secret of a token where one is needed."""
+    return f"{BUILD} --secret id=hf_token,env=HF_TOKEN" if token else BUILD
 
 
 def dockerignore(files: Iterable[str]) -> str:
@@ -79,9 +115,10 @@ def dockerignore(files: Iterable[str]) -> str:
     return "".join(f"{pattern}\n" for pattern in kept)
 
 
-def _image(python: str, torch_build: str | None) -> str:
+def image_for(python: str, torch_build: str | None, base: str | None = None) -> str:
+    """The image that a worker is built on."""
     cuda = cuda_image(torch_build)
-    return cuda.image if cuda else python_image(python)
+    return base or (cuda.image if cuda else python_image(python))
 
 
 def _environment(base: str | None, more: Mapping[str, str]) -> str:
@@ -90,7 +127,21 @@ def _environment(base: str | None, more: Mapping[str, str]) -> str:
     if base and base.startswith("runpod/"):
         # These images switch on a downloader that they do not install into a virtual environment.
         settings["HF_HUB_ENABLE_HF_TRANSFER"] = "0"
-    return "ENV " + " \\\n    ".join(f"{name}={_word(value)}" for name, value in {**settings, **more}.items())
+    return _assigned({**settings, **more})
+
+
+def _assigned(settings: Mapping[str, str]) -> str:
+    return "ENV " + " \\\n    ".join(f"{name}={_word(value)}" for name, value in settings.items())
+
+
+def _own_folders(homes: Mapping[str, str]) -> list[str]:
+    return [HOME, CACHE, *sorted({home for home in homes.values() if home.startswith("/opt/") and home != CACHE})]
+
+
+def _requirement_copies(files: Sequence[str]) -> Iterator[str]:
+    yield "COPY requirements.txt /requirements.txt"
+    if any(name.startswith(f"{VENDOR}/") for name in files):
+        yield f"COPY {VENDOR}/ /{VENDOR}/"
 
 
 def _word(value: str) -> str:
@@ -141,7 +192,7 @@ def _copies(files: Sequence[str]) -> Iterable[str]:
     for name in sorted(set(files)):
         folders.setdefault(PurePosixPath(name).parent.as_posix(), []).append(name)
     for folder, names in sorted(folders.items()):
-        target = "/" if folder == "." else f"/{folder}/"
+        target = f"{HOME}/" if folder == "." else f"{HOME}/{folder}/"
         if all(_PLAIN_NAME.fullmatch(name) for name in (*names, folder)):
             yield f"COPY {' '.join([*names, target])}"
         else:

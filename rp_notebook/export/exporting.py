@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from rp_notebook.export.declarations import declarations
 from rp_notebook.export.document import Document
 from rp_notebook.export.flat_cells import unfolded
 from rp_notebook.export.hidden_state import hidden_state
+from rp_notebook.export.image import Image, image_of
 from rp_notebook.export.live import Live
 from rp_notebook.export.models import cache_folder
 from rp_notebook.export.needs import Caught, Needs
@@ -30,6 +30,7 @@ from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.result import ExportResult
 from rp_notebook.export.slicing import Slice, slice_cells
 from rp_notebook.export.sources import sources
+from rp_notebook.export.validation import keeping_schema, with_check
 from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
@@ -53,6 +54,8 @@ def export_cells(
     overrides: Overrides = NO_OVERRIDES,
     document: Document | None = None,
     strict: bool = False,
+    validate: bool = False,
+    weights: str | None = None,
     declared: Declared = NOTHING,
     environment: Mapping[str, str] = MappingProxyType({}),
     plan: Plan = NEEDED,
@@ -62,10 +65,11 @@ def export_cells(
     `python` is the worker's version as "3.11" (default: the running one), `base` the image to build on, `folder` where
     the notebook is, `document` the notebook as saved; `overrides` are statements to keep or to leave out, `plan` how
     much is taken. `trust_disk` takes modules as on the disk; `declared` was said by hand; `environment` tells where
-    models are cached. Raises `ExportRefused` for a wrong worker and `BadInput` for a bad pyproject.toml.
+    models are cached, `weights` where those are to be; `validate` checks inputs before the handler. Raises
+    `ExportRefused` for a wrong worker and `BadInput` for a bad pyproject.toml.
     """
     cells = document.tagged(cells) if document is not None else cells
-    ran, declaration = unfolded(cells, declaration)
+    ran, declaration = unfolded(cells, keeping_schema(declaration) if validate else declaration)
     vault = Vault(live.secrets if live is not None else {})
     slicer = _slicer(live, vault, overrides, folder, plan)
     slice_ = slicer(ran, declaration)
@@ -73,15 +77,14 @@ def export_cells(
     caught = Caught(live.namespace if live is not None else {}, cache_folder(environment), vault.variables)
     surroundings = around(ran, slice_, folder, live)
     parts = parts_of(surroundings, declaration, declared, vault, caught, trust_disk=trust_disk)
-    findings = (*slice_.findings, *hidden, *parts.findings)
-    told = [cleared(record, vault.secrets) for record in records]
-    repo = _repo(parts, declaration, told, cells, findings, python=python, base=base, notebook=notebook)
+    parts = with_check(parts, declaration, records) if validate else parts
+    image = image_of(parts.pins, parts.needs, parts.files, records, python=python, base=base, weights=weights)
+    findings = (*slice_.findings, *hidden, *parts.findings, *image.findings)
+    records = [cleared(record, vault.secrets) for record in records]
+    repo = _repo(parts, declaration, records, cells, findings, image, notebook)
     refuse_leaks(repo, vault)
-    (kept, dropped), module = (parts.slice_.kept, parts.slice_.dropped), parts.module
-    environ = _environ(parts.needs, vault)
-    return ExportResult(
-        declaration.name, module.text, kept, dropped, findings, repo, parts.needs, module.lines, environ
-    )
+    told = (parts.slice_.kept, parts.slice_.dropped, findings, repo, parts.needs, parts.module.lines)
+    return ExportResult(declaration.name, parts.module.text, *told, _environ(parts.needs, vault))
 
 
 def _repo(
@@ -90,9 +93,7 @@ def _repo(
     records: Sequence[JobRecord],
     cells: Sequence[CellRun],
     findings: Sequence[Finding],
-    *,
-    python: str | None,
-    base: str | None,
+    image: Image,
     notebook: str | None,
 ) -> Repo:
     return worker_repo(
@@ -101,12 +102,12 @@ def _repo(
         declaration=declaration,
         records=records,
         pins=parts.pins,
-        python=python or ".".join(platform.python_version_tuple()[:2]),
-        base=base,
+        python=image.python,
         notebook=notebook,
         findings=findings,
         local_files=parts.files,
         needs=parts.needs,
+        image=image,
         jobs_jsonl=dump_jobs(map(recorded, records)),
         cells={each.number: (each.cell_id, each.sha256) for each in sources(cells, parts.module.lines)},
     )
@@ -138,6 +139,8 @@ def export_notebook(
     python: str | None = None,
     base: str | None = None,
     strict: bool = False,
+    validate: bool = False,
+    weights: str | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
     train: bool = False,
 ) -> ExportResult:
@@ -158,6 +161,8 @@ def export_notebook(
         notebook=path.name,
         folder=path.resolve().parent,
         strict=strict,
+        validate=validate,
+        weights=weights,
         environment=environment,
         train=train,
     )
@@ -175,6 +180,8 @@ def export_document(
     notebook: str | None = None,
     folder: Path | None = None,
     strict: bool = False,
+    validate: bool = False,
+    weights: str | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
     train: bool = False,
 ) -> ExportResult:
@@ -191,6 +198,8 @@ def export_document(
         notebook=notebook,
         folder=folder,
         strict=strict,
+        validate=validate,
+        weights=weights,
         environment=environment,
         plan=Plan(trains=train),
     )

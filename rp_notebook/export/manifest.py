@@ -35,7 +35,7 @@ def manifest(
     `lines` has, for each line of handler.py, `(cell, line)` from 1 or None; it is written as such. `cells` has, for
     each execution count among them, the cell's id and the sha256 of its text as it ran.
     """
-    known = [{key: value for key, value in asdict(one).items() if value is not None} for one in models]
+    known = [{key: value for key, value in asdict(one).items() if value not in (None, ())} for one in models]
     said: dict[str, Any] = {
         "cells": {
             str(number): {"sha256": sha256} | ({"id": cell_id} if cell_id else {})

@@ -1,18 +1,15 @@
-"""The models and data sets that a module loads by name: which, in which revision, and how large they are on disk.
-
-The layout of the cache is `huggingface_hub`'s: `models--OWNER--NAME/refs/REVISION` holds the commit,
-`snapshots/COMMIT/` the files.
-"""
+"""The models and data sets that a module loads by name: which, in which revision, and how large they are on disk."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rp_notebook.export.givings import imports_of, spelled_path
+from rp_notebook.export.model_cache import in_cache
 
 # Where the name stands in the calls that load by name: the keyword, and what kind of thing it is.
 _LOADERS: Mapping[str, tuple[str, str]] = {
@@ -41,12 +38,15 @@ _CALLS = {
     "enable_sequential_cpu_offload": "accelerate",
     "enable_xformers_memory_efficient_attention": "xformers",
 }
-_COMMIT = 40  # hexadecimal digits
 
 
 @dataclass(frozen=True)
 class Model:
-    """Something that is loaded by name in a line of the module; `size` is in bytes, None where it is not cached."""
+    """Something that is loaded by name in a line of the module; `size` is in bytes, None where it is not cached.
+
+    `revision` is the commit that is cached, `ref` the name of the revision that the module asks for (None: "main");
+    `files` are those of it that are cached: loaders fetch what they need.
+    """
 
     id: str
     loader: str
@@ -54,6 +54,8 @@ class Model:
     line: int = 0
     revision: str | None = None
     size: int | None = None
+    ref: str | None = field(default=None, compare=False)
+    files: tuple[str, ...] = field(default=(), compare=False)
 
 
 def models_of(module: str, values: Mapping[str, Any], cache: Path | None) -> tuple[Model, ...]:
@@ -70,8 +72,9 @@ def models_of(module: str, values: Mapping[str, Any], cache: Path | None) -> tup
             if not _is_id(name, kind):
                 continue
             wanted = known.text(_argument(call, "revision", None))
-            commit, size = _in_cache(name, kind, wanted, cache)
-            model = Model(name, loader, kind, call.lineno, commit or wanted, size)
+            there = in_cache(name, kind, loader, wanted, cache)
+            revision = there.commit or wanted
+            model = Model(name, loader, kind, call.lineno, revision, there.size, wanted, there.files)
             found.setdefault((name, kind, wanted), model)
     return tuple(found.values())
 
@@ -224,20 +227,6 @@ def _is_id(name: str, kind: str) -> bool:
     # A path of this machine is a file, and not a name that somebody else could load by.
     is_path = name.startswith(("/", "./", "../", "~")) or "\\" in name
     return bool(name) and not is_path and (kind != "model" or name.count("/") <= 1)
-
-
-def _in_cache(name: str, kind: str, wanted: str | None, cache: Path | None) -> tuple[str | None, int | None]:
-    """The commit that the cache holds of a repository, and the bytes of its files."""
-    if cache is None or kind not in ("model", "dataset"):
-        return None, None
-    folder = cache / f"{kind}s--{name.replace('/', '--')}"
-    commit = wanted if wanted is not None and len(wanted) == _COMMIT else None
-    try:
-        commit = commit or (folder / "refs" / (wanted or "main")).read_text().strip()
-        files = [path for path in (folder / "snapshots" / commit).rglob("*") if path.is_file()]
-        return commit, sum(path.stat().st_size for path in files) if files else None
-    except OSError:
-        return None, None
 
 
 def _is_false(node: ast.expr) -> bool:

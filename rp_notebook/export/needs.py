@@ -14,6 +14,12 @@ from rp_notebook.export.surroundings import Surroundings
 
 # Settings that switch on a package which nothing imports.
 _SWITCHES = {"HF_HUB_ENABLE_HF_TRANSFER": "hf_transfer"}
+# What the SDK's upload helper reads (facts/runpod-contract.md 7.9); without them it writes to the worker's disk.
+_BUCKET = (
+    Variable("BUCKET_ENDPOINT_URL", optional=True),
+    Variable("BUCKET_ACCESS_KEY_ID", secret=True, optional=True),
+    Variable("BUCKET_SECRET_ACCESS_KEY", secret=True, optional=True),
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,9 @@ def needs_of(
     settings = {**found.settings, **{one.name: one.default for one in declared.variables if one.default is not None}}
     asked = {package for name, package in _SWITCHES.items() if _is_on(settings.get(name)) or f'"{name}"' in module}
     asked |= {package for name, package in _SWITCHES.items() if f"'{name}'" in module}
+    uploads = _BUCKET if any("rp_upload" in text for text in texts) else ()
     return Needs(
-        joined([*read, *secret, *named, *declared.variables]),
+        joined([*read, *uploads, *secret, *named, *declared.variables]),
         settings,
         tuple(sorted({*asked, *packages_behind(module)})),
         models_of(module, caught.values, caught.cache),

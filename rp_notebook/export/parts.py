@@ -10,9 +10,12 @@ from rp_notebook.export.carried import without_secrets
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import Module, module_of
 from rp_notebook.export.needs import Caught, Needs, needs_of
+from rp_notebook.export.packages import packages_of
+from rp_notebook.export.pin import Pin
+from rp_notebook.export.portability import portability
 from rp_notebook.export.reads import Declared
-from rp_notebook.export.requirements import Pin, pins
 from rp_notebook.export.slicing import Slice
+from rp_notebook.export.system_packages import system_packages
 from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
@@ -49,8 +52,11 @@ def parts_of(
     local = without_secrets(local, vault)
     assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
     needs = needs_of(module.text, local.files, assets.slice_.surroundings, declared, caught)
-    needs = replace(needs, apt=tuple(dict.fromkeys((*needs.apt, *surroundings.apt))))
-    pinned, doubts = pins(local.imports, asked=surroundings.asked, locate=surroundings.locate, hints=needs.packages)
-    files = {**assets.files, **local.files, **surroundings.slice_.files}
-    findings = (*assets.findings, *local.findings, *doubts)
-    return Parts(module, assets.slice_, files, pinned, needs, findings)
+    packages = packages_of(local.imports, needs.packages, surroundings, vault)
+    texts = [module.text, *(body.decode() for name, body in local.files.items() if name.endswith(".py"))]
+    apt = (*needs.apt, *surroundings.apt, *system_packages(texts, packages.pins), *surroundings.mapped)
+    needs = replace(needs, apt=tuple(dict.fromkeys(apt)))
+    findings = (*assets.findings, *local.findings, *packages.findings)
+    findings = (*findings, *portability(module, declaration, packages.pins, findings))
+    files = {**assets.files, **local.files, **surroundings.slice_.files, **packages.files}
+    return Parts(module, assets.slice_, files, packages.pins, needs, findings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit, urlunsplit
 
 from packaging.version import InvalidVersion, Version
@@ -19,7 +19,8 @@ class Pin:
 
     `specifier` is the line as pip takes it; `version` is None where the line leaves it open. `index` is the wheel
     index that the line needs beside the usual one. `build` is set for torch: `cu121`, `cpu`, None where unknown.
-    `links` are further lines that it needs, as `--find-links ADDRESS`.
+    `links` are further lines that it needs, as `--find-links ADDRESS`; `wheel` has the bytes of the file that the line
+    names, where only this machine has the package.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Pin:
     index: str | None = None
     build: str | None = None
     links: tuple[str, ...] = ()
+    wheel: bytes | None = field(default=None, repr=False)
 
 
 def pin_of(one: Installed, extras: frozenset[str] = frozenset()) -> tuple[Pin | None, list[Finding]]:

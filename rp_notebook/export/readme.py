@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
-from rp_notebook.export.dockerfile import BUILD
-from rp_notebook.export.models import Model
-from rp_notebook.export.needs import Needs
-from rp_notebook.export.reads import InputKey, Variable, input_keys, variables
-from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.export.base_images import held_by
+from rp_notebook.export.dockerfile import build_command
+from rp_notebook.export.draft import Draft
+from rp_notebook.export.figures import figures, size_text, time_text
+from rp_notebook.export.input_types import Field
+from rp_notebook.export.reads import Variable
+from rp_notebook.export.weights_section import weights_section
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.masking import MASK, masked, secrets_in, tells
-from rp_notebook.jobs.payload import MB
 from rp_notebook.jobs.record import JobRecord
 
 TEXT_SHOWN = 120  # characters of a string in a sample
@@ -36,44 +37,23 @@ pip install -r requirements.txt
 python handler.py --test_input '{"input": {"key": "value"}}'
 ```"""
 
-_JSON_TYPES: tuple[tuple[type, str], ...] = (
-    (bool, "true or false"),
-    (int, "integer"),
-    (float, "number"),
-    (str, "text"),
-    (list, "list"),
-    (dict, "object"),
-)
 
+def readme(draft: Draft, *, has_jobs: bool, findings: Sequence[Finding] = ()) -> str:
+    """The text of README.md; only the last part of the notebook's name is told.
 
-def readme(
-    *,
-    module: str,
-    declaration: Declaration,
-    notebook: str | None,
-    sample: JobRecord | None,
-    gpu: bool,
-    has_jobs: bool,
-    findings: Sequence[Finding] = (),
-    needs: Needs | None = None,
-) -> str:
-    """The text of README.md over a handler module; only the last part of `notebook` is named.
-
-    `around` is what the worker needs around it (the environment variables of the module where it is not given).
-    `sample` is a job that ran, the one in test_input.json; what looks like a secret in it is masked.
+    What looks like a secret in the sample is masked. `has_jobs` says whether tests/jobs.jsonl is there.
     """
-    handler = declaration.name
-    origin = f"`{PurePath(notebook).name}`" if notebook else "a notebook"
-    needs = needs or Needs(variables(module))
-    read = needs.variables
+    handler, sample, read = draft.handler, draft.sample, draft.needs.variables
+    origin = f"`{PurePath(draft.notebook).name}`" if draft.notebook else "a notebook"
     parts = [
-        f"# {handler}\n\nA RunPod Serverless worker, exported from {origin} by rp-notebook.",
-        _inputs(input_keys(module, declaration.function), sample),
+        f"# {handler}\n\n{_badge(handler)}\n\nA RunPod Serverless worker, exported from {origin} by rp-notebook.",
+        _inputs(draft.fields),
         *_sample(sample),
-        _running(handler, read, has_example=sample is not None, gpu=gpu, has_jobs=has_jobs),
+        *figures(draft),
+        _running(draft, has_jobs=has_jobs),
         *_environment(read),
-        *_models(needs.models),
-        _deploying(handler, sample, read, gpu=gpu),
+        *weights_section(draft.needs.models, draft.weights),
+        _deploying(draft),
         *_doubts(findings),
     ]
     return "\n\n".join(parts) + "\n"
@@ -100,30 +80,34 @@ def cut(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def _inputs(keys: Sequence[InputKey], sample: JobRecord | None) -> str:
-    given = masked({"input": sample.job.input})[0]["input"] if sample else None
-    values = given if isinstance(given, dict) else {}
-    rows = [_row(key, values) for key in keys]
-    known = {key.name for key in keys}
-    rows += [_row(InputKey(name, required=False), values) for name in values if name not in known]
-    if not rows:
+def _badge(handler: str) -> str:
+    place = f"OWNER/{image_name(handler)}"
+    return f"[![Runpod](https://api.runpod.io/badge/{place})](https://console.runpod.io/hub/{place})"
+
+
+def _inputs(fields: Sequence[Field]) -> str:
+    if not fields:
         return "## Input\n\n`input` is handed to the handler as it comes."
-    head = "| key | type | required | default |\n|---|---|---|---|"
-    return "## Input\n\nThe keys of `input`:\n\n" + "\n".join([head, *rows])
+    noted = any(_note(one) for one in fields)
+    head = "| key | type | required | default |" + (" |\n|---|---|---|---|---|" if noted else "\n|---|---|---|---|")
+    return "## Input\n\nThe keys of `input`:\n\n" + "\n".join([head, *(_row(one, noted=noted) for one in fields)])
 
 
-def _row(key: InputKey, values: dict[str, Any]) -> str:
-    kind = _json_type(values[key.name]) if key.name in values else ""
-    default = f"`{_cell(key.default)}`" if key.default is not None else ""
-    return f"| `{_cell(key.name)}` | {kind} | {'yes' if key.required else 'no'} | {default} |"
+def _row(one: Field, *, noted: bool) -> str:
+    default = f"`{_cell(one.default)}`" if one.default is not None else ""
+    row = f"| `{_cell(one.name)}` | {' or '.join(one.kinds)} | {'yes' if one.required else 'no'} | {default} |"
+    return row + (f" {_note(one)} |" if noted else "")
+
+
+def _note(one: Field) -> str:
+    """What else there is to say: the values that it takes, its limits, what it is for."""
+    choices = f"one of {', '.join(f'`{_cell(json.dumps(c))}`' for c in one.choices)}" if one.choices else ""
+    said = [one.about.rstrip("."), choices, f"`{_cell(one.rule)}`" if one.rule else ""]
+    return "; ".join(_cell(part) if part is said[0] else part for part in said if part)
 
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("`", "'")
-
-
-def _json_type(value: Any) -> str:
-    return next((name for kind, name in _JSON_TYPES if isinstance(value, kind)), "null")
 
 
 def _sample(record: JobRecord | None) -> list[str]:
@@ -131,8 +115,8 @@ def _sample(record: JobRecord | None) -> list[str]:
         return []
     request, _ = masked({"input": record.job.input})
     streams = not record.output and bool(record.items)  # a generator without aggregation answers []
-    took = "" if record.execution_ms is None else f" It took {_time(record.execution_ms)}."
-    size = f"The request is {_size(record.sizes.request)}, the answer {_size(record.sizes.result or 0)}."
+    took = "" if record.execution_ms is None else f" It took {time_text(record.execution_ms)}."
+    size = f"The request is {size_text(record.sizes.request)}, the answer {size_text(record.sizes.result or 0)}."
     return [
         f"## A job that ran\n\n{size}{took}",
         f"```json\n{_json(request)}\n```",
@@ -151,24 +135,17 @@ def _json(value: Any) -> str:
     return json.dumps(cut(value), ensure_ascii=False, indent=2)
 
 
-def _time(ms: float) -> str:
-    return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{max(ms, 1):.0f} ms"
-
-
-def _size(size: int) -> str:
-    if size >= 1000 * MB:
-        return f"{size / MB / 1000:.2f} GB"
-    return f"{size / MB:.1f} MB" if size >= MB else f"{size / 1000:.1f} kB" if size >= 1000 else f"{size} bytes"
-
-
-def _running(handler: str, variables: Sequence[Variable], *, has_example: bool, gpu: bool, has_jobs: bool) -> str:
-    name = image_name(handler)
-    here = _WITH_EXAMPLE if has_example else _WITHOUT_EXAMPLE
-    flags = (" --gpus all" if gpu else "") + (" --env-file .env" if variables else "")
-    image = f"```\n{BUILD} -t {name} .\ndocker run --rm{flags} {name}\n```"
+def _running(draft: Draft, *, has_jobs: bool) -> str:
+    name = image_name(draft.handler)
+    here = _WITH_EXAMPLE if draft.sample is not None else _WITHOUT_EXAMPLE
+    if held_by(draft.base or ""):  # what the image brings along has to come from somewhere else here
+        here = here.replace("-r requirements.txt", "-r requirements-base.txt -r requirements.txt")
+    flags = (" --gpus all" if draft.machine.gpu else "") + (" --env-file .env" if draft.needs.variables else "")
+    image = f"```\n{_build(draft)} -t {name} .\ndocker run --rm{flags} {name}\n```"
     proof = (
-        "`tests/jobs.jsonl` holds jobs that ran in the notebook. This runs them through the worker and compares:"
-        "\n\n```\nrp-notebook prove .\n```"
+        "`tests/jobs.jsonl` holds jobs that ran in the notebook. These run them and compare the answers:"
+        "\n\n```\npip install pytest && python -m pytest tests   # the handler by itself\n"
+        "rp-notebook prove .                            # a worker under the real SDK\n```"
     )
     return "\n\n".join(["## Run it", here, "In its image:", image, *([proof] if has_jobs else [])])
 
@@ -189,36 +166,39 @@ def _kind(variable: Variable) -> str:
     return f"secret, {needed}" if variable.secret else needed
 
 
-def _models(models: Sequence[Model]) -> list[str]:
-    if not models:
-        return []
-    rows = [
-        f"| `{_cell(one.id)}` | {f'`{one.revision[:12]}`' if one.revision else ''} "
-        f"| {_size(one.size) if one.size is not None else ''} | `{_cell(one.loader)}` |"
-        for one in models
-    ]
-    head = "Loaded when the worker starts.\n\n| model | revision | size | by |\n|---|---|---|---|"
-    return ["## Models\n\n" + "\n".join([head, *rows])]
+def _build(draft: Draft) -> str:
+    return build_command(token=draft.weights.mode == "bake" and draft.weights.token)
 
 
-def _deploying(handler: str, sample: JobRecord | None, variables: Sequence[Variable], *, gpu: bool) -> str:
-    name = image_name(handler)
-    machine = "a GPU with enough memory for the model" if gpu else "a CPU or GPU"
+def _deploying(draft: Draft) -> str:
+    name, sample, variables = image_name(draft.handler), draft.sample, draft.needs.variables
+    machine = f"a GPU of {', '.join(pool.id for pool in draft.machine.pools)}" if draft.machine.gpu else "a CPU or GPU"
     environment = ", set the environment variables above (secrets as RunPod secrets)" if variables else ""
     call = json.dumps(masked({"input": sample.job.input})[0], ensure_ascii=False) if sample else '{"input": {}}'
     if len(call) > 2 * TEXT_SHOWN or "'" in call:
         call = "@test_input.json"
     return (
         "## Deploy it\n\n"
-        f"1. `{BUILD} -t YOU/{name}:1 .` and `docker push YOU/{name}:1`,\n"
-        "   or publish this folder on GitHub with a release.\n"
-        f"2. In the RunPod console: Serverless, New Endpoint, that image or repository, {machine}{environment}.\n"
+        f"1. `{_build(draft)} -t YOU/{name}:1 .` and `docker push YOU/{name}:1`,\n"
+        "   or publish this folder on GitHub with a release: the Hub reads `.runpod/`, and releases only. Write your\n"
+        "   name for OWNER in the badge above.\n"
+        f"2. In the RunPod console: Serverless, New Endpoint, that image or repository, {machine},\n"
+        f"   {draft.machine.disk_gb} GB of container disk{_place(draft)}{environment}.\n"
         "3. Call it:\n\n"
         "```\n"
         'curl https://api.runpod.ai/v2/$ENDPOINT_ID/runsync -H "Authorization: Bearer $RUNPOD_API_KEY" \\\n'
         f"  -H 'Content-Type: application/json' -d '{call}'\n"
         "```"
     )
+
+
+def _place(draft: Draft) -> str:
+    match draft.weights.mode:
+        case "volume":
+            return ", a network volume"
+        case "cached":
+            return f", Model `{draft.weights.models[0].id}`"
+    return ""
 
 
 def _doubts(findings: Sequence[Finding]) -> list[str]:

@@ -11,10 +11,13 @@ from types import MappingProxyType
 from typing import Any
 
 from rp_notebook.errors import ExportRefused
-from rp_notebook.export.base_images import cuda_image
 from rp_notebook.export.dockerfile import dockerfile, dockerignore
+from rp_notebook.export.draft import Draft
+from rp_notebook.export.fetching import FETCH, fetch_weights
+from rp_notebook.export.image import Image, image_of
 from rp_notebook.export.manifest import MANIFEST, manifest
 from rp_notebook.export.needs import Needs
+from rp_notebook.export.publishing import published
 from rp_notebook.export.readme import readme
 from rp_notebook.export.reads import Variable, variables
 from rp_notebook.export.requirements import Pin, requirements_txt, torch_build
@@ -28,6 +31,7 @@ from rp_notebook.jobs.record import JobRecord
 HANDLER = "handler.py"
 TEST_INPUT = "test_input.json"
 JOBS = "tests/jobs.jsonl"
+REQUIREMENTS, BASE_REQUIREMENTS = "requirements.txt", "requirements-base.txt"
 TEST_INPUT_LIMIT = 1 * MB  # larger ones make a repository that nobody wants to clone
 
 
@@ -81,31 +85,30 @@ def worker_repo(
     base: str | None = None,
     cells: Mapping[int, tuple[str | None, str]] = MappingProxyType({}),
     needs: Needs | None = None,
+    image: Image | None = None,
 ) -> Repo:
     """The repository of a worker whose handler.py is `module`.
 
     `lines` has `(cell, line)` or None for each line of `module`; `records` are jobs that ran, oldest first: the last
     completed one of this handler is the example. `python` is like "3.11"; `notebook` is only named. `local_files` and
     what it `needs` go along (else the module's environment variables), `base` is an image to build on, `cells` has the
-    id and the sha256 of each cell in `lines`. Raises `ExportRefused` when a local file has the name of one of our own.
+    id and the sha256 of each cell in `lines`, `image` what it is built on and from (else what follows from the rest).
+    Raises `ExportRefused` when a local file has the name of one of our own.
     """
     sample, needs = _example(records, declaration.name), needs or Needs(variables(module))
+    image = image or image_of(pins, needs, local_files, records, python=python, base=base)
+    told = (module, declaration, tuple(pins), needs, image.machine, python, tuple(records), sample, image.base)
+    draft = Draft(*told, image.weights, notebook, local_files)
+    fetched = image.weights.models if image.weights.mode == "bake" else ()
     needed = {HANDLER: module.encode(), **local_files, **_test_input(sample)}
+    needed |= {FETCH: fetch_weights(fetched, module).encode()} if fetched else {}
     own = {
-        "requirements.txt": requirements_txt(pins),
-        "Dockerfile": _dockerfile(pins, needs, python, tuple(needed), base),
+        **_requirements(draft, image),
+        "Dockerfile": _dockerfile(draft, image, tuple(needed)),
         ".dockerignore": dockerignore(needed),
         ".env.example": _env_example(needs.variables),
-        "README.md": readme(
-            module=module,
-            declaration=declaration,
-            notebook=notebook,
-            sample=sample,
-            gpu=cuda_image(torch_build(pins)) is not None,
-            has_jobs=bool(jobs_jsonl),
-            findings=findings,
-            needs=needs,
-        ),
+        "README.md": readme(draft, has_jobs=bool(jobs_jsonl), findings=findings),
+        **published(draft, has_tests=bool(jobs_jsonl)),
     }
     _refuse_clashes(local_files, {HANDLER, TEST_INPUT, JOBS, MANIFEST, *own})
     files = needed | {name: text.encode() for name, text in own.items()} | ({JOBS: jobs_jsonl} if jobs_jsonl else {})
@@ -113,10 +116,22 @@ def worker_repo(
     return Repo({**files, MANIFEST: said(files, declaration.name)})
 
 
-def _dockerfile(pins: Sequence[Pin], needs: Needs, python: str, files: Sequence[str], base: str | None) -> str:
-    apt = [*needs.apt, *_tools(pins)]
-    build = torch_build(pins)
-    return dockerfile(python=python, torch_build=build, apt=apt, files=files, base=base, settings=needs.settings)
+def _dockerfile(draft: Draft, image: Image, files: Sequence[str]) -> str:
+    return dockerfile(
+        python=draft.python,
+        torch_build=torch_build(draft.pins),
+        apt=[*draft.needs.apt, *_tools(draft.pins)],
+        files=files,
+        base=image.base,
+        settings=draft.needs.settings,
+        weights=image.weights,
+    )
+
+
+def _requirements(draft: Draft, image: Image) -> dict[str, str]:
+    """What the image installs, and what its base holds already: tests elsewhere need both."""
+    files = {REQUIREMENTS: requirements_txt(pin for pin in draft.pins if pin not in image.held)}
+    return files | ({BASE_REQUIREMENTS: requirements_txt(image.held)} if image.held else {})
 
 
 def _example(records: Sequence[JobRecord], handler: str) -> JobRecord | None:

@@ -13,6 +13,7 @@ from packaging.version import Version
 from rp_notebook.export.installed import Find, Installed, Locate, installed, is_standard, located, owners
 from rp_notebook.export.installs import Asked
 from rp_notebook.export.pin import Pin, pin_of, version_of
+from rp_notebook.export.vendored import wheel_of
 from rp_notebook.jobs.finding import Finding
 
 __all__ = ["Pin", "pins", "requirements_txt", "torch_build"]
@@ -38,11 +39,10 @@ def pins(
     """
     known = installed(find)
     findings: list[Finding] = []
-    wanted, unread = _hinted(hints, known)
-    findings += unread
     by_asked = _by_key(asked)
+    wanted, made, unread = _hinted(hints, known, by_asked)
+    findings += unread
     modules = sorted({name for name in imports if not is_standard(name)})
-    made: list[Pin] = []
     for module in modules:
         found, trouble = _owner(module, modules, wanted, known, locate)
         if found is None and (pin := _asked_for(module, by_asked)) is not None and locate(module) is None:
@@ -56,7 +56,7 @@ def pins(
     made.append(_runpod(by_key, findings))
     for key, extras in wanted.items():
         told = by_asked.get(key, Asked(key))
-        pin, trouble = pin_of(by_key[key], extras | told.extras)
+        pin, trouble = _pinned(by_key[key], extras | told.extras)
         findings += trouble
         made += [replace(pin, links=told.links)] if pin else []
     said = sorted(set(findings), key=lambda finding: (finding.code, finding.message))
@@ -76,9 +76,12 @@ def torch_build(pins: Iterable[Pin]) -> str | None:
     return next((pin.build for pin in pins if canonicalize_name(pin.name) == "torch"), None)
 
 
-def _hinted(hints: Iterable[str], known: tuple[Installed, ...]) -> tuple[dict[str, frozenset[str]], list[Finding]]:
+def _hinted(
+    hints: Iterable[str], known: tuple[Installed, ...], by_asked: dict[str, Asked]
+) -> tuple[dict[str, frozenset[str]], list[Pin], list[Finding]]:
     there = {one.key for one in known}
     wanted: dict[str, frozenset[str]] = {}
+    made: list[Pin] = []
     findings = []
     for hint in sorted(set(hints)):
         try:
@@ -88,12 +91,27 @@ def _hinted(hints: Iterable[str], known: tuple[Installed, ...]) -> tuple[dict[st
             findings.append(Finding("RPX205", "warning", message, "add it to requirements.txt by hand if it is needed"))
             continue
         key = str(canonicalize_name(requirement.name))
-        if key not in there:
+        if key not in there and (pin := _asked_for(requirement.name, by_asked)) is not None:
+            made.append(pin)
+            message = f"{requirement.name} is not installed here; requirements.txt says {pin.specifier}"
+            findings.append(Finding("RPX213", "warning", message, "install it here, so that its version is known"))
+        elif key not in there:
             message = f"{requirement.name} is not installed here, so its version is not known: it is left out"
             findings.append(Finding("RPX205", "warning", message, f"%pip install {requirement.name}"))
         elif key != "runpod":
             wanted[key] = wanted.get(key, frozenset()) | requirement.extras
-    return wanted, findings
+    return wanted, made, findings
+
+
+def _pinned(one: Installed, extras: frozenset[str]) -> tuple[Pin | None, list[Finding]]:
+    """The pin of what is installed; what only this machine has goes along as a wheel, if one can be made of it."""
+    pin, trouble = pin_of(one, extras)
+    made = wheel_of(one) if pin is None and one.source_folder is None else None
+    if made is None:
+        return pin, trouble
+    name, body = made
+    message = f"{one.name} {one.version} comes from this machine alone: it goes along as {name}"
+    return Pin(one.name, one.version, f"./{name}", wheel=body), [Finding("RPX215", "note", message, "mind its licence")]
 
 
 def _by_key(asked: Iterable[Asked]) -> dict[str, Asked]:

@@ -50,6 +50,8 @@ def climbed(session: Session, handler: Handler, flags: Namespace) -> Climb:
         base=flags.base,
         trust_disk=flags.trust_disk,
         strict=flags.strict,
+        validate=flags.validate,
+        weights=flags.weights,
     )
     first = exporter(plan=plan, records=records)
     if flags.dry_run:
@@ -104,6 +106,8 @@ def exported(
     base: str | None = None,
     trust_disk: bool = False,
     strict: bool = False,
+    validate: bool = False,
+    weights: str | None = None,
     plan: Plan | None = None,
     records: Sequence[JobRecord] | None = None,
 ) -> ExportResult:
@@ -134,6 +138,8 @@ def exported(
         document=document_of(path),
         notebook=path.name if path is not None else None,
         strict=strict,
+        validate=validate,
+        weights=weights,
         plan=plan or session.plans.get(handler.name, NEEDED),
     )
 

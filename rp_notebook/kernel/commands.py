@@ -46,6 +46,8 @@ def export_flags() -> FlagParser:
     parser.add_argument(
         "--trust-disk", action="store_true", help="take modules as on the disk, though loaded otherwise"
     )
+    parser.add_argument("--validate", action="store_true", help="check each job's input before the handler")
+    parser.add_argument("--weights", metavar="WAY", help="bake, volume, cached or runtime (default: by their size)")
     parser.add_argument("--freeze", metavar="NAME[,NAME]", help="export the present value, or a module's weights")
     parser.add_argument("--train", action="store_true", help="let the worker train, or compute for long, at its start")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds a start or a job may take in the replay")
@@ -89,6 +91,7 @@ def prove_flags() -> FlagParser:
     parser = FlagParser(prog="%runpod prove", add_help=False, description="Replay jobs through an exported worker.")
     parser.add_argument("folder", metavar="DIR", help="the exported folder")
     parser.add_argument("--level", default="process", help="process (default), venv or image")
+    parser.add_argument("--base", metavar="IMAGE", help="at level image: build on this instead of the Dockerfile's own")
     return parser
 
 
@@ -97,7 +100,7 @@ def prove(_session: Session, flags: Namespace) -> Report:
     from rp_notebook.proof.proving import prove_folder
     from rp_notebook.proof.report import report_lines
 
-    proof = prove_folder(Path(flags.folder).expanduser(), level=flags.level)
+    proof = prove_folder(Path(flags.folder).expanduser(), level=flags.level, base=flags.base)
     headline, *lines = report_lines(proof)
     if proof.passed:
         return Report("PROVED", "good", headline, lines)

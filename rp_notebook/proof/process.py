@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,9 +15,10 @@ from rp_notebook.export.recorded import RecordedJob
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import request_of
+from rp_notebook.proof.cold_start import ColdStart, cold_start
 from rp_notebook.proof.comparison import compare_job, error_line
+from rp_notebook.proof.places import Folder, Place
 from rp_notebook.proof.replay import Played, Replay, WorkerDied
-from rp_notebook.proof.worker_process import clean_environment
 
 Verdict = Literal["same", "close", "varies", "different", "lost", "missing", "skipped"]
 
@@ -54,7 +53,11 @@ class Checked:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a proof found. `seconds_to_ready` is from starting the worker to its first question for a job."""
+    """What a proof found. `seconds_to_ready` is from starting the worker to its first question for a job.
+
+    `cold` has the parts of a cold start; `offline` says whether all ran again with the network refused, None where that
+    could not be tried.
+    """
 
     level: str
     jobs: tuple[Checked, ...]
@@ -62,6 +65,8 @@ class Proof:
     seconds_to_ready: float
     sdk: str
     python: str
+    cold: ColdStart | None = None
+    offline: bool | None = None
 
     @property
     def passed(self) -> bool:
@@ -89,22 +94,56 @@ def prove(
     named in `pass_env`. `timeout_s` bounds, in seconds, each start of the worker and each job. `on_progress` hears a
     line for each step.
 
-    Raises `ProofImpossible` when there is nothing to run, no job, no SDK, or `level` is not there yet.
+    Raises `ProofImpossible` when there is nothing to run, no job or no SDK. The other levels are in levels.py.
     """
     if level != "process":
-        known = f"level {level} is not available yet" if level in LEVELS else f"there is no level {level!r}"
-        raise ProofImpossible(f"{known}; available: process")
+        raise ProofImpossible(f"there is no level {level!r}; there are: {', '.join(LEVELS)}")
+    refuse_nothing(folder, jobs)
+    with TemporaryDirectory(prefix="rp-notebook-proof-", ignore_cleanup_errors=True) as name:
+        place = Folder(folder, Path(name), python=python, pass_env=pass_env)
+        return proved_in(place, jobs, Path(name), level=level, timeout_s=timeout_s, on_progress=on_progress)
+
+
+def refuse_nothing(folder: Path, jobs: Sequence[RecordedJob]) -> None:
+    """Raises `ProofImpossible` where there is no worker in the folder, or no job to prove it with."""
     if not (folder / "handler.py").is_file():
         raise ProofImpossible(f"there is no handler.py in {folder}: export a worker there first")
     if not jobs:
         raise ProofImpossible("no jobs to prove with: run %runpod job first, or write a line to tests/jobs.jsonl")
-    with TemporaryDirectory(prefix="rp-notebook-proof-", ignore_cleanup_errors=True) as name:
-        scratch = Path(name)
-        version, sdk = _versions(python, scratch)
-        replay = Replay(folder, scratch, python=python, environ=os.environ, pass_env=pass_env, timeout_s=timeout_s)
-        with replay:
-            checked, findings = _checked_all(replay, jobs, on_progress)
-    return Proof(level, tuple(checked), tuple(findings), replay.seconds_to_ready, sdk, version)
+
+
+def proved_in(
+    place: Place,
+    jobs: Sequence[RecordedJob],
+    scratch: Path,
+    *,
+    level: str,
+    timeout_s: float = 600,
+    on_progress: Callable[[str], None] = ignore,
+) -> Proof:
+    """Runs every job through a worker at a place, once more the first, and measures a cold start there.
+
+    Raises `ProofImpossible` where no Python runs there, or it has no SDK.
+    """
+    version, sdk = _versions(place)
+    with Replay(place, scratch, timeout_s=timeout_s) as replay:
+        checked, findings = _checked_all(replay, jobs, on_progress)
+        first = next((one for one in checked if one.ms is not None), None)
+        job = next((job for job in jobs if first is not None and job.id == first.id), None)
+        again = _played_again(replay, job) if job is not None else None
+    cold = None
+    if first is not None and first.ms is not None:
+        cold = cold_start(place, first.ms / 1000, again)
+    return Proof(level, tuple(checked), tuple(findings), replay.seconds_to_ready, sdk, version, cold)
+
+
+def _played_again(replay: Replay, job: RecordedJob) -> float | None:
+    """The seconds of a job that has run before, on a worker that is warm."""
+    try:
+        played = replay.play(request_of({**job.request, "id": f"{job.id}-again"}))
+    except WorkerDied:
+        return None
+    return played.ms / 1000 if played.ms is not None else None
 
 
 def _checked_all(
@@ -171,16 +210,9 @@ def _end_of(log: str) -> str:
     return "\n    ".join(["the worker's log ends with", *lines]) if lines else "the worker wrote nothing"
 
 
-def _versions(python: str, scratch: Path) -> tuple[str, str]:
-    """The versions of `python` and of the SDK it would import, asked in a clean process."""
-    environ = clean_environment(os.environ, scratch)
-    try:
-        asked = subprocess.run(
-            [python, "-B", "-s", "-c", PROBE], env=environ, cwd=scratch, capture_output=True, check=True, text=True
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise ProofImpossible(f"{python} is not a Python that runs: {error}") from None
-    version, sdk = json.loads(asked.stdout)
+def _versions(place: Place) -> tuple[str, str]:
+    """The versions of a place's Python and of the SDK it would import, asked in a process of its own."""
+    version, sdk = json.loads(place.ask(PROBE))
     if sdk is None:
         raise ProofImpossible("the runpod SDK is not installed: pip install 'rp-notebook[prove]'")
     return version, sdk

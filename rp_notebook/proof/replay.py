@@ -1,10 +1,10 @@
-"""Runs jobs, one after the other, through a worker of a folder: one process for all, a new one where it ended."""
+"""Runs jobs, one after the other, through a worker at a place: one process for all, a new one where it ended."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,15 +15,8 @@ from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.worker_routes import worker_routes
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
-from rp_notebook.proof.worker_process import (
-    ENDPOINT,
-    GRACE_S,
-    KEY,
-    WorkerProcess,
-    clean_environment,
-    runpod_environment,
-    stage,
-)
+from rp_notebook.proof.places import Place
+from rp_notebook.proof.worker_process import ENDPOINT, GRACE_S, KEY, WorkerProcess, runpod_environment
 
 HOLD_S = 0.5  # polls; an ending worker waits for its open ones
 LOOK_S = 0.05  # how often a worker's death is looked for; its posts are told at once
@@ -58,26 +51,13 @@ class Played:
 class Replay:
     """A queue, its loopback server and the worker over it. Use it as a context manager.
 
-    `scratch` is an empty folder that it may fill: the staged copy, the worker's home and its log. `timeout_s` bounds,
-    in seconds, each start of a worker and each job.
+    `place` is where its workers run, and `scratch` a folder for their log. `timeout_s` bounds, in seconds, each start
+    of a worker and each job.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        scratch: Path,
-        *,
-        python: str,
-        environ: Mapping[str, str],
-        pass_env: Iterable[str],
-        timeout_s: float,
-    ) -> None:
-        self._staged, self._log = scratch / "worker", scratch / "worker.log"
-        home = scratch / "home"
-        home.mkdir()
-        stage(folder, self._staged)
-        self._python, self._timeout_s = python, timeout_s
-        self._environ = clean_environment(environ, home, pass_env)
+    def __init__(self, place: Place, scratch: Path, *, timeout_s: float) -> None:
+        self._place, self._log = place, scratch / "worker.log"
+        self._timeout_s = timeout_s
         self._queue = Queue(ENDPOINT, time.time)
         self._server = Loopback(worker_routes({ENDPOINT: self._queue}, KEY, hold_s=HOLD_S))
         self._changed = threading.Event()
@@ -104,9 +84,7 @@ class Replay:
         self._starts += 1
         name = f"{ENDPOINT}-{self._starts}"
         began = time.monotonic()
-        self._worker = WorkerProcess(
-            self._staged, {**self._environ, **runpod_environment(self._server.url, name)}, self._log, self._python
-        )
+        self._worker = self._place.start(runpod_environment(self._server.url, name), self._log)
         if not self._wait(lambda: self._queue.workers.asked(name), self._timeout_s):
             raise self._died(name, self._worker)
         self.seconds_to_ready = self.seconds_to_ready or time.monotonic() - began

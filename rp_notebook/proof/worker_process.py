@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -86,13 +86,22 @@ def runpod_environment(url: str, worker: str, endpoint: str = ENDPOINT, key: str
 
 
 class WorkerProcess:
-    """`python -B -u -s handler.py` in `folder`, in a session of its own; its output goes to the file `log`."""
+    """`python -B -u -s handler.py` in `folder`, or another `command` that runs a worker, in a session of its own; its
+    output goes to the file `log`.
+    """
 
-    def __init__(self, folder: Path, environ: Mapping[str, str], log: Path, python: str = sys.executable) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environ: Mapping[str, str],
+        log: Path,
+        python: str = sys.executable,
+        command: Sequence[str] | None = None,
+    ) -> None:
         self._log = log
         with log.open("wb") as out:
             self._process = subprocess.Popen(
-                [python, "-B", "-u", "-s", "handler.py"],
+                command or [python, "-B", "-u", "-s", "handler.py"],
                 cwd=folder,
                 env=dict(environ),
                 stdin=subprocess.DEVNULL,

@@ -25,7 +25,8 @@ def test_export_writes_a_worker_and_tells_its_files(notebook: Path, tmp_path, ca
     assert main(["export", str(notebook), "--out", str(tmp_path / "w"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["handler"], told["written"]) == ("handler", "created")
-    assert sorted(path.name for path in (tmp_path / "w").iterdir()) == told["files"]
+    written = [path for path in (tmp_path / "w").rglob("*") if path.is_file()]
+    assert sorted(path.relative_to(tmp_path / "w").as_posix() for path in written) == told["files"]
 
 
 def test_an_edited_folder_is_refused_and_taken_with_force(notebook: Path, tmp_path, capsys) -> None:

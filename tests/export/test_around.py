@@ -37,7 +37,8 @@ def test_what_a_messy_session_needs_goes_along_and_nothing_else(cell: Cell, proj
     assert "RPS113" in [finding.code for finding in told.findings]
     files = json.loads((project.worker / "rp_manifest.json").read_text())["files"]
     own = {"handler.py", "Dockerfile", ".dockerignore", ".env.example", "README.md", "requirements.txt"}
-    own |= {"tests/jobs.jsonl", "test_input.json"}
+    own |= {".runpod/hub.json", ".github/workflows/ci.yml"}
+    own |= {"tests/jobs.jsonl", "tests/test_handler.py", "test_input.json", ".runpod/tests.json"}
     assert set(files) - own == {"lit.py", "lit_more.py", "made.txt", "v.txt", "assets/elsewhere/data/table.csv"}
     written = b"".join(path.read_bytes() for path in project.worker.rglob("*") if path.is_file())
     assert CANARY.encode() not in written

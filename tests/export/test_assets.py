@@ -541,6 +541,7 @@ def test_the_worker_finds_its_files_with_the_project_gone(project, files, cells,
         pytest.importorskip("pandas")
     result = project.export(*cells)
     own = {"handler.py", "Dockerfile", ".dockerignore", ".env.example", "README.md", "requirements.txt"}
+    own |= {".runpod/hub.json", ".github/workflows/ci.yml"}
     assert set(result.repo) - own - {"rp_manifest.json"} == copied
     assert str(project.root) not in "".join(body.decode("latin-1") for body in result.repo.values())
     said = json.loads(result.repo["rp_manifest.json"])

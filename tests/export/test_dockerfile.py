@@ -8,6 +8,8 @@ import pytest
 
 from rp_notebook.export.base_images import CUDA_IMAGES
 from rp_notebook.export.dockerfile import dockerfile, dockerignore
+from rp_notebook.export.models import Model
+from rp_notebook.export.weights import Weights
 
 PLAIN = {"python": "3.11", "torch_build": None, "files": ["handler.py"]}
 KINDS = {
@@ -15,6 +17,9 @@ KINDS = {
     "cuda": {**PLAIN, "torch_build": "cu124", "apt": ["git", "ffmpeg"]},
     "cuda, the distribution's python": {**PLAIN, "torch_build": "cu130", "python": "3.12"},
     "own base": {**PLAIN, "base": "runpod/pytorch:1.0.3-cu1281-torch291-ubuntu2404"},
+    "baked": {**PLAIN, "weights": Weights((Model("a/b", "from_pretrained"),), "bake", token=True)},
+    "on a volume": {**PLAIN, "weights": Weights((Model("a/b", "from_pretrained"),), "volume")},
+    "vendored": {**PLAIN, "files": ["handler.py", "vendor/a-1-py3-none-any.whl"]},
     "odd names": {**PLAIN, "files": ["handler.py", "data/two words.json", "data/$x[1].json"]},
 }
 
@@ -75,33 +80,77 @@ def test_the_distributions_own_python_needs_no_further_archive():
 def test_packages_are_installed_before_the_code_is_copied(kind):
     lines = instructions(dockerfile(**kind))
     install = lines.index("RUN pip install --no-cache-dir -r /requirements.txt")
-    assert lines[install - 1] == "COPY requirements.txt /requirements.txt"
+    assert "COPY requirements.txt /requirements.txt" in lines[install - 2 : install]
     copies = [number for number, line in enumerate(lines) if line.startswith("COPY")]
-    assert [number for number in copies if number > install] == copies[1:]
+    assert all(number >= install - 2 or "vendor" in lines[number] or number > install for number in copies)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_the_worker_starts_unbuffered_where_its_test_input_lies(kind):
     lines = instructions(dockerfile(**kind))
-    assert lines[-2:] == ["WORKDIR /", 'CMD ["python", "-u", "/handler.py"]']
+    assert lines[-2:] == ["WORKDIR /app", 'CMD ["python", "-u", "/app/handler.py"]']
     environment = next(line for line in lines if line.startswith("ENV PYTHON"))
     assert "RUNPOD_LOG_LEVEL=INFO" in environment
     assert "/workspace" not in environment
 
 
+def test_layers_go_from_what_changes_least_to_the_code():
+    lines = instructions(dockerfile(**{**KINDS["baked"], "apt": ["git"], "files": ["handler.py", "fetch_weights.py"]}))
+    marks = [
+        "apt-get",
+        "venv /opt/venv",
+        "requirements.txt",
+        "USER 1001",
+        "fetch_weights.py",
+        "OFFLINE=1",
+        "handler.py /app/",
+    ]
+    places = [next(number for number, line in enumerate(lines) if mark in line) for mark in marks]
+    assert places == sorted(places)
+    assert sum("fetch_weights.py" in line for line in lines) == 2  # it is copied for its step, and not beside the code
+
+
+def test_a_token_is_mounted_for_the_step_that_needs_it_and_left_in_no_layer():
+    text = dockerfile(**KINDS["baked"])
+    step = next(line for line in instructions(text) if "fetch_weights.py" in line and line.startswith("RUN"))
+    assert "--mount=type=secret,id=hf_token" in step
+    assert not any("HF_TOKEN" in line for line in instructions(text) if not line.startswith("RUN"))
+    assert "--secret id=hf_token,env=HF_TOKEN" in text.splitlines()[0]
+    without = dockerfile(**{**PLAIN, "weights": Weights((Model("a/b", "from_pretrained"),), "bake")})
+    assert "secret" not in without
+
+
+@pytest.mark.parametrize(
+    ("kind", "plain_user"),
+    [("cpu", True), ("cuda", True), ("baked", True), ("own base", False), ("on a volume", False)],
+)
+def test_the_worker_is_no_root_where_the_base_and_the_weights_allow(kind, plain_user):
+    lines = instructions(dockerfile(**KINDS[kind]))
+    assert ("USER 1001" in lines) is plain_user
+    if plain_user:
+        made = next(line for line in lines if "useradd" in line)
+        assert "chown worker:worker /app /opt/huggingface" in made
+
+
+def test_wheels_of_this_machine_are_there_before_they_are_installed_and_not_twice():
+    lines = instructions(dockerfile(**KINDS["vendored"]))
+    assert lines.index("COPY vendor/ /vendor/") < lines.index("RUN pip install --no-cache-dir -r /requirements.txt")
+    assert [line for line in lines if "vendor" in line] == ["COPY vendor/ /vendor/"]
+
+
 def test_each_file_is_copied_by_name_to_its_own_folder():
     files = ["handler.py", "test_input.json", "pkg/b.py", "pkg/a.py", "pkg/deep/c.py"]
     assert [line for line in instructions(dockerfile(**{**PLAIN, "files": files})) if line.startswith("COPY")][1:] == [
-        "COPY handler.py test_input.json /",
-        "COPY pkg/a.py pkg/b.py /pkg/",
-        "COPY pkg/deep/c.py /pkg/deep/",
+        "COPY handler.py test_input.json /app/",
+        "COPY pkg/a.py pkg/b.py /app/pkg/",
+        "COPY pkg/deep/c.py /app/pkg/deep/",
     ]
 
 
 def test_a_name_with_signs_of_the_builders_own_is_copied_as_it_is():
     lines = instructions(dockerfile(**{**PLAIN, "files": ["a b/$x[1].txt"]}))
     copy = next(line for line in lines if line.startswith("COPY ["))
-    assert json.loads(copy.removeprefix("COPY ")) == ["a b/\\$x[[]1].txt", "/a b/"]
+    assert json.loads(copy.removeprefix("COPY ")) == ["a b/\\$x[[]1].txt", "/app/a b/"]
 
 
 def test_system_packages_are_sorted_and_leave_no_lists():

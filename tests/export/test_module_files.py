@@ -157,6 +157,7 @@ def test_the_worker_has_its_modules_with_the_project_gone(project, files, cells,
     project.put(files)
     result = project.export(*cells)
     own = {"handler.py", "Dockerfile", ".dockerignore", ".env.example", "README.md", "requirements.txt"}
+    own |= {".runpod/hub.json", ".github/workflows/ci.yml"}
     assert set(result.repo) - own - {"rp_manifest.json"} == copied
     assert str(project.root) not in "".join(body.decode("latin-1") for body in result.repo.values())
     assert [finding for finding in result.findings if finding.severity == "error"] == []

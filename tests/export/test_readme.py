@@ -1,59 +1,19 @@
 import textwrap
+from dataclasses import replace
 
 import pytest
 
 from rp_notebook.export.readme import cut, image_name, readme
-from rp_notebook.export.reads import InputKey, Variable, input_keys, variables
+from rp_notebook.export.reads import Variable, variables
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.running import run_job
+from tests.export.test_hub import draft
 
 
 def body(text: str) -> str:
     return "def handler(job):\n" + textwrap.indent(textwrap.dedent(text), "    ")
-
-
-@pytest.mark.parametrize(
-    ("text", "keys"),
-    [
-        ("return job['input']['a']", [("a", True, None)]),
-        ("return job['input'].get('a', 20)", [("a", False, "20")]),
-        ("return job['input'].get('a')", [("a", False, None)]),
-        ("got = job['input']\nreturn got['b'] + got.get('a', [1])", [("b", True, None), ("a", False, "[1]")]),
-        ("got = job.get('input', {})\nreturn got['a']", [("a", True, None)]),
-        ("got = job.get('input') or {}\nreturn got['a']", [("a", True, None)]),
-        ("got: dict = job['input']\nreturn got['a']", [("a", True, None)]),
-        ("return (got := job['input'])['a'], got['b']", [("a", True, None), ("b", True, None)]),
-        ("got = job['input']\nreturn got.get('a', 1) and got['a']", [("a", True, None)]),
-        ("got = job['input']\ngot['a'] = 1\nother = {}\nreturn other['b'], job['id'], got[0]", []),
-    ],
-    ids=["subscript", "get", "get alone", "a name", "job.get", "or", "annotated", "walrus", "both ways", "others"],
-)
-def test_the_keys_that_a_handler_reads(text, keys):
-    assert input_keys(body(text), "handler") == tuple(InputKey(*key) for key in keys)
-
-
-def test_a_schema_says_what_is_required():
-    module = """
-SCHEMA = {"prompt": {"type": str, "required": True}, "steps": {"type": int, "required": False, "default": 20}}
-def handler(job):
-    checked = validate(job["input"], SCHEMA)
-    return checked["validated_input"]["prompt"]
-"""
-    assert input_keys(module, "handler") == (
-        InputKey("prompt", required=True),
-        InputKey("steps", required=False, default="20"),
-    )
-
-
-@pytest.mark.parametrize("module", ["handler = lambda job: job['input']['a']", body("return job['input']['a']")])
-def test_the_last_definition_of_the_handler_is_read(module):
-    assert [key.name for key in input_keys("def handler(job): job['input']['z']\n" + module, "handler")] == ["a"]
-
-
-@pytest.mark.parametrize("function", ["absent", "model.predict", "noargs"])
-def test_a_handler_that_cannot_be_read_has_no_keys(function):
-    assert input_keys("def noargs(): ...", function) == ()
 
 
 @pytest.mark.parametrize(
@@ -85,17 +45,23 @@ def test_the_environment_variables_that_a_module_reads(text, read):
     assert variables(text) == tuple(Variable(*one) for one in read)
 
 
-def page(module: str, *, job=None, call=None, **said) -> str:
+def record_named(record, name):
+    return JobRecord(record.job._replace(handler=name), record.posts)
+
+
+def page(module: str, *, job=None, call=None, gpu=False, has_jobs=False, findings=(), notebook=None) -> str:
     sample = run_job(call, job, clock=lambda: 0.0) if call else None
-    given = {"notebook": None, "gpu": False, "has_jobs": False} | said
-    return readme(module=module, declaration=Declaration("My_Handler", "handler"), sample=sample, **given)
+    records = [record_named(sample, "My_Handler")] if sample else []
+    made = draft(*records, build="cu124" if gpu else None, module=module, sample=sample, notebook=notebook)
+    made = replace(made, declaration=Declaration("My_Handler", "handler"))
+    return readme(made, has_jobs=has_jobs, findings=findings)
 
 
 def test_it_has_the_inputs_with_types_from_the_job_that_ran():
     module = body("got = job['input']\nreturn got['text'], got.get('n', 'a|b')")
     text = page(module, call=lambda job: 1, job={"text": "hi", "n": 2, "extra": None})
     assert "| `text` | text | yes |  |" in text
-    assert "| `n` | integer | no | `'a\\|b'` |" in text
+    assert "| `n` | text or integer | no | `'a\\|b'` |" in text
     assert "| `extra` | null | no |  |" in text
 
 
@@ -173,3 +139,23 @@ def test_what_is_deep_is_cut():
     for _ in range(500):
         deep = [deep]
     assert "bottom" not in str(cut(deep))
+
+
+def test_figures_of_the_jobs_that_ran_are_told_with_the_machine_for_them():
+    text = page(body("return 1"), call=lambda job: "x" * 2000, job={"a": 1}, gpu=True)
+    assert "| jobs | 1 |" in text
+    assert "| largest answer | 2.0 kB |" in text
+    assert "AMPERE_16" in text
+    assert "no job was measured on a GPU" in text
+    assert "## Figures" not in page(body("return 1"))
+
+
+def test_the_badge_has_a_place_for_the_owner_and_is_told_of():
+    text = page(body("return 1"))
+    assert "https://api.runpod.io/badge/OWNER/my-handler" in text
+    assert "for OWNER in the badge" in text
+
+
+def test_limits_and_choices_have_a_column_where_there_are_any():
+    module = 'def handler(job):\n    m = job["input"]["mode"]\n    if m not in ("a", "b"):\n        raise ValueError\n'
+    assert '| `mode` |  | yes |  | one of `"a"`, `"b"` |' in page(module).replace("'", '"')

@@ -29,7 +29,10 @@ if __name__ == "__main__":
     runpod.serverless.start({"handler": handler})
 """
 RUNPOD = Pin("runpod", "1.12.0", "runpod==1.12.0")
-ALWAYS = {"handler.py", "requirements.txt", "Dockerfile", ".dockerignore", "README.md", ".env.example"}
+ALWAYS = {
+    *("handler.py", "requirements.txt", "Dockerfile", ".dockerignore", "README.md", ".env.example"),
+    *(".runpod/hub.json", ".github/workflows/ci.yml"),
+}
 
 
 def handler(job):
@@ -70,7 +73,7 @@ def test_without_a_job_the_repository_is_whole_but_for_the_example():
 def test_the_last_completed_job_is_the_example():
     repo = made(records=[record({"name": "one"}), record({"name": "two"}), record("fail")])
     assert json.loads(repo["test_input.json"]) == {"input": {"name": "two"}}
-    assert b"COPY handler.py test_input.json /" in repo["Dockerfile"]
+    assert b"COPY handler.py test_input.json /app/" in repo["Dockerfile"]
 
 
 @pytest.mark.parametrize("value", [{}, 0, "", False, [], "text"], ids=repr)
@@ -108,7 +111,7 @@ def test_the_manifest_has_the_hash_of_every_other_file():
 def test_local_files_are_copied_into_the_image():
     repo = made(local_files={"pkg/a.py": b"1", "data.json": b"{}"})
     assert repo["pkg/a.py"] == b"1"
-    assert b"COPY data.json handler.py /\nCOPY pkg/a.py /pkg/" in repo["Dockerfile"]
+    assert b"COPY data.json handler.py /app/\nCOPY pkg/a.py /app/pkg/" in repo["Dockerfile"]
 
 
 @pytest.mark.parametrize("name", ["handler.py", "README.md", "test_input.json", "tests/jobs.jsonl"])

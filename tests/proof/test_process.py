@@ -341,12 +341,11 @@ def bare_python(folder):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"level": "venv"}, "level venv is not available yet"),
         ({"level": "moon"}, "no level 'moon'"),
         ({"jobs": ()}, "no jobs to prove with: run %runpod job first"),
         ({"python": "/no/such/python"}, "not a Python that runs"),
     ],
-    ids=["level", "unknown level", "no jobs", "no python"],
+    ids=["unknown level", "no jobs", "no python"],
 )
 def test_the_impossible_is_refused_in_a_line(tmp_path, change, words):
     given = {"jobs": lines(do("echo")), "level": "process", "python": sys.executable, **change}
