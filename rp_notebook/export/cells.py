@@ -6,11 +6,15 @@ import ast
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rp_notebook.errors import BadInput
+from rp_notebook.export.plain import is_plain
 from rp_notebook.export.tables import AUTOMAGICS
+
+TEXTS = 4096  # cells whose text as Python is kept: one is read several times in an export, and again in the next
 
 
 @dataclass(frozen=True)
@@ -93,19 +97,22 @@ def read_notebook(path: Path) -> Any:
         raise BadInput(f"{path.name} is not a notebook that nbformat can read: {error}") from None
 
 
+@lru_cache(maxsize=TEXTS)
 def python_of(text: str) -> str:
     """A cell's text as Python: magics and shell lines become calls of `get_ipython()`, line numbers stay.
 
     A cell magic's own line must be gone already. Raises `SyntaxError` when the rest is not Python.
     """
-    from IPython.core import inputtransformer2
-
     lines = text.replace("\r\n", "\n").splitlines(keepends=True)
     blank = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
-    manager = inputtransformer2.TransformerManager()
     body = lines[blank:]
     if body and not body[-1].endswith("\n"):
         body[-1] += "\n"
+    if is_plain("".join(body)):
+        return "\n" * blank + "".join(body)
+    from IPython.core import inputtransformer2
+
+    manager = inputtransformer2.TransformerManager()
     transforms: list[Any] = manager.cleanup_transforms
     for transform in transforms:
         body = transform(body)
