@@ -101,6 +101,12 @@ def method_tier(name: str, *, bare: bool) -> int:
 
 def makers(name: str, program: Program) -> set[str]:
     """The dotted calls of libraries that the value of a name came from, by the text of all that was assigned to it."""
+    if name not in program.made_by:
+        program.made_by[name] = _makers(name, program)
+    return program.made_by[name]
+
+
+def _makers(name: str, program: Program) -> set[str]:
     found: set[str] = set()
     seen: set[str] = set()
     todo = [name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from rp_notebook.export.magics import command_in, is_harmless, magic_of
 from rp_notebook.export.names import Names, names_of
 from rp_notebook.export.program import NO_EFFECTS, PARAMETER, Effects, Program
 from rp_notebook.export.scalars import flat_names, scalar_names
-from rp_notebook.export.sharing import Sharing, Version
+from rp_notebook.export.sharing import Changes, Sharing, Version
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import IPYTHON_MODULES, OUR_MODULE
@@ -50,33 +51,33 @@ def facts_of(
 ) -> tuple[Fact, ...]:
     """What each statement does, in order. `read` keeps the names by position: a second look costs half of the first."""
     found: list[Fact] = []
+    names: dict[tuple[ast.stmt, bool], Names] = {}
+    effects: dict[ast.stmt, Effects] = {}
     future = False
     for statement in statements:
-        fact = (
-            _import_fact(statement, loaded=loaded)
-            if statement.alias
-            else _plain_fact(statement, program, _names(statement, read, future=future))
-        )
         node = statement.node
-        future |= isinstance(node, ast.ImportFrom) and node.module == "__future__"
-        found.append(fact)
+        if statement.alias:
+            found.append(_import_fact(statement, loaded=loaded))
+            future |= isinstance(node, ast.ImportFrom) and node.module == "__future__"
+            continue
+        if statement.position not in read:
+            if (node, future) not in names:
+                names[node, future] = names_of(node, future=future)
+            read[statement.position] = names[node, future]
+        found.append(_plain_fact(statement, program, read[statement.position], effects))
     return tuple(found)
 
 
-def _names(statement: Statement, read: dict[int, Names], *, future: bool) -> Names:
-    if statement.position not in read:
-        read[statement.position] = names_of(statement.node, future=future)
-    return read[statement.position]
-
-
-def _plain_fact(statement: Statement, program: Program, names: Names) -> Fact:
+def _plain_fact(statement: Statement, program: Program, names: Names, known: dict[ast.stmt, Effects]) -> Fact:
     magic = magic_of(statement.node)
     if magic is not None:
         plumbing = f"%{magic[0]}" if is_harmless(magic[0]) else f"opaque %{magic[0]}"
         return Fact(statement, Names(), NO_EFFECTS, plumbing)
     if statement.starts:
         return Fact(statement, Names(), NO_EFFECTS, "starts the worker")
-    effects = read_statement(program, statement.node)
+    if statement.node not in known:
+        known[statement.node] = read_statement(program, statement.node)
+    effects = known[statement.node]
     called = effects.rebound - names.defs - names.maydefs
     names = replace(names, maydefs=names.maydefs | called)
     value = getattr(statement.node, "value", None)
@@ -157,14 +158,14 @@ class Timeline:
             and not alias.asname
         )
 
-    def changes(self, name: str, position: int, *, known: Iterable[int] | None = None) -> set[tuple[int, int]]:
-        """`(position, tier)` of the statements that changed what the name is bound to, before `position`.
+    def changes(self, name: str, position: int, *, known: Iterable[int] | None = None) -> Changes:
+        """`(position, tier)` of the statements that changed what the name is bound to, before `position`, in order.
 
         `known` are the definitions meant, where they are not those that reach `position`.
         """
         places = self.reach(name, position).positions if known is None else known
         found = self._sharing.changes((name, place) for place in places)
-        return {(place, tier) for place, tier in found if place < position}
+        return found[: bisect_left(found, (position,))]
 
     def _versions(self, name: str, fact: Fact, *, after: bool) -> list[Version]:
         """Versions of a name around a statement: those that it sees, and after it those that it binds."""
