@@ -10,6 +10,7 @@ from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.magics import peeled
 from rp_notebook.export.tables import OUR_MODULE
 from rp_notebook.jobs.declaration import (
+    START,
     Declaration,
     declared,
     dotted,
@@ -55,7 +56,8 @@ class _Reader:
         if read is None:
             return
         source, tree = read
-        self._import(tree)
+        if "import" in source:
+            self._import(tree)
         handler = handler_cell(cell.text)
         if handler is not None:
             declaration = self._declared(handler.flags, source, handler.line)
@@ -67,7 +69,7 @@ class _Reader:
         for node in tree.body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield from _marked(node, {OUR_MODULE: OUR_MODULE} | self._names)
-        if start_calls(tree, self._names):
+        if ("start" in source or START in self._names.values()) and start_calls(tree, self._names):
             declaration = self._declared("", source)
             if declaration is not None:
                 yield declaration

@@ -53,7 +53,9 @@ class Program:
     summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))
     # What was worked out of the text above: a name is asked for wherever it is called.
     made_of: dict[str, tuple[set[str], list[Function]]] = field(default_factory=dict, repr=False, compare=False)
+    spoken: dict[str, tuple[list[Function], set[str]]] = field(default_factory=dict, repr=False, compare=False)
     made_by: dict[str, set[str]] = field(default_factory=dict, repr=False, compare=False)
+    calling: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict, repr=False, compare=False)
     called: dict[tuple[str, frozenset[str]], list[Function]] = field(default_factory=dict, repr=False, compare=False)
 
     def summary(self, function: Function) -> Effects:
@@ -93,22 +95,30 @@ class Program:
 
     def _code_of(self, name: str) -> tuple[set[str], list[Function]]:
         seen: set[str] = set()
-        classes: set[str] = set()
         functions: list[Function] = []
         todo = [name]
         while todo:
             each = todo.pop()
-            if each in seen:
-                continue
-            seen.add(each)
-            classes |= {each} & set(self.classes)
-            for function in self.functions.get(each, ()):
-                functions += [function, *inner_functions(function)]
-                todo += [n for d in getattr(function, "decorator_list", ()) for n in _loads(d)]
-            for value in self.values.get(each, ()):
-                functions += [n for n in ast.walk(value) if isinstance(n, ast.Lambda)]
-                todo += _loads(value)
-        return classes, functions
+            if each not in seen:
+                seen.add(each)
+                if each not in self.spoken:
+                    self.spoken[each] = self._said_of(each)
+                code, names = self.spoken[each]
+                functions += code
+                todo += names - seen
+        return {each for each in seen if each in self.classes}, functions
+
+    def _said_of(self, name: str) -> tuple[list[Function], set[str]]:
+        """The functions that the text of one name has, and the names that it speaks of."""
+        functions: list[Function] = []
+        names: set[str] = set()
+        for function in self.functions.get(name, ()):
+            functions += [function, *inner_functions(function)]
+            names |= {n for d in getattr(function, "decorator_list", ()) for n in _loads(d)}
+        for value in self.values.get(name, ()):
+            functions += [n for n in ast.walk(value) if isinstance(n, ast.Lambda)]
+            names |= set(_loads(value))
+        return functions, names
 
 
 def program_of(statements: Iterable[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:

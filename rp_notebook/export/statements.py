@@ -10,7 +10,7 @@ from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.cutting import COMPOUND, cut, first_line, parsed_text, unmarked, without_commands
 from rp_notebook.export.magics import magic_of, peeled
 from rp_notebook.export.tables import OUR_MODULE
-from rp_notebook.jobs.declaration import imported_names, imports_in, named_by, start_calls
+from rp_notebook.jobs.declaration import START, imported_names, imports_in, named_by, start_calls
 from rp_notebook.jobs.flat_body import TRANSPARENT_LINES
 
 
@@ -112,7 +112,7 @@ class _Reader:
         if isinstance(read, Unread):
             return replace(read, cell=cell)
         source, tree = read
-        spots = self._spots(tree)
+        spots = self._spots(source, tree)
         key = (cell.text, cell.ok, cell.failed_line, spots)
         if key not in self._pieces:
             self._pieces[key] = tuple(map(self._shared, _pieces(cell, tree, source, spots)))
@@ -125,14 +125,14 @@ class _Reader:
             return replace(piece, node=node, alias=node.names[piece.node.names.index(piece.alias)])  # type: ignore[arg-type] # an import has one
         return replace(piece, node=node)
 
-    def _spots(self, tree: ast.Module) -> _Spots:
-        for node in imports_in(tree):
+    def _spots(self, source: str, tree: ast.Module) -> _Spots:
+        for node in imports_in(tree) if "import" in source else ():
             self._names |= named_by(node)
             for alias in node.names:
                 path = getattr(node, "module", None) or alias.name
                 if path.split(".")[0] == OUR_MODULE:
                     self._ours.add((alias.asname or alias.name).split(".")[0])
-        calls = start_calls(tree, self._names)
+        calls = start_calls(tree, self._names) if "start" in source or START in self._names.values() else []
         return _Spots(frozenset((call.lineno, call.col_offset) for call in calls), frozenset(self._ours))
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from rp_notebook.export.effects import read_statement
 from rp_notebook.export.links import COPY, PART
 from rp_notebook.export.magics import command_in, is_harmless, magic_of
 from rp_notebook.export.names import Names, names_of
-from rp_notebook.export.program import NO_EFFECTS, PARAMETER, Effects, Program
+from rp_notebook.export.program import NO_EFFECTS, PARAMETER, WEAK, Effects, Program
 from rp_notebook.export.scalars import flat_names, scalar_names
-from rp_notebook.export.sharing import Changes, Sharing, Version
+from rp_notebook.export.sharing import Sharing, Version, bit_of
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import IPYTHON_MODULES, OUR_MODULE
@@ -135,6 +135,16 @@ class Timeline:
             self._join(fact, scalars, flat)
             self._mark(fact, scalars)
 
+    @cached_property
+    def stateful(self) -> list[Fact]:
+        """The statements that change something of the process."""
+        return [fact for fact in self.facts if any(":" in root for root, _, _ in fact.effects.changed)]
+
+    @cached_property
+    def read(self) -> set[str]:
+        """The names that statements read, now or later."""
+        return {name for fact in self.facts for name in fact.names.uses | fact.names.deferred}
+
     def reach(self, name: str, position: int) -> Reached:
         """The definitions of a name that a read just before `position` may see, latest first."""
         found: list[int] = []
@@ -158,14 +168,14 @@ class Timeline:
             and not alias.asname
         )
 
-    def changes(self, name: str, position: int, *, known: Iterable[int] | None = None) -> Changes:
-        """`(position, tier)` of the statements that changed what the name is bound to, before `position`, in order.
+    def changes(self, name: str, position: int, *, known: Iterable[int] | None = None) -> int:
+        """The statements before `position` that changed what the name is bound to there, as bits.
 
-        `known` are the definitions meant, where they are not those that reach `position`.
+        `changes_in` tells them one by one. `known` are the definitions meant, where they are not those that reach
+        `position`.
         """
         places = self.reach(name, position).positions if known is None else known
-        found = self._sharing.changes((name, place) for place in places)
-        return found[: bisect_left(found, (position,))]
+        return self._sharing.changes((name, place) for place in places) & (bit_of(position, WEAK) - 1)
 
     def _versions(self, name: str, fact: Fact, *, after: bool) -> list[Version]:
         """Versions of a name around a statement: those that it sees, and after it those that it binds."""
@@ -184,9 +194,7 @@ class Timeline:
             rights = self._versions(right, fact, after=False)
             if compound or right not in fact.names.defs:
                 rights = [*rights, *self._versions(right, fact, after=True)]
-            for one in self._versions(left, fact, after=True):
-                for other in rights:
-                    self._sharing.join(one, other, kind)
+            self._sharing.join(self._versions(left, fact, after=True), rights, kind)
 
     def _mark(self, fact: Fact, scalars: frozenset[str]) -> None:
         for root, tier, deep in fact.effects.changed:

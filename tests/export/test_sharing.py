@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
 
-from rp_notebook.export.sharing import PARTS, Sharing, Version
+from rp_notebook.export.sharing import PARTS, Sharing, Version, changes_in
 
 KINDS = ("same", "part", "holder", "copy")
 
@@ -20,6 +21,8 @@ class Walked:
         self.changed: set[tuple[Version, int]] = set()
 
     def join(self, one: Version, other: Version, kind: str) -> None:
+        if one == other:
+            return
         parts, others = self.parts(one), self.parts(other)
         pairs = {"same": {(one, other), (parts, others)}, "part": {(one, others), (parts, others)}}
         for pair in pairs.get(kind, {(parts, others)} if kind == "copy" else set()):
@@ -45,19 +48,21 @@ def closed(start: set[Version], edges: set[tuple[Version, Version]]) -> set[Vers
     return start
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(100))
 def test_classes_tell_what_a_walk_over_all_nodes_tells(seed: int) -> None:
     chosen = random.Random(seed)
     versions = [(name, place) for name in "abcd" for place in range(3)]
     sharing, walked = Sharing(), Walked()
     for _ in range(chosen.randint(2, 14)):
-        one, other = chosen.sample(versions, 2)
+        ones, others = (chosen.sample(versions, chosen.choice((1, 1, 1, 2, 3))) for _ in range(2))
         kind = chosen.choice(KINDS)
-        sharing.join(one, other, kind)
-        walked.join(one, other, kind)
+        sharing.join(ones, others, kind)
+        for one, other in itertools.product(ones, others):
+            walked.join(one, other, kind)
     for place in range(12):
         version, deep = chosen.choice(versions), chosen.random() < 0.5
         sharing.change(version, place, 3, deep=deep)
         walked.changed |= {(version, place)} | ({(walked.parts(version), place)} if deep else set())
     for version in versions:
-        assert {place for place, _ in sharing.changes([version])} == walked.changes(version)
+        found = list(changes_in(sharing.changes([version])))
+        assert found == [(place, 3) for place in sorted(walked.changes(version))]
