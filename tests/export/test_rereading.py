@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rp_notebook.export.cells import CellRun
-from rp_notebook.export.statements import history_of
+from rp_notebook.export.rereading import history_of
 
 
 def test_runs_of_one_text_share_the_node_and_nothing_else() -> None:
