@@ -131,8 +131,9 @@ def program_of(statements: Iterable[Statement], ours: Iterable[str], project: Pr
     for statement in statements:
         node = statement.node
         if node not in imported:  # run again it says no more but what its imports stand for
-            imported[node] = {name: path for part in ast.walk(node) for name, path in _imported(part).items()}
-            _read(node, functions, classes, values)
+            parts = ast.walk(node) if "import" in statement.text else ()
+            imported[node] = {name: path for part in parts for name, path in _imported(part).items()}
+            _read(statement, functions, classes, values)
         imports |= imported[node]
     generators = {name for name, found in functions.items() if any(_yields(f) for f in found)}
     iterators = {n for n, found in values.items() if any(_is_iterator(v, generators) for v in found)}
@@ -148,15 +149,15 @@ def program_of(statements: Iterable[Statement], ours: Iterable[str], project: Pr
 
 
 def _read(
-    statement: ast.stmt,
+    statement: Statement,
     functions: dict[str, dict[Function, None]],
     classes: dict[str, dict[ast.ClassDef, None]],
     values: dict[str, dict[ast.expr, None]],
 ) -> None:
-    for node in ast.walk(statement):
+    for node in ast.walk(statement.node) if "global" in statement.text else ():
         for name, value in _assigned_globals(node):
             values.setdefault(name, {})[value] = None
-    for node in _module_scope(statement):
+    for node in _module_scope(statement.node):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             functions.setdefault(node.name, {})[node] = None
         elif isinstance(node, ast.ClassDef):

@@ -34,7 +34,8 @@ class Sharing:
 
     def __init__(self) -> None:
         self._above: dict[Version, Version] = {}
-        self._edges: list[tuple[Version, Version]] = []
+        self._edges: dict[tuple[Version, Version], None] = {}
+        self._nodes_of_parts: dict[Version, Version] = {}
         self._changes: dict[Version, int] = {}
         self._seen_by: dict[Version, int] | None = None
 
@@ -100,21 +101,23 @@ class Sharing:
         return seen
 
     def _parts(self, version: Version) -> Version:
-        if version[0].startswith(PARTS):
-            return version
-        node = (PARTS + version[0], version[1])
-        if node not in self._above:
+        if version not in self._nodes_of_parts:
+            node = (PARTS + version[0], version[1])
             self._edge(version, node)
-        return node
+            self._nodes_of_parts[version] = node
+        return self._nodes_of_parts[version]
 
     def _alias(self, versions: Sequence[Version]) -> None:
+        head = self._class_of(versions[0])
         for version in versions[1:]:
-            self._above[self._class_of(version)] = self._class_of(versions[0])
+            if self._above.get(version) != head:  # most have been the same for long
+                self._above[self._class_of(version)] = head
 
     def _edge(self, one: Version, other: Version) -> None:
-        self._class_of(one)
-        self._class_of(other)
-        self._edges.append((one, other))
+        if (one, other) not in self._edges:
+            self._class_of(one)
+            self._class_of(other)
+            self._edges[one, other] = None
 
     def _class_of(self, version: Version) -> Version:
         above = self._above
