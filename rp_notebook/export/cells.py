@@ -14,7 +14,7 @@ from rp_notebook.errors import BadInput
 from rp_notebook.export.plain import is_plain
 from rp_notebook.export.tables import AUTOMAGICS
 
-TEXTS = 4096  # cells whose text as Python is kept: one is read several times in an export, and again in the next
+TEXTS = 16384  # cells whose text as Python is kept: one is read several times in an export, and again in the next
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -148,9 +149,9 @@ class Timeline:
     def reach(self, name: str, position: int) -> Reached:
         """The definitions of a name that a read just before `position` may see, latest first."""
         found: list[int] = []
-        for place, kind in reversed(self._bindings.get(name, ())):
-            if place >= position:
-                continue
+        bindings = self._bindings.get(name, ())
+        for at in range(bisect_left(bindings, (position,)) - 1, -1, -1):
+            place, kind = bindings[at]
             if kind == "del":
                 return Reached(tuple(found), certain=bool(found), deleted=place)
             found.append(place)
