@@ -211,10 +211,15 @@ def _common(bodies: list[list[ast.stmt]]) -> set[str]:
 
 def _walrus(node: ast.AST | None) -> set[str]:
     stops = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-    if node is None or isinstance(node, stops):
-        return set()
-    own = {node.target.id} if isinstance(node, ast.NamedExpr) else set()
-    return own.union(*(_walrus(child) for child in ast.iter_child_nodes(node)))
+    todo = [node]
+    found: set[str] = set()
+    while todo:
+        part = todo.pop()
+        if part is not None and not isinstance(part, stops):
+            if isinstance(part, ast.NamedExpr):
+                found.add(part.target.id)
+            todo += ast.iter_child_nodes(part)
+    return found
 
 
 def _annotated(parts: Iterable[ast.AST], *, future: bool) -> Iterator[str]:
