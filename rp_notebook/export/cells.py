@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from rp_notebook.errors import BadInput
+from rp_notebook.export.plain import is_plain
 from rp_notebook.export.tables import AUTOMAGICS
+
+TEXTS = 16384  # cells whose text as Python is kept: one is read several times in an export, and again in the next
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,15 @@ def notebook_cells(path: Path) -> tuple[CellRun, ...]:
 
     Raises `BadInput` for a file that is not there or is no notebook.
     """
-    return code_cells(read_notebook(path), folder=str(path.resolve().parent))
+    plain = _plain_notebook(path)
+    cells = plain.get("cells") if plain.get("nbformat") == 4 else None
+    is_read = isinstance(cells, list) and all(isinstance(cell, dict) for cell in cells)
+    return code_cells(plain if is_read else read_notebook(path), folder=str(path.resolve().parent))
 
 
-def code_cells(notebook: Any, *, folder: str = "") -> tuple[CellRun, ...]:
-    """The code cells of a notebook as nbformat's objects, in the order of the document."""
-    code = [cell for cell in notebook.cells if cell.get("cell_type") == "code"]
+def code_cells(notebook: Mapping[str, Any], *, folder: str = "") -> tuple[CellRun, ...]:
+    """The code cells of a notebook of format 4, in the order of the document."""
+    code = [cell for cell in notebook["cells"] if cell.get("cell_type") == "code"]
     return tuple(
         CellRun(
             number,
@@ -72,8 +79,16 @@ def code_cells(notebook: Any, *, folder: str = "") -> tuple[CellRun, ...]:
 
 def read_notebook(path: Path) -> Any:
     """The notebook as nbformat's objects, format 4. Raises `BadInput` for a file that is not there or is none."""
-    import nbformat
+    plain = _plain_notebook(path)
+    import nbformat  # a second and more, with what it takes to validate: what only reads cells does without it
 
+    try:
+        return nbformat.reads(json.dumps(plain), as_version=4)
+    except (nbformat.ValidationError, nbformat.reader.NotJSONError, ValueError, KeyError, AttributeError) as error:
+        raise BadInput(f"{path.name} is not a notebook that nbformat can read: {error}") from None
+
+
+def _plain_notebook(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -87,25 +102,26 @@ def read_notebook(path: Path) -> Any:
     parts = (plain.get("cells"), plain.get("worksheets")) if isinstance(plain, dict) else ()
     if not any(isinstance(part, list) for part in parts):
         raise BadInput(f"{path.name} is not a notebook: it has no cells")
-    try:
-        return nbformat.reads(text, as_version=4)
-    except (nbformat.ValidationError, nbformat.reader.NotJSONError, ValueError, KeyError, AttributeError) as error:
-        raise BadInput(f"{path.name} is not a notebook that nbformat can read: {error}") from None
+    found: dict[str, Any] = plain
+    return found
 
 
+@lru_cache(maxsize=TEXTS)
 def python_of(text: str) -> str:
     """A cell's text as Python: magics and shell lines become calls of `get_ipython()`, line numbers stay.
 
     A cell magic's own line must be gone already. Raises `SyntaxError` when the rest is not Python.
     """
-    from IPython.core import inputtransformer2
-
     lines = text.replace("\r\n", "\n").splitlines(keepends=True)
     blank = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
-    manager = inputtransformer2.TransformerManager()
     body = lines[blank:]
     if body and not body[-1].endswith("\n"):
         body[-1] += "\n"
+    if is_plain("".join(body)):
+        return "\n" * blank + "".join(body)
+    from IPython.core import inputtransformer2
+
+    manager = inputtransformer2.TransformerManager()
     transforms: list[Any] = manager.cleanup_transforms
     for transform in transforms:
         body = transform(body)

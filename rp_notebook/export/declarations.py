@@ -9,7 +9,16 @@ from rp_notebook.errors import BadDeclaration
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.magics import peeled
 from rp_notebook.export.tables import OUR_MODULE
-from rp_notebook.jobs.declaration import Declaration, declared, dotted, imported_names, start_calls
+from rp_notebook.jobs.declaration import (
+    START,
+    Declaration,
+    declared,
+    dotted,
+    imported_names,
+    imports_in,
+    named_by,
+    start_calls,
+)
 from rp_notebook.jobs.handler_cell import handler_cell
 
 MARK = f"{OUR_MODULE}.handler"
@@ -22,52 +31,76 @@ def declarations(cells: Sequence[CellRun]) -> dict[str, Declaration]:
     A cell that failed, does not parse, or does not say which function it means declares nothing.
     """
     found: dict[str, Declaration] = {}
-    imports: list[str] = []
+    reader = _Reader()
     for cell in cells:
         if not cell.ok and cell.failed_line is None:
             continue
-        for declaration in _in_cell(cell, imports):
+        for declaration in reader.declared_in(cell):
             found.pop(declaration.name, None)
             found[declaration.name] = declaration
     return found
 
 
-def _in_cell(cell: CellRun, imports: list[str]) -> Iterator[Declaration]:
-    """The declarations of one cell; its imports are added to those of earlier cells."""
-    handler = handler_cell(cell.text)
-    magic, body = peeled(cell.text)
-    try:
-        source = python_of(handler.body if handler else body) if magic is None else ""
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return
-    earlier = list(imports)
-    imports += [ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
-    if handler is not None:
-        declaration = _declared(handler.flags, source, earlier, handler.line)
-        if declaration is not None and (cell.ok or declaration.flat is None):  # a flat cell is one function, or none
-            yield declaration
-        return
-    names = _paths(imports)
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from _marked(node, names)
-    if start_calls(ast.parse("\n".join(imports) + "\n" + source)):
-        declaration = _declared("", source, earlier)
-        if declaration is not None:
-            yield declaration
+class _Reader:
+    """Reads cells in order; keeps what their imports stand for, and what it read of a text that may run again."""
 
+    def __init__(self) -> None:
+        self._imports: dict[str, None] = {}  # the latest last: it says what a name stands for
+        self._names = imported_names(ast.Module([], []))
+        self._read: dict[str, tuple[str, ast.Module] | None] = {}
+        self._known: dict[tuple[object, ...], Declaration | None] = {}
 
-def _declared(flags: str, source: str, earlier: list[str], line: int = 1) -> Declaration | None:
-    # What earlier cells imported tells how `start` may be called here.
-    try:
-        return declared(flags, source, earlier=earlier, line=line)
-    except (BadDeclaration, SyntaxError):
-        return None
+    def declared_in(self, cell: CellRun) -> Iterator[Declaration]:
+        """The declarations of one cell."""
+        read = self._python(cell.text)
+        if read is None:
+            return
+        source, tree = read
+        if "import" in source:
+            self._import(tree)
+        handler = handler_cell(cell.text)
+        if handler is not None:
+            declaration = self._declared(handler.flags, source, handler.line)
+            if declaration is not None and (
+                cell.ok or declaration.flat is None
+            ):  # a flat cell is one function, or none
+                yield declaration
+            return
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield from _marked(node, {OUR_MODULE: OUR_MODULE} | self._names)
+        if ("start" in source or START in self._names.values()) and start_calls(tree, self._names):
+            declaration = self._declared("", source)
+            if declaration is not None:
+                yield declaration
 
+    def _python(self, text: str) -> tuple[str, ast.Module] | None:
+        if text not in self._read:
+            handler = handler_cell(text)
+            magic, body = peeled(text)
+            try:
+                source = python_of(handler.body if handler else body) if magic is None else ""
+                self._read[text] = (source, ast.parse(source))
+            except (SyntaxError, ValueError):
+                self._read[text] = None
+        return self._read[text]
 
-def _paths(imports: list[str]) -> dict[str, str]:
-    return {OUR_MODULE: OUR_MODULE} | imported_names(ast.parse("\n".join(imports)))
+    def _import(self, tree: ast.Module) -> None:
+        for node in imports_in(tree):
+            text = ast.unparse(node)
+            self._imports.pop(text, None)
+            self._imports[text] = None
+            self._names |= named_by(node)
+
+    def _declared(self, flags: str, source: str, line: int = 1) -> Declaration | None:
+        # What cells imported tells how `start` may be called here.
+        key = (flags, source, line, frozenset(self._names.items()))
+        if key not in self._known:
+            try:
+                self._known[key] = declared(flags, source, earlier=[*self._imports], line=line)
+            except (BadDeclaration, SyntaxError):
+                self._known[key] = None
+        return self._known[key]
 
 
 def _marked(node: ast.FunctionDef | ast.AsyncFunctionDef, names: dict[str, str]) -> Iterator[Declaration]:

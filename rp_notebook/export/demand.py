@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rp_notebook.export.program import LIKELY, MUST
+from rp_notebook.export.sharing import bit_of, changes_in
 from rp_notebook.export.tables import BUILTINS
 from rp_notebook.export.timeline import Fact, Timeline
 
@@ -56,6 +57,7 @@ class Demand:
         self.dotted: dict[int, tuple[str, int | None]] = {}
         self._todo: list[tuple[str, int, str, int | None, bool]] = []
         self._seen: set[tuple[str, int, bool]] = set()
+        self._settled = 0  # changes of which nothing more is to be said
         self._code: dict[int, frozenset[str]] = {}
 
     def ask(self, name: str, position: int, why: str, user: int | None = None, *, soft: bool = False) -> None:
@@ -157,8 +159,8 @@ class Demand:
         if places:
             self._take_changes(name, self.timeline.changes(name, self.timeline.end, known=places), why, position)
 
-    def _take_changes(self, name: str, changes: set[tuple[int, int]], why: str, user: int | None) -> None:
-        for place, tier in sorted(changes):
+    def _take_changes(self, name: str, changes: int, why: str, user: int | None) -> None:
+        for place, tier in changes_in(changes & ~self._settled):  # many ask for the same changes
             if tier >= self._tier and place not in self._spared.get(name, ()):
                 self.asked_for.setdefault(place, name)
                 if tier < MUST and place not in self.kept:
@@ -166,6 +168,7 @@ class Demand:
                 elif tier >= MUST:
                     self.doubtful.discard(place)
                 self.take(place, f"changes `{name}`, which {why} uses", user, needed=tier >= MUST)
+                self._settled |= bit_of(place, tier) if place in self.kept else 0
 
     def _read_by(self, place: int) -> frozenset[str]:
         """Globals that code behind a definition reads when it is called."""

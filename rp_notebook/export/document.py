@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from rp_notebook.errors import BadInput
@@ -25,8 +26,16 @@ class Document:
 
     def cell(self, ran: CellRun) -> CellRun | None:
         """The cell of the file that ran: by its id, else one with its very text."""
-        by_id = next((cell for cell in self.cells if ran.cell_id and cell.cell_id == ran.cell_id), None)
-        return by_id or next((cell for cell in self.cells if cell.text.strip() == ran.text.strip()), None)
+        by_id = self._by_id.get(ran.cell_id) if ran.cell_id else None
+        return by_id or self._by_text.get(ran.text.strip())
+
+    @cached_property
+    def _by_id(self) -> dict[str, CellRun]:
+        return {cell.cell_id: cell for cell in reversed(self.cells) if cell.cell_id}  # the first of an id counts
+
+    @cached_property
+    def _by_text(self) -> dict[str, CellRun]:
+        return {cell.text.strip(): cell for cell in reversed(self.cells)}
 
     def tagged(self, ran: Iterable[CellRun]) -> tuple[CellRun, ...]:
         """The cells that ran with the tags that they have in the file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from rp_notebook.export.cutting import root_name
@@ -101,6 +101,12 @@ def method_tier(name: str, *, bare: bool) -> int:
 
 def makers(name: str, program: Program) -> set[str]:
     """The dotted calls of libraries that the value of a name came from, by the text of all that was assigned to it."""
+    if name not in program.made_by:
+        program.made_by[name] = _makers(name, program)
+    return program.made_by[name]
+
+
+def _makers(name: str, program: Program) -> set[str]:
     found: set[str] = set()
     seen: set[str] = set()
     todo = [name]
@@ -108,11 +114,22 @@ def makers(name: str, program: Program) -> set[str]:
         each = todo.pop()
         if each not in seen:
             seen.add(each)
-            for value in program.values.get(each, ()):
-                calls = [path_of(n.func, program, ()) for n in ast.walk(value) if isinstance(n, ast.Call)]
-                found |= {path for path in calls if path and not path.startswith(BUILTIN)}
-                todo += [n.id for n in ast.walk(value) if isinstance(n, ast.Name)]
+            if each not in program.calling:
+                program.calling[each] = _calling(program.values.get(each, ()), program)
+            paths, names = program.calling[each]
+            found |= paths
+            todo += names - seen
     return found
+
+
+def _calling(values: Iterable[ast.expr], program: Program) -> tuple[set[str], set[str]]:
+    """The dotted calls of libraries in some expressions, and the names in them."""
+    parts = [part for value in values for part in ast.walk(value)]
+    paths = {path_of(part.func, program, ()) for part in parts if isinstance(part, ast.Call)}
+    return (
+        {path for path in paths if path and not path.startswith(BUILTIN)},
+        {part.id for part in parts if isinstance(part, ast.Name)},
+    )
 
 
 def is_plain_decorator(node: ast.expr, program: Program) -> bool:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ast
-import symtable
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from rp_notebook.export.comprehensions import comprehension_names
+from rp_notebook.export.symbols import symbols_of
 
-NOW_TABLES = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
 CALLING = (
     *(ast.Call, ast.BinOp, ast.Subscript, ast.Attribute, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Await),
     *(ast.Compare, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.AugAssign, ast.JoinedStr),
 )
 COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.With, ast.AsyncWith)
+# What makes a scope, says something of one, or binds a name in another way than as one that is stored.
+SCOPING = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Global, ast.Nonlocal, ast.AnnAssign),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Match, ast.Import, ast.ImportFrom),
+    *(getattr(ast, name) for name in ("TypeAlias", "TemplateStr") if hasattr(ast, name)),
+)
 BLOCKS = (ast.ExceptHandler, ast.match_case)
 
 
@@ -41,23 +45,23 @@ class Names:
 
 def names_of(node: ast.stmt, *, future: bool = False) -> Names:
     """The names of one top-level statement; `future` says that annotations are not evaluated."""
-    lazy = "from __future__ import annotations\n" if future else ""
-    table = symtable.symtable(lazy + ast.unparse(node), "<cell>", "exec")
-    inner = comprehension_names(node)
-    now: set[str] = {s.get_name() for s in table.get_symbols() if s.is_referenced()} - inner
-    bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} - {"annotations"} - inner
-    bound |= {n.target.id for n in immediate(node) if isinstance(n, ast.NamedExpr)}
-    later: set[str] = set()
-    stores: set[str] = set()
-    for child in table.get_children():
-        _read(child, now, later, bound, stores, deferred=False)
-    later |= _counted(node)
-    now |= _class_reads(node)
+    now, later, bound, stores = set[str](), set[str](), set[str](), set[str]()
+    parts = list(ast.walk(node))
+    if any(isinstance(part, SCOPING) for part in parts):
+        now, later, bound, stores = symbols_of(node, future=future)
+        bound |= {n.target.id for n in immediate(node) if isinstance(n, ast.NamedExpr)}
+        now |= _class_reads(node)
+    else:
+        for part in parts:
+            if isinstance(part, ast.Name):
+                (now if isinstance(part.ctx, ast.Load) else bound).add(part.id)
+            elif isinstance(part, ast.ExceptHandler) and part.name:
+                bound.add(part.name)
     exposed = _exposed([node], set())
     now = now - (bound - exposed) | (bound & exposed)
     certain = frozenset(_certain([node]))
     dels = frozenset(_deleted(node))
-    only_noted = {n.target.id for n in ast.walk(node) if _is_bare_note(n)}  # type: ignore[attr-defined] # a Name
+    only_noted = {n.target.id for n in parts if _is_bare_note(n)}  # type: ignore[attr-defined] # a Name
     stored = frozenset() if isinstance(node, ast.Delete) else frozenset(bound - certain - (only_noted - _stored(node)))
     return Names(
         uses=frozenset(now),
@@ -66,11 +70,9 @@ def names_of(node: ast.stmt, *, future: bool = False) -> Names:
         maydefs=stored,
         dels=dels,
         stores=frozenset(stores),
-        soft=frozenset(_annotated(node, future=future)) - now - later,
+        soft=frozenset(_annotated(parts, future=future)) - now - later,
         chains=frozenset(
-            (n.value.id, n.attr)
-            for n in ast.walk(node)
-            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+            (n.value.id, n.attr) for n in parts if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
         ),
         calls=any(isinstance(n, CALLING) for n in immediate(node)),
     )
@@ -79,38 +81,6 @@ def names_of(node: ast.stmt, *, future: bool = False) -> Names:
 def names_in(expression: str) -> Names:
     """The names of an expression's text; one that does not parse has none."""
     return names_of(ast.Expr(ast.parse(expression, mode="eval").body))
-
-
-def _read(
-    table: symtable.SymbolTable, now: set[str], later: set[str], bound: set[str], stores: set[str], *, deferred: bool
-) -> None:
-    if table.get_type() not in ("function", "class"):  # annotation scopes and type parameters: read now, by and by
-        for child in table.get_children():
-            _read(child, now, later, bound, stores, deferred=deferred)
-    is_class = table.get_type() == "class"
-    comprehension = table.get_name() in NOW_TABLES
-    inside = deferred or not (is_class or comprehension)
-    for symbol in table.get_symbols():
-        if not symbol.is_global():
-            continue
-        name = symbol.get_name()
-        if symbol.is_referenced():
-            (later if inside else now).add(name)
-            if table.get_name() == "genexpr":
-                later.add(name)
-        if symbol.is_assigned() or symbol.is_imported():
-            (stores if inside else bound).add(name)
-    if table.get_type() in ("function", "class"):
-        for child in table.get_children():
-            _read(child, now, later, bound, stores, deferred=inside)
-
-
-def _counted(node: ast.AST) -> set[str]:
-    """Globals that a function adds to: the compiler's table calls `count += 1` no read."""
-    names = {name for n in ast.walk(node) if isinstance(n, ast.Global) for name in n.names}
-    return names & {
-        n.target.id for n in ast.walk(node) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
-    }
 
 
 def _class_reads(node: ast.AST) -> set[str]:
@@ -128,14 +98,16 @@ def _class_reads(node: ast.AST) -> set[str]:
 
 def immediate(node: ast.AST) -> Iterator[ast.AST]:
     """The nodes that run when the statement runs: not the bodies of functions, but class bodies and defaults."""
-    yield node
-    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        children = [*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)]
-    elif isinstance(node, ast.Lambda):
-        children = [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]
-    for child in children:
-        yield from immediate(child)
+    todo = [node]
+    while todo:
+        part = todo.pop()
+        yield part
+        children: Iterable[ast.AST] = ast.iter_child_nodes(part)
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+            children = [*part.decorator_list, *part.args.defaults, *(d for d in part.args.kw_defaults if d)]
+        elif isinstance(part, ast.Lambda):
+            children = [*part.args.defaults, *(d for d in part.args.kw_defaults if d)]
+        todo += reversed([*children])
 
 
 def _exposed(body: list[ast.stmt], before: set[str]) -> set[str]:
@@ -156,9 +128,12 @@ def _exposed_in(node: ast.stmt, bound: set[str]) -> set[str]:
         inner = {id(child) for b in blocks for child in getattr(node, b)}
         heads = [c for c in ast.iter_child_nodes(node) if id(c) not in inner and not isinstance(c, BLOCKS)]
         own = set().union(*(_stored(head) for head in heads)) if not isinstance(node, ast.While) else set()
-    found = {n.id for head in heads for n in immediate(head) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    augmented = [n.target for head in heads for n in immediate(head) if isinstance(n, ast.AugAssign)]
-    found |= {target.id for target in augmented if isinstance(target, ast.Name)}
+    found: set[str] = set()
+    for part in (part for head in heads for part in immediate(head)):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+            found.add(part.id)
+        elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
+            found.add(part.target.id)
     found -= bound
     for block in blocks:
         found |= _exposed(getattr(node, block), bound | own)
@@ -172,8 +147,15 @@ def _exposed_in(node: ast.stmt, bound: set[str]) -> set[str]:
 
 
 def _stored(node: ast.AST) -> set[str]:
-    found = {n.id for n in immediate(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return found - {n.target.id for n in immediate(node) if _is_bare_note(n)}  # type: ignore[attr-defined] # a Name
+    found: set[str] = set()
+    noted: set[str] = set()
+    for part in immediate(node):
+        if isinstance(part, ast.Name):
+            if isinstance(part.ctx, ast.Store):
+                found.add(part.id)
+        elif _is_bare_note(part):
+            noted.add(part.target.id)  # type: ignore[attr-defined] # a Name
+    return found - noted
 
 
 def _is_bare_note(node: ast.AST) -> bool:
@@ -229,14 +211,19 @@ def _common(bodies: list[list[ast.stmt]]) -> set[str]:
 
 def _walrus(node: ast.AST | None) -> set[str]:
     stops = (ast.BoolOp, ast.IfExp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-    if node is None or isinstance(node, stops):
-        return set()
-    own = {node.target.id} if isinstance(node, ast.NamedExpr) else set()
-    return own.union(*(_walrus(child) for child in ast.iter_child_nodes(node)))
+    todo = [node]
+    found: set[str] = set()
+    while todo:
+        part = todo.pop()
+        if part is not None and not isinstance(part, stops):
+            if isinstance(part, ast.NamedExpr):
+                found.add(part.target.id)
+            todo += ast.iter_child_nodes(part)
+    return found
 
 
-def _annotated(node: ast.AST, *, future: bool) -> Iterator[str]:
-    for part in ast.walk(node):
+def _annotated(parts: Iterable[ast.AST], *, future: bool) -> Iterator[str]:
+    for part in parts:
         note = getattr(part, "annotation", None) or getattr(part, "returns", None)
         if not isinstance(note, ast.expr):
             continue

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rp_notebook.export.layout import Block
-from rp_notebook.export.names import Names, immediate, names_of
+from rp_notebook.export.names import immediate, names_of
 from rp_notebook.export.slicing import Kept
 from rp_notebook.export.tables import STDLIB
 
@@ -28,33 +28,35 @@ def ordered(kept: Sequence[Kept]) -> Sections:
     """The kept statements by section. A repeated import is written once."""
     last_open = max((n for n, piece in enumerate(kept) if not piece.guarded), default=-1)
     open_ones = [piece for piece in kept if not piece.guarded]
-    nodes = {id(piece): ast.parse(piece.text).body[0] for piece in open_ones}
-    names = {id(piece): names_of(nodes[id(piece)]) for piece in open_ones}
+    read = {text: ast.parse(text).body[0] for text in {piece.text for piece in open_ones}}
+    named = {text: names_of(node) for text, node in read.items()}
     future: list[Block] = []
     imports: list[Block] = []
     body: list[Block] = []
     written: set[str] = set()
-    passed: list[Names] = []
+    bound: set[str] = set()  # by what stands before
+    spoken: set[str] = set()
     barrier = setting = False
     for number, piece in enumerate(kept):
         if piece.guarded:
             if number < last_open:  # something behind it may need it
                 body.append(_block(piece))
             continue
-        node = nodes[id(piece)]
+        node, names = read[piece.text], named[piece.text]
         if isinstance(node, ast.Import | ast.ImportFrom):
             spelling = ast.unparse(node)
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
                 future += [_block(piece)] if spelling not in written else []
-            elif spelling in written and not _rebound(names[id(piece)], passed):
+            elif spelling in written and not names.defs & bound:
                 pass
-            elif setting or (barrier and not _is_stdlib(node)) or _seen(names[id(piece)], passed):
+            elif setting or (barrier and not _is_stdlib(node)) or names.defs & spoken:  # what runs before speaks of it
                 body.append(_block(piece))
             else:
                 imports.append(_block(piece))
             written.add(spelling)
             continue
-        passed.append(names[id(piece)])
+        bound |= names.defs | names.maydefs
+        spoken |= names.uses | names.defs | names.maydefs
         body.append(_block(piece))
         barrier |= _is_barrier(node)
         setting |= _sets(node)
@@ -65,15 +67,6 @@ def ordered(kept: Sequence[Kept]) -> Sections:
 
 def _block(kept: Kept) -> Block:
     return Block(kept.text, kept.cell, kept.numbers, kept.guarded, kept.indent)
-
-
-def _rebound(names: Names, passed: Sequence[Names]) -> bool:
-    return any(names.defs & (each.defs | each.maydefs) for each in passed)
-
-
-def _seen(names: Names, passed: Sequence[Names]) -> bool:
-    """Whether a statement before the import speaks, when it runs, of the name that the import binds."""
-    return any(names.defs & (each.uses | each.defs | each.maydefs) for each in passed)
 
 
 def _is_stdlib(node: ast.Import | ast.ImportFrom) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Container, Iterator
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from rp_notebook.export.statements import History, Statement
 from rp_notebook.export.tables import SHALLOW_MUTATORS
 from rp_notebook.jobs.finding import Finding
 
+_SPEAKS = re.compile(r"\b(?:_{1,3}|_\d+|Out)\b")
 LAST = ("_", "__", "___")
 # Calls of these show or change something and answer None.
 ANSWERS_NONE = frozenset({"print", "display", "show"}) | (
@@ -23,24 +25,16 @@ def without_history(history: History, out: Container[int] | None = None) -> tupl
 
     `out` are the cells that displayed something, where a kernel knows them.
     """
-    own = {
-        n.id
-        for s in history.statements
-        for n in ast.walk(s.node)
-        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    }
-    own |= {
-        n.name for s in history.statements for n in ast.walk(s.node) if isinstance(n, ast.FunctionDef | ast.ClassDef)
-    }
-    own |= {n.arg for s in history.statements for n in ast.walk(s.node) if isinstance(n, ast.arg)}
+    own = {name for node in {s.node for s in history.statements} for name in _bound(node)}
     shown: list[Statement] = []
     statements = list(history.statements)
     wanted: set[int] = set()
     findings: list[Finding] = []
     for place, statement in enumerate(history.statements):
+        speaks = _SPEAKS.search(statement.text)
         edits = [
             (node, f"_out{source.cell.number}")
-            for node, number in _taken(statement.node, own)
+            for node, number in (_taken(statement.node, own) if speaks else ())
             for source in [_source(shown, number, statement)]
             if source is not None
         ]
@@ -60,6 +54,15 @@ def without_history(history: History, out: Container[int] | None = None) -> tupl
             body = original.text[len(head[0]) :]
             statements[source.position] = _changed(original, f"{head[0]}_out{source.cell.number} = {body}")
     return replace(history, statements=tuple(statements)), tuple(findings)
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        match part:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield name
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
 
 
 def _answers(statement: Statement, value: ast.expr, out: Container[int] | None) -> bool:

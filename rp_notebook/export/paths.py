@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ class Scope:
     bound: Mapping[str, Sequence[Bound]]
     live: Mapping[str, Any]
     above: Scope | None = None
+    # What was found of names and their displays, by how deep one may still look: names lead to names by many ways.
+    _texts: dict[tuple[str, int], list[Text]] = field(default_factory=dict, repr=False, compare=False)
+    _displays: dict[tuple[str, type, int], list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def texts(self, node: ast.expr, depth: int = DEPTH) -> list[Text]:
         """The texts that an expression may be, () where nothing is known of it."""
@@ -94,20 +97,31 @@ class Scope:
         yield from found
 
     def _named(self, name: str, depth: int) -> Iterator[Text]:
-        scope: Scope | None = self
-        while scope is not None and name not in scope.bound:
-            scope = scope.above
-        found: list[Text] = []
-        bound = scope.bound[name] if scope is not None else [None]
-        for value in bound:
-            known = scope.elements(value.of, depth) if scope and isinstance(value, Each) else [value]
-            for one in known:
-                found += scope.texts(one, depth) if scope and isinstance(one, ast.expr) else []
+        scope = self._binding(name)
+        found = scope.bound_to(name, depth) if scope is not None else []
         yield from found
         if not found and (scope is None or scope.above is None):
             yield from of_value(self.live.get(name))
-        elif found and None in bound and scope and scope.above is not None:
+        elif found and scope is not None and scope.above is not None and None in scope.bound[name]:
             yield Text(HOLE)
+
+    def _binding(self, name: str) -> Scope | None:
+        """The scope that binds a name: this one, or one around it."""
+        scope: Scope | None = self
+        while scope is not None and name not in scope.bound:
+            scope = scope.above
+        return scope
+
+    def bound_to(self, name: str, depth: int) -> list[Text]:
+        """The texts of a name that this scope binds."""
+        if (name, depth) not in self._texts:
+            found: dict[Text, None] = {}
+            for value in self.bound[name]:
+                known = self.elements(value.of, depth) if isinstance(value, Each) else [value]
+                for one in known if len(found) < MOST else ():
+                    found |= dict.fromkeys(self.texts(one, depth) if isinstance(one, ast.expr) else ())
+            self._texts[name, depth] = list(found)
+        return self._texts[name, depth]
 
     def elements(self, node: ast.expr, depth: int) -> list[ast.expr | None]:
         """The expressions in a list that an expression is, or is a name of."""
@@ -139,28 +153,32 @@ class Scope:
         ):
             named = [item for item in node.keywords if item.arg is not None]
             return [ast.Dict([ast.Constant(item.arg) for item in named], [item.value for item in named])]
-        if not isinstance(node, ast.Name) or depth == 0:
-            return []
-        scope: Scope | None = self
-        while scope is not None and node.id not in scope.bound:
-            scope = scope.above
-        values = scope.bound[node.id] if scope is not None else []
-        return [d for v in values if scope and isinstance(v, ast.expr) for d in scope.displays(v, kind, depth - 1)]
+        scope = self._binding(node.id) if isinstance(node, ast.Name) and depth > 0 else None
+        return scope.shown_as(node.id, kind, depth) if scope is not None else []  # type: ignore[attr-defined] # a Name
+
+    def shown_as(self, name: str, kind: type, depth: int) -> list[Any]:
+        """The displays of a kind that a name of this scope stands for."""
+        if (name, kind, depth) not in self._displays:
+            values = [value for value in self.bound[name] if isinstance(value, ast.expr)]
+            found = [shown for value in values for shown in self.displays(value, kind, depth - 1)]
+            self._displays[name, kind, depth] = list({id(shown): shown for shown in found}.values())
+        return self._displays[name, kind, depth]
 
     def _attribute(self, node: ast.Attribute, depth: int) -> Iterator[Text]:
         if node.attr == "parent":
             yield from map(parent, self.texts(node.value, depth))
             return
-        yield from self._stored(f".{node.attr}", depth)
+        yield from self.stored(f".{node.attr}", depth)
         yield from of_value(self._live_value(node))
 
-    def _stored(self, name: str, depth: int) -> Iterator[Text]:
-        """What was stored under an attribute or a key, of whichever object."""
-        scope = self
-        while scope.above is not None:
-            scope = scope.above
-        for value in scope.bound.get(name, ()):
-            yield from scope.texts(value, depth) if isinstance(value, ast.expr) else []
+    def stored(self, name: str, depth: int) -> list[Text]:
+        """The texts that were stored under an attribute or a key, of whichever object."""
+        if self.above is not None:
+            return self.above.stored(name, depth)
+        if (name, depth) not in self._texts:
+            values = [value for value in self.bound.get(name, ()) if isinstance(value, ast.expr)]
+            self._texts[name, depth] = list(dict.fromkeys(t for value in values for t in self.texts(value, depth)))
+        return self._texts[name, depth]
 
     def _item(self, node: ast.Subscript, key: Any, depth: int) -> Iterator[Text]:
         for shown in self.displays(node.value, ast.Dict, depth):
@@ -170,7 +188,7 @@ class Scope:
         for shown in [d for kind in (ast.List, ast.Tuple) for d in self.displays(node.value, kind, depth)]:
             if isinstance(key, int) and -len(shown.elts) <= key < len(shown.elts):
                 yield from self.texts(shown.elts[key], depth)
-        yield from self._stored(f"[{key}]", depth)
+        yield from self.stored(f"[{key}]", depth)
         yield from of_value(self._live_value(node))
 
     def _live_value(self, node: ast.expr) -> Any:

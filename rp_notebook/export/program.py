@@ -51,6 +51,12 @@ class Program:
     ours: frozenset[str]
     project: Project = NO_PROJECT
     summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))
+    # What was worked out of the text above: a name is asked for wherever it is called.
+    made_of: dict[str, tuple[set[str], list[Function]]] = field(default_factory=dict, repr=False, compare=False)
+    spoken: dict[str, tuple[list[Function], set[str]]] = field(default_factory=dict, repr=False, compare=False)
+    made_by: dict[str, set[str]] = field(default_factory=dict, repr=False, compare=False)
+    calling: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict, repr=False, compare=False)
+    called: dict[tuple[str, frozenset[str]], list[Function]] = field(default_factory=dict, repr=False, compare=False)
 
     def summary(self, function: Function) -> Effects:
         """The effects of calling a function."""
@@ -58,14 +64,16 @@ class Program:
 
     def methods(self, name: str, classes: Iterable[str] = ()) -> list[Function]:
         """Methods of that name: of the given classes and what they derive from, else of any class."""
-        chosen = self.lineage(classes) or set(self.classes)
-        return [
-            item
-            for each in sorted(chosen)
-            for node in self.classes.get(each, ())
-            for item in node.body
-            if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == name
-        ]
+        chosen = frozenset(self.lineage(classes))
+        if (name, chosen) not in self.called:
+            self.called[name, chosen] = [
+                item
+                for each in sorted(chosen or self.classes)
+                for node in self.classes.get(each, ())
+                for item in node.body
+                if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == name
+            ]
+        return self.called[name, chosen]
 
     def lineage(self, classes: Iterable[str]) -> set[str]:
         """The notebook's classes among these and their bases."""
@@ -81,45 +89,52 @@ class Program:
 
     def code_of(self, name: str) -> tuple[set[str], list[Function]]:
         """Classes and functions that the value of a name may be made of, by the text of all that was assigned to it."""
+        if name not in self.made_of:
+            self.made_of[name] = self._code_of(name)
+        return self.made_of[name]
+
+    def _code_of(self, name: str) -> tuple[set[str], list[Function]]:
         seen: set[str] = set()
-        classes: set[str] = set()
         functions: list[Function] = []
         todo = [name]
         while todo:
             each = todo.pop()
-            if each in seen:
-                continue
-            seen.add(each)
-            classes |= {each} & set(self.classes)
-            for function in self.functions.get(each, ()):
-                functions += [function, *inner_functions(function)]
-                todo += [n for d in getattr(function, "decorator_list", ()) for n in _loads(d)]
-            for value in self.values.get(each, ()):
-                functions += [n for n in ast.walk(value) if isinstance(n, ast.Lambda)]
-                todo += _loads(value)
-        return classes, functions
+            if each not in seen:
+                seen.add(each)
+                if each not in self.spoken:
+                    self.spoken[each] = self._said_of(each)
+                code, names = self.spoken[each]
+                functions += code
+                todo += names - seen
+        return {each for each in seen if each in self.classes}, functions
+
+    def _said_of(self, name: str) -> tuple[list[Function], set[str]]:
+        """The functions that the text of one name has, and the names that it speaks of."""
+        functions: list[Function] = []
+        names: set[str] = set()
+        for function in self.functions.get(name, ()):
+            functions += [function, *inner_functions(function)]
+            names |= {n for d in getattr(function, "decorator_list", ()) for n in _loads(d)}
+        for value in self.values.get(name, ()):
+            functions += [n for n in ast.walk(value) if isinstance(n, ast.Lambda)]
+            names |= set(_loads(value))
+        return functions, names
 
 
 def program_of(statements: Iterable[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:
     """The code that these statements define; summaries are still missing."""
-    functions: dict[str, list[Function]] = {}
-    classes: dict[str, list[ast.ClassDef]] = {}
-    values: dict[str, list[ast.expr]] = {}
+    functions: dict[str, dict[Function, None]] = {}
+    classes: dict[str, dict[ast.ClassDef, None]] = {}
+    values: dict[str, dict[ast.expr, None]] = {}
     imports: dict[str, str] = {}
+    imported: dict[ast.stmt, dict[str, str]] = {}
     for statement in statements:
-        for node in ast.walk(statement.node):
-            imports.update(_imported(node))
-            for name, value in _assigned_globals(node):
-                values.setdefault(name, []).append(value)
-        for node in _module_scope(statement.node):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                functions.setdefault(node.name, []).append(node)
-            elif isinstance(node, ast.ClassDef):
-                classes.setdefault(node.name, []).append(node)
-            for name, value in assigned(node):
-                values.setdefault(name, []).append(value)
-                if isinstance(value, ast.Lambda):
-                    functions.setdefault(name, []).append(value)
+        node = statement.node
+        if node not in imported:  # run again it says no more but what its imports stand for
+            parts = ast.walk(node) if "import" in statement.text else ()
+            imported[node] = {name: path for part in parts for name, path in _imported(part).items()}
+            _read(statement, functions, classes, values)
+        imports |= imported[node]
     generators = {name for name, found in functions.items() if any(_yields(f) for f in found)}
     iterators = {n for n, found in values.items() if any(_is_iterator(v, generators) for v in found)}
     return Program(
@@ -131,6 +146,26 @@ def program_of(statements: Iterable[Statement], ours: Iterable[str], project: Pr
         frozenset(ours),
         project,
     )
+
+
+def _read(
+    statement: Statement,
+    functions: dict[str, dict[Function, None]],
+    classes: dict[str, dict[ast.ClassDef, None]],
+    values: dict[str, dict[ast.expr, None]],
+) -> None:
+    for node in ast.walk(statement.node) if "global" in statement.text else ():
+        for name, value in _assigned_globals(node):
+            values.setdefault(name, {})[value] = None
+    for node in _module_scope(statement.node):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            functions.setdefault(node.name, {})[node] = None
+        elif isinstance(node, ast.ClassDef):
+            classes.setdefault(node.name, {})[node] = None
+        for name, value in assigned(node):
+            values.setdefault(name, {})[value] = None
+            if isinstance(value, ast.Lambda):
+                functions.setdefault(name, {})[value] = None
 
 
 def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -23,6 +23,7 @@ from rp_notebook.export.timeline import Fact, Timeline, facts_of
 from rp_notebook.export.whole import take_whole
 from rp_notebook.jobs.declaration import Declaration
 
+NO_NAMES = Names()
 GONE = "was not needed at a first look"
 
 
@@ -59,8 +60,8 @@ class Asked:
         found = facts_of(statements, program, self.read, loaded=self.live is not None)
         cleaned_facts = _without_plumbing(found, self.clean)
         ran = {fact.position: fact for fact in without_tryouts(displayed(cleaned_facts, self.live))}
-        gone = (Fact(each, Names(), NO_EFFECTS, GONE) for each in self.clean.history.statements)
-        facts = [ran.get(fact.position, fact) for fact in gone]
+        whole = self.clean.history.statements
+        facts = [ran.get(each.position) or Fact(each, NO_NAMES, NO_EFFECTS, GONE) for each in whole]
         tier = LIKELY if self.plan.rung == "needed" else WEAK
         demand = Demand(Timeline(facts, program), left_out(facts, self.overrides), tier, self.freezer.spared(facts))
         _ask(demand, self.declaration, self.clean.history, self.plan)

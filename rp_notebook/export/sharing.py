@@ -2,78 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+
+from rp_notebook.export.components import components
 
 Version = tuple[str, int]
 PARTS = "*"  # how the name of the node begins that stands for all that a version refers to
+TIERS = 3  # of how certain a change is, from 1
+
+
+def bit_of(place: int, tier: int) -> int:
+    """The bit of a change by the statement at `place`."""
+    return 1 << TIERS * place + tier - 1
+
+
+def changes_in(bits: int) -> Iterator[tuple[int, int]]:
+    """Place and tier of each change in a set of them, in order."""
+    while bits:
+        lowest = bits & -bits
+        bits ^= lowest
+        place, tier = divmod(lowest.bit_length() - 1, TIERS)
+        yield place, tier + 1
 
 
 class Sharing:
-    """A graph of versions. Each has a second node for its parts: what it refers to, however deep."""
+    """A graph of versions. Each has a second node for its parts: what it refers to, however deep.
+
+    Nodes that are the same to each other are one class. Sets of changes are numbers with a bit for each: there are as
+    many sets as there are versions, and most of them hold most of the changes.
+    """
 
     def __init__(self) -> None:
-        self._reaches: dict[Version, set[Version]] = {}
-        self._reached: dict[Version, set[Version]] = {}
-        self._same: dict[Version, set[Version]] = {}
-        self._changes: dict[Version, set[tuple[int, int]]] = {}
+        self._above: dict[Version, Version] = {}
+        self._edges: dict[tuple[Version, Version], None] = {}
+        self._nodes_of_parts: dict[Version, Version] = {}
+        self._changes: dict[Version, int] = {}
+        self._seen_by: dict[Version, int] | None = None
 
-    def join(self, one: Version, other: Version, kind: str) -> None:
-        """Says that `one` is, to what `other` is bound to, what `kind` says."""
-        if one == other:
+    def join(self, ones: Sequence[Version], others: Sequence[Version], kind: str) -> None:
+        """Says that each of some versions is, to what each other one is bound to, what `kind` says."""
+        nodes = list(dict.fromkeys([*ones, *others]))
+        if len(nodes) < 2:
             return
-        match kind:
-            case "same":
-                self._alias(one, other)
-                self._alias(self._parts(one), self._parts(other))
-            case "part":  # it may be any part of the other, and its parts are among them
-                self._alias(one, self._parts(other))
-                self._alias(self._parts(one), self._parts(other))
-            case "copy":
-                self._alias(self._parts(one), self._parts(other))
-            case _:
-                self._edge(self._parts(one), other)
+        if kind == "holder":
+            for one in ones:
+                for other in others:
+                    if one != other:
+                        self._edge(self._parts(one), other)
+            return
+        self._alias([self._parts(node) for node in nodes])
+        if kind == "same":
+            self._alias(nodes)
+        elif kind == "part":  # it may be any part of the other, and its parts are among them
+            self._alias([self._parts(nodes[0]), *(one for one in ones if any(one != other for other in others))])
 
     def change(self, version: Version, place: int, tier: int, *, deep: bool) -> None:
         """Says that the statement at `place` changes a version; `deep`: or what it refers to."""
-        self._changes.setdefault(version, set()).add((place, tier))
-        if deep:
-            self._changes.setdefault(self._parts(version), set()).add((place, tier))
+        self._class_of(version)
+        for node in (version, self._parts(version)) if deep else (version,):
+            self._changes[node] = self._changes.get(node, 0) | bit_of(place, tier)
 
-    def changes(self, versions: Iterable[Version]) -> set[tuple[int, int]]:
-        """`(place, tier)` of all that changes what shows in these versions.
+    def changes(self, versions: Iterable[Version]) -> int:
+        """The bits of all that changes what shows in these versions.
 
         That is what they reach themselves, and, of what holds any of that, changes of its parts only.
         """
-        seen = self._closed(versions, self._reaches)
-        around = self._closed(seen, self._reached)
-        parts = self._closed((v for v in around if v[0].startswith(PARTS)), self._same)
-        return {change for version in seen | (around & parts) for change in self._changes.get(version, ())}
+        if self._seen_by is None:  # all joins and changes are known before anybody asks
+            self._seen_by = self._spread()
+        bits = 0
+        for version in versions:
+            if version in self._above:
+                bits |= self._seen_by[self._class_of(version)]
+        return bits
+
+    def _spread(self) -> dict[Version, int]:
+        """By class, the changes that it sees."""
+        edges: dict[Version, set[Version]] = {self._class_of(version): set() for version in list(self._above)}
+        own = dict.fromkeys(edges, 0)
+        of_parts = dict.fromkeys(edges, 0)
+        for one, other in self._edges:
+            edges[self._class_of(one)].add(self._class_of(other))
+        for version, bits in self._changes.items():
+            own[self._class_of(version)] |= bits
+        for version in self._above:
+            if version[0].startswith(PARTS):
+                of_parts[self._class_of(version)] = own[self._class_of(version)]
+        groups = components(edges)  # a group comes behind those that it reaches
+        for group in reversed(groups):  # what holds it
+            bits = _all(of_parts[each] for each in group)
+            for other in set(group).union(*(edges[each] for each in group)):
+                of_parts[other] |= bits
+        seen: dict[Version, int] = {}
+        for group in groups:  # what it reaches, and what holds that
+            inside = set(group)
+            bits = _all(own[each] | of_parts[each] for each in group)
+            bits |= _all(seen[other] for other in {o for each in group for o in edges[each]} - inside)
+            seen |= dict.fromkeys(group, bits)
+        return seen
 
     def _parts(self, version: Version) -> Version:
-        if version[0].startswith(PARTS):
-            return version
-        node = (PARTS + version[0], version[1])
-        if node not in self._reached:
+        if version not in self._nodes_of_parts:
+            node = (PARTS + version[0], version[1])
             self._edge(version, node)
-        return node
+            self._nodes_of_parts[version] = node
+        return self._nodes_of_parts[version]
 
-    def _alias(self, one: Version, other: Version) -> None:
-        self._edge(one, other)
-        self._edge(other, one)
-        self._same.setdefault(one, set()).add(other)
-        self._same.setdefault(other, set()).add(one)
+    def _alias(self, versions: Sequence[Version]) -> None:
+        head = self._class_of(versions[0])
+        for version in versions[1:]:
+            if self._above.get(version) != head:  # most have been the same for long
+                self._above[self._class_of(version)] = head
 
     def _edge(self, one: Version, other: Version) -> None:
-        self._reaches.setdefault(one, set()).add(other)
-        self._reached.setdefault(other, set()).add(one)
+        if (one, other) not in self._edges:
+            self._class_of(one)
+            self._class_of(other)
+            self._edges[one, other] = None
 
-    @staticmethod
-    def _closed(start: Iterable[Version], edges: dict[Version, set[Version]]) -> set[Version]:
-        todo = list(start)
-        seen = set(todo)
-        while todo:
-            for other in edges.get(todo.pop(), ()):
-                if other not in seen:
-                    seen.add(other)
-                    todo.append(other)
-        return seen
+    def _class_of(self, version: Version) -> Version:
+        above = self._above
+        head = above.setdefault(version, version)
+        while above[head] != head:
+            above[head] = above[above[head]]
+            head = above[head]
+        above[version] = head
+        return head
+
+
+def _all(bits: Iterable[int]) -> int:
+    found = 0
+    for each in bits:
+        found |= each
+    return found

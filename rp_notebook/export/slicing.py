@@ -20,8 +20,8 @@ from rp_notebook.export.outputs import without_history
 from rp_notebook.export.overrides import NO_OVERRIDES, Overrides, override_findings
 from rp_notebook.export.plan import NEEDED, Plan
 from rp_notebook.export.project import NO_PROJECT, Project
+from rp_notebook.export.rereading import history_of
 from rp_notebook.export.settling import Asked
-from rp_notebook.export.statements import history_of
 from rp_notebook.export.surroundings import Surroundings, surroundings
 from rp_notebook.export.timeline import Fact
 from rp_notebook.export.training import stops

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from rp_notebook.export.demand import Demand
@@ -20,14 +21,16 @@ def take_state(demand: Demand, program: Program) -> None:
     timeline = demand.timeline
     kept = [timeline.facts[place] for place in sorted(demand.kept)]
     modules = modules_of(kept)
-    texts = {n.value for f in kept for n in ast.walk(f.statement.node) if isinstance(n, ast.Constant)}
-    for fact in timeline.facts:
+    texts: set[object] | None = None
+    for fact in timeline.stateful:
         if fact.position in demand.kept or fact.plumbing:
             continue
         for module in changed_roots(fact, "module:"):
             if module in modules:
                 demand.take(fact.position, f"sets something of {module}, which is used")
         for key in changed_roots(fact, "env:"):
+            if texts is None:
+                texts = {n.value for f in kept for n in ast.walk(f.statement.node) if isinstance(n, ast.Constant)}
             if key in texts or key.startswith(RUNTIME_ENV) or key == "*":
                 demand.take(fact.position, f"sets the environment variable {key}")
         if changed_roots(fact, "syspath:") and _imports_from(fact, kept, modules):
@@ -44,7 +47,7 @@ def modules_of(facts: list[Fact]) -> set[str]:
     """The top-level modules that these statements import, inside functions too."""
     found: set[str] = set()
     for fact in facts:
-        for node in ast.walk(fact.statement.node):
+        for node in ast.walk(fact.statement.node) if "import" in fact.statement.text else ():
             if isinstance(node, ast.Import):
                 names = [fact.statement.alias] if fact.statement.alias else node.names
                 found |= {alias.name.split(".")[0] for alias in names}
@@ -101,13 +104,13 @@ def _exists(path: Path) -> bool:
 
 def _take_seeds(demand: Demand, program: Program) -> None:
     timeline = demand.timeline
-    for rng in sorted({root for f in timeline.facts for root in changed_roots(f, "seed:")}):
-        seeds = [f.position for f in timeline.facts if rng in changed_roots(f, "seed:")]
-        draws = [f.position for f in timeline.facts if rng in changed_roots(f, "rng:")]
+    for rng in sorted({root for f in timeline.stateful for root in changed_roots(f, "seed:")}):
+        seeds = [f.position for f in timeline.stateful if rng in changed_roots(f, "seed:")]
+        draws = [f.position for f in timeline.stateful if rng in changed_roots(f, "rng:")]
         used = [place for place in draws if place in demand.kept]
-        late = any(_draws_late(timeline.facts[place], program, rng) for place in demand.kept)
+        late = not used and any(_draws_late(timeline.facts[place], program, rng) for place in demand.kept)
         wanted = {seed for draw in used for seed in [s for s in seeds if s < draw][-1:]}
-        if late and not used:
+        if late:
             wanted |= set(seeds[-1:])
         for seed in sorted(wanted):
             demand.take(seed, f"seeds the random numbers of {rng}")
@@ -117,6 +120,8 @@ def _take_seeds(demand: Demand, program: Program) -> None:
 
 
 def _draws_late(fact: Fact, program: Program, rng: str) -> bool:
+    if "def " not in fact.statement.text and "lambda" not in fact.statement.text:
+        return False
     return any(
         (f"rng:{rng}", 3, False) in program.summary(node).changed
         for node in ast.walk(fact.statement.node)
@@ -127,7 +132,7 @@ def _draws_late(fact: Fact, program: Program, rng: str) -> bool:
 def _take_plugins(demand: Demand, modules: set[str]) -> None:
     """Imports that are there for what they do to a module that is used."""
     timeline = demand.timeline
-    used = {name for fact in timeline.facts for name in fact.names.uses | fact.names.deferred}
+    looked: set[tuple[str, str]] = set()
     for fact in timeline.facts:
         alias = fact.statement.alias
         if alias is None or fact.position in demand.kept or fact.plumbing or fact.star:
@@ -138,10 +143,13 @@ def _take_plugins(demand: Demand, modules: set[str]) -> None:
             demand.take(fact.position, f"importing {module} changes what others do")
         elif module.split(".")[0] in STDLIB | DISPLAY_MODULES:
             continue
-        elif _changes_others(module, fact.statement.cell.cwd, modules) or (
-            "noqa" in fact.statement.text and not fact.names.defs & used
-        ):
+        elif "noqa" in fact.statement.text and not fact.names.defs & timeline.read:
             demand.take(fact.position, f"importing {module} changes what others do")
+        elif (module, fact.statement.cell.cwd) not in looked:
+            if _changes_others(module, fact.statement.cell.cwd, modules):
+                demand.take(fact.position, f"importing {module} changes what others do")
+            else:
+                looked.add((module, fact.statement.cell.cwd))
 
 
 def _parent_used(module: str, modules: set[str]) -> bool:
@@ -151,25 +159,26 @@ def _parent_used(module: str, modules: set[str]) -> bool:
 def _changes_others(module: str, cwd: str, modules: set[str]) -> bool:
     """Whether a module's own text stores into, or calls something of, a module that is used."""
     path = source_of(module, cwd)
-    if path is None:
-        return False
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        stores = _stores_in(path, path.stat().st_mtime_ns) if path is not None else frozenset()
     except (OSError, SyntaxError, UnicodeDecodeError):
         return False
+    return bool((stores & modules) - STDLIB - {module.split(".")[0]})
+
+
+@lru_cache(maxsize=256)  # it is asked of each import at each look, and reading a module takes longer than a look
+def _stores_in(path: Path, _changed: int) -> frozenset[str]:
+    """The top-level modules of which a module's own text sets something, or calls something as a statement."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     imported = dict(_imports(tree))
+    found: set[str] = set()
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [node.value.func] if _is_call(node) else []  # type: ignore[attr-defined] # an Expr of a Call
         for target in targets:
-            root = next((n.id for n in ast.walk(target) if isinstance(n, ast.Name)), "")
-            top = imported.get(root, "").split(".")[0]
-            if (
-                isinstance(target, ast.Attribute | ast.Subscript)
-                and top in modules - STDLIB
-                and top != module.split(".")[0]
-            ):
-                return True
-    return False
+            if isinstance(target, ast.Attribute | ast.Subscript):
+                root = next((n.id for n in ast.walk(target) if isinstance(n, ast.Name)), "")
+                found.add(imported.get(root, "").split(".")[0])
+    return frozenset(found)
 
 
 def _is_call(node: ast.stmt) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.cutting import COMPOUND, cut, first_line, parsed_text, unmarked, without_commands
-from rp_notebook.export.magics import magic_of, peeled
+from rp_notebook.export.magics import magic_of
 from rp_notebook.export.tables import OUR_MODULE
-from rp_notebook.jobs.declaration import start_calls
 from rp_notebook.jobs.flat_body import TRANSPARENT_LINES
 
 
@@ -72,64 +71,16 @@ class History:
     unread: tuple[Unread, ...] = field(default=())
 
 
-def history_of(cells: Sequence[CellRun]) -> History:
-    """The statements of the executed cells. A cell that does not parse is left out and named in `unread`."""
-    found: list[Statement] = []
-    unread: list[Unread] = []
-    imports: list[ast.stmt] = []
-    for cell in cells:
-        magic, body = peeled(cell.text)
-        if magic is not None:
-            unread.append(Unread(cell, magic, f"%%{magic} defines it"))
-            continue
-        if not cell.ok and cell.failed_line is None:
-            unread.append(Unread(cell, None, "the cell has a syntax error, nothing of it ran"))
-            continue
-        try:
-            source = python_of(body)
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None)
-            unread.append(Unread(cell, None, f"the cell does not parse: {getattr(error, 'msg', error)}", line))
-            continue
-        imports += [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-        for piece in _pieces(cell, tree, source, _spots(imports, tree)):
-            numbers = tuple(cell.lines[number - 1] for number in piece.numbers) if cell.lines else piece.numbers
-            unit = len(found) if piece.unit < 0 else piece.unit
-            found.append(replace(piece, position=len(found), unit=unit, numbers=numbers))
-            _number_aliases(found)
-    return History(tuple(found), tuple(unread))
-
-
-def _number_aliases(found: list[Statement]) -> None:
-    # The names of one import come one after the other; all get the first one's unit.
-    last = found[-1]
-    if last.alias is not None and len(found) > 1:
-        before = found[-2]
-        if before.alias is not None and before.node is last.node:
-            found[-1] = replace(last, unit=before.unit)
-
-
 @dataclass(frozen=True)
-class _Spots:
+class Spots:
     """Where a cell speaks to `runpod` and to us: the start calls' places, and the names that are ours."""
 
     starts: frozenset[tuple[int, int]] = frozenset()
     ours: frozenset[str] = frozenset({OUR_MODULE})
 
 
-def _spots(imports: list[ast.stmt], tree: ast.Module) -> _Spots:
-    calls = start_calls(ast.Module([*imports, *tree.body], []))
-    ours = {OUR_MODULE}
-    for node in imports:
-        for alias in getattr(node, "names", ()):
-            path = getattr(node, "module", None) or alias.name
-            if path.split(".")[0] == OUR_MODULE:
-                ours.add((alias.asname or alias.name).split(".")[0])
-    return _Spots(frozenset((call.lineno, call.col_offset) for call in calls), frozenset(ours))
-
-
-def _pieces(cell: CellRun, tree: ast.Module, source: str, spots: _Spots) -> Iterator[Statement]:
+def pieces_of(cell: CellRun, tree: ast.Module, source: str, spots: Spots) -> Iterator[Statement]:
+    """The statements of a cell that ran, without their places in the history."""
     lines = source.split("\n")
     shown = _shown(tree, lines)
     for node, guarded, floor in _top_level(tree):
@@ -177,22 +128,26 @@ def _inner(cell: CellRun, argument: str, line: int) -> Iterator[Statement]:
         tree = ast.parse(source)
     except SyntaxError:
         return
-    for piece in _pieces(replace(cell, ok=True), tree, source, _Spots()):
+    for piece in pieces_of(replace(cell, ok=True), tree, source, Spots()):
         yield replace(piece, cell=cell, numbers=tuple(line for _ in piece.numbers))
 
 
-def _with_text(plain: Statement, lines: list[str], floor: int, spots: _Spots) -> Iterator[Statement]:
+def _with_text(plain: Statement, lines: list[str], floor: int, spots: Spots) -> Iterator[Statement]:
     node = plain.node
     begin = lines[first_line(node) - 1]
     column = len(begin) - len(begin.lstrip())
     indent = begin[:column] if not begin.encode()[: node.col_offset].strip() or node.col_offset <= column else "    "
     text, numbers = unmarked(node, *cut(node, lines, floor), spots.ours)
     block = indent if plain.guarded else None
-    text = without_commands(text, parsed_text(text, block))
-    places = {(call.lineno, call.col_offset) for call in ast.walk(node) if isinstance(call, ast.Call)}
+    parsed = parsed_text(text, block)
+    plainer = without_commands(text, parsed)
+    if plainer != text:
+        text, parsed = plainer, parsed_text(plainer, block)
+    calls = (call for call in ast.walk(node) if isinstance(call, ast.Call)) if spots.starts else ()
+    places = {(call.lineno, call.col_offset) for call in calls}
     piece = replace(
         plain,
-        node=parsed_text(text, block),
+        node=parsed,
         text=text,
         numbers=numbers,
         indent=block or "",

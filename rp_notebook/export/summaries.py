@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from rp_notebook.export.effects import read_function
@@ -17,15 +17,40 @@ ROUNDS = 12  # calls nested deeper than this, against the order of definition, a
 def summarised(statements: Iterable[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:
     """The program of these statements with the effects of each of its functions."""
     program = program_of(statements, ours, project)
-    functions = list(_functions(program))
+    functions = dict.fromkeys(_functions(program))
     known: dict[int, Effects] = {}
+    asked: dict[int, set[int]] = {}
+    changed: set[int] | None = None
     for _ in range(ROUNDS):
-        program = replace(program, summaries=dict(known))
-        found = {id(function): read_function(program, function) for function in functions}
-        if found == known:
+        found = dict(known)
+        for function in functions:
+            if changed is None or asked[id(function)] & changed:  # the others would be read as before
+                noted = _Noted(known)
+                found[id(function)] = read_function(replace(program, summaries=noted), function)
+                asked[id(function)] = noted.asked
+        changed = {each for each, effects in found.items() if known.get(each) != effects}
+        if not changed:
             break
         known = found
     return replace(program, summaries=known)
+
+
+class _Noted(Mapping[int, Effects]):
+    """Summaries that note which of them were asked for."""
+
+    def __init__(self, known: Mapping[int, Effects]) -> None:
+        self._known = known
+        self.asked: set[int] = set()
+
+    def __getitem__(self, function: int) -> Effects:
+        self.asked.add(function)
+        return self._known[function]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def _functions(program: Program) -> Iterator[Function]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from rp_notebook.export.effects import read_statement
 from rp_notebook.export.links import COPY, PART
 from rp_notebook.export.magics import command_in, is_harmless, magic_of
 from rp_notebook.export.names import Names, names_of
-from rp_notebook.export.program import NO_EFFECTS, PARAMETER, Effects, Program
+from rp_notebook.export.program import NO_EFFECTS, PARAMETER, WEAK, Effects, Program
 from rp_notebook.export.scalars import flat_names, scalar_names
-from rp_notebook.export.sharing import Sharing, Version
+from rp_notebook.export.sharing import Sharing, Version, bit_of
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import IPYTHON_MODULES, OUR_MODULE
@@ -50,33 +52,33 @@ def facts_of(
 ) -> tuple[Fact, ...]:
     """What each statement does, in order. `read` keeps the names by position: a second look costs half of the first."""
     found: list[Fact] = []
+    names: dict[tuple[ast.stmt, bool], Names] = {}
+    effects: dict[ast.stmt, Effects] = {}
     future = False
     for statement in statements:
-        fact = (
-            _import_fact(statement, loaded=loaded)
-            if statement.alias
-            else _plain_fact(statement, program, _names(statement, read, future=future))
-        )
         node = statement.node
-        future |= isinstance(node, ast.ImportFrom) and node.module == "__future__"
-        found.append(fact)
+        if statement.alias:
+            found.append(_import_fact(statement, loaded=loaded))
+            future |= isinstance(node, ast.ImportFrom) and node.module == "__future__"
+            continue
+        if statement.position not in read:
+            if (node, future) not in names:
+                names[node, future] = names_of(node, future=future)
+            read[statement.position] = names[node, future]
+        found.append(_plain_fact(statement, program, read[statement.position], effects))
     return tuple(found)
 
 
-def _names(statement: Statement, read: dict[int, Names], *, future: bool) -> Names:
-    if statement.position not in read:
-        read[statement.position] = names_of(statement.node, future=future)
-    return read[statement.position]
-
-
-def _plain_fact(statement: Statement, program: Program, names: Names) -> Fact:
+def _plain_fact(statement: Statement, program: Program, names: Names, known: dict[ast.stmt, Effects]) -> Fact:
     magic = magic_of(statement.node)
     if magic is not None:
         plumbing = f"%{magic[0]}" if is_harmless(magic[0]) else f"opaque %{magic[0]}"
         return Fact(statement, Names(), NO_EFFECTS, plumbing)
     if statement.starts:
         return Fact(statement, Names(), NO_EFFECTS, "starts the worker")
-    effects = read_statement(program, statement.node)
+    if statement.node not in known:
+        known[statement.node] = read_statement(program, statement.node)
+    effects = known[statement.node]
     called = effects.rebound - names.defs - names.maydefs
     names = replace(names, maydefs=names.maydefs | called)
     value = getattr(statement.node, "value", None)
@@ -134,12 +136,22 @@ class Timeline:
             self._join(fact, scalars, flat)
             self._mark(fact, scalars)
 
+    @cached_property
+    def stateful(self) -> list[Fact]:
+        """The statements that change something of the process."""
+        return [fact for fact in self.facts if any(":" in root for root, _, _ in fact.effects.changed)]
+
+    @cached_property
+    def read(self) -> set[str]:
+        """The names that statements read, now or later."""
+        return {name for fact in self.facts for name in fact.names.uses | fact.names.deferred}
+
     def reach(self, name: str, position: int) -> Reached:
         """The definitions of a name that a read just before `position` may see, latest first."""
         found: list[int] = []
-        for place, kind in reversed(self._bindings.get(name, ())):
-            if place >= position:
-                continue
+        bindings = self._bindings.get(name, ())
+        for at in range(bisect_left(bindings, (position,)) - 1, -1, -1):
+            place, kind = bindings[at]
             if kind == "del":
                 return Reached(tuple(found), certain=bool(found), deleted=place)
             found.append(place)
@@ -157,14 +169,14 @@ class Timeline:
             and not alias.asname
         )
 
-    def changes(self, name: str, position: int, *, known: Iterable[int] | None = None) -> set[tuple[int, int]]:
-        """`(position, tier)` of the statements that changed what the name is bound to, before `position`.
+    def changes(self, name: str, position: int, *, known: Iterable[int] | None = None) -> int:
+        """The statements before `position` that changed what the name is bound to there, as bits.
 
-        `known` are the definitions meant, where they are not those that reach `position`.
+        `changes_in` tells them one by one. `known` are the definitions meant, where they are not those that reach
+        `position`.
         """
         places = self.reach(name, position).positions if known is None else known
-        found = self._sharing.changes((name, place) for place in places)
-        return {(place, tier) for place, tier in found if place < position}
+        return self._sharing.changes((name, place) for place in places) & (bit_of(position, WEAK) - 1)
 
     def _versions(self, name: str, fact: Fact, *, after: bool) -> list[Version]:
         """Versions of a name around a statement: those that it sees, and after it those that it binds."""
@@ -183,9 +195,7 @@ class Timeline:
             rights = self._versions(right, fact, after=False)
             if compound or right not in fact.names.defs:
                 rights = [*rights, *self._versions(right, fact, after=True)]
-            for one in self._versions(left, fact, after=True):
-                for other in rights:
-                    self._sharing.join(one, other, kind)
+            self._sharing.join(self._versions(left, fact, after=True), rights, kind)
 
     def _mark(self, fact: Fact, scalars: frozenset[str]) -> None:
         for root, tier, deep in fact.effects.changed:

@@ -110,9 +110,9 @@ def declared(flags: str, source: str, *, earlier: Sequence[str] = (), line: int 
     return Declaration(name=given.name or function, function=function, **options)
 
 
-def start_calls(tree: ast.AST) -> list[ast.Call]:
-    """The calls of `runpod.serverless.start` in a tree, however it was imported there."""
-    names = imported_names(tree)
+def start_calls(tree: ast.AST, names: dict[str, str] | None = None) -> list[ast.Call]:
+    """The calls of `runpod.serverless.start` in a tree, however it was imported there, or as `names` has it."""
+    names = imported_names(tree) if names is None else names
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     return [call for call in calls if dotted(call.func, names) == START]
 
@@ -199,15 +199,23 @@ def _function_name(name: str | None) -> str:
 def imported_names(tree: ast.AST) -> dict[str, str]:
     """What the names that a tree imports stand for, dotted; `runpod` stands for itself."""
     names = {"runpod": "runpod"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.asname:
-                    names[alias.asname] = alias.name
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    for node in imports_in(tree):
+        names |= named_by(node)
     return names
+
+
+def named_by(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
+    """What the names that an import renames or takes out of a module stand for, dotted."""
+    if isinstance(node, ast.Import):
+        return {alias.asname: alias.name for alias in node.names if alias.asname}
+    if not node.module or node.level:
+        return {}
+    return {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+
+
+def imports_in(tree: ast.AST) -> list[ast.Import | ast.ImportFrom]:
+    """The imports of a tree, the outer ones first."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def dotted(node: ast.expr, names: dict[str, str]) -> str:

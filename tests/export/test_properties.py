@@ -14,7 +14,7 @@ import pytest
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.exporting import export_cells
 from rp_notebook.export.names import names_of
-from rp_notebook.export.statements import history_of
+from rp_notebook.export.rereading import history_of
 from tests.export.test_fuzz import Notebook
 from tests.export.test_slicing import CASES, cells_of, exported, folder  # noqa: F401 (the fixture)
 

@@ -20,8 +20,8 @@ from rp_notebook.export.live import Live
 from rp_notebook.export.magics import magic_of
 from rp_notebook.export.module import module_of
 from rp_notebook.export.plan import Plan
+from rp_notebook.export.rereading import history_of
 from rp_notebook.export.slicing import slice_cells
-from rp_notebook.export.statements import history_of
 from rp_notebook.jobs.declaration import Declaration
 
 FAKES = {
