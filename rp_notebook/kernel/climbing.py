@@ -68,7 +68,7 @@ def climbed(session: Session, handler: Handler, flags: Namespace) -> Climb:
     )
     if len(replayed) < len(records):
         said = f"{len(records) - len(replayed)} of {len(records)} jobs were not replayed: all take over {JOBS_S:.0f} s"
-        note = Finding("RPP120", "note", said, "%runpod golden ID... has those replayed that matter")
+        note = Finding("RPP124", "note", said, "%runpod golden ID... has those replayed that matter")
         found = replace(found, findings=(*found.findings, note))
     if not found.outdated:
         return found

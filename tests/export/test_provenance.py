@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -70,7 +71,7 @@ def test_an_address_that_holds_a_key_is_told_nowhere(project, url) -> None:
     result = project.export(f"!wget -O w.bin '{url}'", "w = open('w.bin', 'rb').read()", HANDLER + "len(w)")
     told = b"".join(result.repo.values()).decode() + "".join(map(str, result.findings))
     assert "data.example" in told
-    assert "secret" not in told.replace("%secret", "")
+    assert not re.search(r"\wsecret", told)
 
 
 def test_a_written_cells_file_is_copied_from_the_disk(project) -> None:
