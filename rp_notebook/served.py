@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import threading
 import time
@@ -18,10 +17,8 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from rp_notebook.endpoint.client_routes import NoRoute, client_routes
-from rp_notebook.endpoint.loopback import Loopback
+from rp_notebook.endpoint.listening import curl_line, listening, new_key
 from rp_notebook.endpoint.service import Service
-from rp_notebook.endpoint.worker_routes import worker_routes
 from rp_notebook.errors import BadInput, NotebookFailed
 from rp_notebook.export.cells import read_notebook
 from rp_notebook.headless import CELL_TIMEOUT_S, QUIET
@@ -29,7 +26,6 @@ from rp_notebook.proof.worker_process import WorkerProcess, clean_environment, r
 
 LOOK_S = 0.2
 READY_S = 120.0
-KEY_BYTES = 24
 PAUSE_S = 1.0  # before a worker that ended is started again
 
 HOMES = ("HOME", "USERPROFILE")  # a login that lies there would win over our key (facts/runpod-contract.md 6.1)
@@ -153,16 +149,11 @@ def _kernel(path: Path, options: str) -> Iterator[Place]:
 @contextmanager
 def _queue(name: str, port: int, rate_limits: bool, private_webhooks: bool) -> Iterator[Place]:
     """A queue in this process, for workers alone."""
-    key = f"rpn_{secrets.token_urlsafe(KEY_BYTES)}"
+    key = new_key()
     service = Service(
         lambda asked: asked == name, time.time, rate_limits=rate_limits, private_webhooks=private_webhooks
     )
-    server = Loopback(
-        [*client_routes(service, key), *worker_routes(service.endpoints, key)],
-        port,
-        around=service.running,
-        fallback=(NoRoute, {"service": service, "key": key}),
-    )
+    server = listening(service, key, port)
 
     def died(endpoint: str, worker: str, code: int) -> None:
         server.call(lambda: service.endpoints[endpoint].abandon(worker, f"its worker ended with exit code {code}"))
@@ -172,8 +163,7 @@ def _queue(name: str, port: int, rate_limits: bool, private_webhooks: bool) -> I
     except OSError as error:
         raise BadInput(f"port {port} cannot be used ({error}): name another, or none") from None
     url = f"{server.url}/v2"
-    curl = f'curl -X POST {url}/{name}/runsync -H "Authorization: Bearer {key}" -H "Content-Type: application/json"'
-    lines = [f"{url}/{name}", f"""{curl} -d '{{"input": {{}}}}'"""]
+    lines = [f"{url}/{name}", curl_line(f"{url}/{name}", key, '{"input": {}}')]
     try:
         yield Place(url, key, {name: lines}, lambda: None, died)
     finally:

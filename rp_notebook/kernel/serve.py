@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rp_notebook.endpoint.listening import curl_line
 from rp_notebook.errors import BadInput, UnknownHandler
 from rp_notebook.jobs.declaration import FlagParser
 from rp_notebook.jobs.query import Query
@@ -89,11 +90,7 @@ def _lines(session: Session, running: Serving, name: str) -> Iterator[str]:
     if pod:
         public = f"https://{pod}-{running.port}.proxy.runpod.net/v2/{name}"
         yield f"{public}  (from anywhere, where the Pod exposes HTTP port {running.port})"
-    body = json.dumps({"input": given}).replace("'", "'\\''")
-    yield (
-        f'curl -X POST {running.url}/{name}/runsync -H "Authorization: Bearer {running.key}" '
-        f"-H \"Content-Type: application/json\" -d '{body}'"
-    )
+    yield curl_line(f"{running.url}/{name}", running.key, json.dumps({"input": given}))
     yield f'import os; os.environ["RUNPOD_ENDPOINT_BASE_URL"] = "{running.url}"; import runpod'
     yield f'runpod.Endpoint("{name}", api_key="{running.key}").run_sync({{"input": {given!r}}})'
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import sys
 import time
 from collections import deque
@@ -11,12 +10,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from rp_notebook.endpoint.client_routes import NoRoute, client_routes
 from rp_notebook.endpoint.endpoint import Endpoint
-from rp_notebook.endpoint.loopback import LOOPBACK, Loopback
+from rp_notebook.endpoint.listening import listening, new_key
+from rp_notebook.endpoint.loopback import LOOPBACK
 from rp_notebook.endpoint.seat import Seat
 from rp_notebook.endpoint.service import Service
-from rp_notebook.endpoint.worker_routes import worker_routes
 from rp_notebook.jobs.handlers import Handlers
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.posts import Post
@@ -24,7 +22,6 @@ from rp_notebook.jobs.request import Request
 from rp_notebook.kernel.pump import Order, Pump
 
 WORKER = "notebook"
-KEY_BYTES = 24
 SOON_S = 0.005
 OWN_S = 90.0  # as long as /runsync waits; who asks again then would do so for a day
 SAID_S = 5.0
@@ -48,7 +45,7 @@ class Serving:
         rate_limits: bool = False,
         private_webhooks: bool = False,
     ) -> None:
-        self.key = key or f"rpn_{secrets.token_urlsafe(KEY_BYTES)}"
+        self.key = key or new_key()
         self._pump = pump
         self._said_at = 0.0
         service = Service(
@@ -60,13 +57,7 @@ class Serving:
             rate_limits=rate_limits,
             private_webhooks=private_webhooks,
         )
-        self._server = Loopback(
-            [*client_routes(service, self.key), *worker_routes(service.endpoints, self.key)],
-            port,
-            address=address,
-            around=service.running,
-            fallback=(NoRoute, {"service": service, "key": self.key}),
-        )
+        self._server = listening(service, self.key, port, address=address)
         self._server.start()
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,13 @@ from tornado.web import HTTPError
 
 from rp_notebook.endpoint.client_routes import ClientRoute
 from rp_notebook.endpoint.endpoint import Endpoint
+from rp_notebook.endpoint.listening import new_key
 from rp_notebook.endpoint.replies import error_reply
 from rp_notebook.errors import RequestRefused
 
 if TYPE_CHECKING:
     from rp_notebook.server.kernels import Kernels
 
-KEY_BYTES = 24
 GIVE_JOBS = ("run", "runsync", "retry", "openai")
 
 
@@ -30,7 +29,7 @@ class Keys:
 
     def made(self, name: str) -> str:
         """A new key for the endpoint of that name."""
-        key = f"rpn_{secrets.token_urlsafe(KEY_BYTES)}"
+        key = new_key()
         self._names[key] = name
         return key
 
