@@ -22,7 +22,6 @@ def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], m
     `NotebookFailed` with the cell and its error, and `BadInput` for a file that is no notebook.
     """
     import nbformat
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     notebook = read_notebook(path)
@@ -37,14 +36,7 @@ def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], m
             started += 1
             on_cell(started, total)
 
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_TIMEOUT_S,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(folder)}},
-        on_cell_start=starting,
-        extra_arguments=[QUIET],
-    )
+    client = notebook_client(notebook, folder, on_cell_start=starting)
     try:
         return client.execute()
     except CellExecutionError as error:
@@ -53,6 +45,20 @@ def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], m
         raise NotebookFailed(f"code cell {started} of {path.name} failed: {error.ename}: {error.evalue}") from None
     except DeadKernelError:
         raise NotebookFailed(f"the kernel died in code cell {started} of {path.name}") from None
+
+
+def notebook_client(notebook: Any, folder: Path, **options: Any) -> Any:
+    """An nbclient for a notebook, whose kernel works in `folder`; `options` are more of its own."""
+    from nbclient import NotebookClient
+
+    return NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=[QUIET],
+        **options,
+    )
 
 
 def run_notebook(path: Path, job: str, *, handler: str | None = None) -> dict[str, Any]:

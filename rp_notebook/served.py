@@ -21,7 +21,7 @@ from rp_notebook.endpoint.listening import curl_line, listening, new_key
 from rp_notebook.endpoint.service import Service
 from rp_notebook.errors import BadInput, NotebookFailed
 from rp_notebook.export.cells import read_notebook
-from rp_notebook.headless import CELL_TIMEOUT_S, QUIET
+from rp_notebook.headless import notebook_client
 from rp_notebook.proof.worker_process import WorkerProcess, clean_environment, runpod_environment
 
 LOOK_S = 0.2
@@ -111,26 +111,18 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 def _kernel(path: Path, options: str) -> Iterator[Place]:
     """A kernel that ran the notebook and serves."""
     import nbformat
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
     from nbclient.util import run_sync
 
     notebook = read_notebook(path)
-    folder = str(path.resolve().parent)
     with TemporaryDirectory() as scratch:
         answer = Path(scratch) / "serving.json"
         line = f"get_ipython().magics_manager.registry['RunpodMagics'].serving({options!r}, {str(answer)!r})"
         own = len(notebook.cells)
         notebook.cells += [nbformat.v4.new_code_cell(source) for source in ("%load_ext rp_notebook", line)]
-        client = NotebookClient(
-            notebook,
-            timeout=CELL_TIMEOUT_S,
-            kernel_name="python3",
-            resources={"metadata": {"path": folder}},
-            extra_arguments=[QUIET],
-        )
+        client = notebook_client(notebook, path.resolve().parent)
         with client.setup_kernel():
-            kernel: Any = client.km  # an AsyncKernelManager, whatever its type says
+            kernel = client.km
             try:
                 for number, cell in enumerate(notebook.cells):
                     client.execute_cell(cell, number)
