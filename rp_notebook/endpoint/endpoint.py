@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from rp_notebook.endpoint.asked import Asked, Parsed
-from rp_notebook.endpoint.entry import Clock, Entry
+from rp_notebook.endpoint.entry import Entry
 from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.replies import brief, milliseconds, status_reply, stream_reply
 from rp_notebook.errors import RequestRefused
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Mode
+from rp_notebook.jobs.runner import Clock
 
 EXECUTION_S = 600.0  # where neither the job nor the endpoint says otherwise (facts/runpod-contract.md 5.3)
 KEPT_S: Mapping[Mode, float] = MappingProxyType({"run": 1800.0, "runsync": 60.0})  # results (5.6)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rp_notebook.endpoint.asked import Asked
 from rp_notebook.endpoint.endpoint import Endpoint
-from rp_notebook.endpoint.entry import Clock
 from rp_notebook.endpoint.queue import Queue
+from rp_notebook.jobs.runner import Clock
 
 Made = Callable[[Endpoint], None]
 

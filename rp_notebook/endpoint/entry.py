@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,8 +10,6 @@ from rp_notebook.errors import BadInput
 from rp_notebook.jobs.events import Completed, Event, Failed, Progressed, Yielded
 from rp_notebook.jobs.job import Job, Status
 from rp_notebook.jobs.posts import Post
-
-Clock = Callable[[], float]
 
 OPEN = (Status.IN_QUEUE, Status.IN_PROGRESS)
 

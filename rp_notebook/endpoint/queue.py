@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from rp_notebook.endpoint.entry import Clock, Entry, event_of
+from rp_notebook.endpoint.entry import Entry, event_of
 from rp_notebook.endpoint.workers import Workers
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.events import Abandoned, Cancelled, Event, Lost, Started, TimedOut
 from rp_notebook.jobs.job import Job, Status, advance
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
+from rp_notebook.jobs.runner import Clock
 
 Listener = Callable[[], None]
 

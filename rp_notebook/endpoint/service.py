@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from rp_notebook.endpoint.asked import Asked
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.endpoints import Endpoints, Made
-from rp_notebook.endpoint.entry import Clock
 from rp_notebook.endpoint.rates import Rates
 from rp_notebook.endpoint.ticking import ticking
 from rp_notebook.endpoint.webhooks import Webhooks
+from rp_notebook.jobs.runner import Clock
 
 ANSWERED_S = 1.0  # how long a server that stops lets its open requests be answered
 STOPPED = "the endpoint was stopped"

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 
 from rp_notebook.endpoint.endpoints import Endpoints
-from rp_notebook.endpoint.entry import Clock
+from rp_notebook.jobs.runner import Clock
 
 LONGEST_S = 3600.0
 

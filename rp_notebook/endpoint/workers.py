@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rp_notebook.endpoint.entry import Clock
+from rp_notebook.jobs.runner import Clock
 
 
 class Workers:
