@@ -48,7 +48,7 @@ class History:
         self._secrets = secrets
         self._listeners: list[Listener] = []
         self._running: dict[int, Running] = {}  # by the request, one object for each job: an id may come twice
-        self._process = os.getpid()  # a fork has a copy of the connection, and must not use it
+        self._process = os.getpid()
         self._opened: Store | None = None
 
     @property
@@ -58,7 +58,7 @@ class History:
 
     def happened(self, job: Job, event: Event) -> None:
         """Keeps that a job started, and tells every listener that `event` made `job` what it is now."""
-        if isinstance(event, Started) and self._process == os.getpid():
+        if isinstance(event, Started) and self._is_ours:
             running = Running(job)
             self._running[id(job.request)] = running
             self._put(running)
@@ -68,7 +68,7 @@ class History:
 
     def ended(self, record: JobRecord) -> None:
         """Keeps a finished job."""
-        if self._process == os.getpid():
+        if self._is_ours:
             job = record.job
             running = self._running.pop(id(job.request), None) or Running(job)  # cancelled before its start
             running.record = record
@@ -101,15 +101,20 @@ class History:
 
     def flush(self) -> None:
         """Puts on the disk whatever is not there yet."""
-        if self._opened is not None and self._process == os.getpid():
+        if self._opened is not None and self._is_ours:
             self._kept(Store.flush)
 
     def close(self) -> None:
         """Closes the file; it is opened again when it is needed."""
         self.flush()
-        if self._opened is not None and self._opened.path is not None and self._process == os.getpid():
+        if self._opened is not None and self._opened.path is not None and self._is_ours:
             self._opened.close()
             self._opened = None
+
+    @property
+    def _is_ours(self) -> bool:
+        # A forked process has a copy of the connection, and must not use it.
+        return self._process == os.getpid()
 
     @property
     def _store(self) -> Store:
@@ -131,18 +136,23 @@ class History:
         return Store(None, self._budget, self._secrets)
 
     def _put(self, running: Running) -> None:
+        store = self._opened or self._store
         try:
-            (self._opened or self._store).put(running)
-        except sqlite3.Error:
-            self._kept(lambda store: store.put(running))
+            store.put(running)
+        except sqlite3.Error as error:
+            self._left(store, error).put(running)
 
     def _kept(self, write: Callable[[Store], Result]) -> Result:
         store = self._store
         try:
             return write(store)
         except sqlite3.Error as error:
-            if store.path is None:
-                raise
-            self._warn(f"the history {store.path} can no longer be written ({error}): jobs run, and are kept in memory")
-            self._opened = store.in_memory()
-            return write(self._opened)
+            return write(self._left(store, error))
+
+    def _left(self, store: Store, error: sqlite3.Error) -> Store:
+        """The store that takes the place of one whose file failed. Raises `error` where there is no file."""
+        if store.path is None:
+            raise error
+        self._warn(f"the history {store.path} can no longer be written ({error}): jobs run, and are kept in memory")
+        self._opened = store.in_memory()
+        return self._opened
