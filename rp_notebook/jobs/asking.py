@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-import time
 
-from rp_notebook.jobs.interrupts import ARRIVES_S, Reason, Stop, end, holds
+from rp_notebook.jobs.interrupts import Reason, Stop, end, holds, until_arrived
 
 
 class Asking:
@@ -35,9 +34,7 @@ class Asking:
     def __exit__(self, *_: object) -> None:
         with self._turn:
             self._over = True
-        latest = time.monotonic() + ARRIVES_S
-        while self._stop.sent and time.monotonic() < latest:  # it must not reach who has SIGINT next
-            time.sleep(0.001)
+        until_arrived(lambda: self._stop.sent)
 
 
 def _obeyed(stop: Stop) -> None:

@@ -211,14 +211,19 @@ def _timer(block: Stoppable, timeout_s: float) -> Callable[[], None]:
         timer.cancel()
         with turn:
             over = True
-        latest = time.monotonic() + ARRIVES_S
-        while block.due and time.monotonic() < latest:  # it must not reach who has SIGINT next
-            time.sleep(0.001)
+        until_arrived(lambda: block.due)
 
     timer = threading.Timer(timeout_s, time_is_up)
     timer.daemon = True
     timer.start()
     return stop
+
+
+def until_arrived(on_its_way: Callable[[], bool]) -> None:
+    """Waits for a signal that was sent: it must not reach who has SIGINT next."""
+    latest = time.monotonic() + ARRIVES_S
+    while on_its_way() and time.monotonic() < latest:
+        time.sleep(0.001)
 
 
 def _current_task() -> asyncio.Task[Any] | None:
