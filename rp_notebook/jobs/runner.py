@@ -230,7 +230,7 @@ def _is_foreign(value: Any) -> bool:
             elif kind not in LEAVES and (kind is not int or item.bit_length() > RENDER_BITS):
                 return True
         level = below[:RENDER_ITEMS]
-        if not level or LEAVES.issuperset(map(type, level)):
+        if LEAVES.issuperset(map(type, level)):
             return False
     return True
 
