@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from rp_notebook.export.closure import closure
 from rp_notebook.export.installed import Installed
 from rp_notebook.export.installs import Asked
+from rp_notebook.jobs.declaration import imports_in
 from rp_notebook.jobs.finding import Finding
 
 MAPS = Path("/proc/self/maps")  # Linux: the files that a process has mapped, shared objects among them
@@ -78,10 +79,10 @@ def remote_imports(modules: Mapping[str, ModuleType | None]) -> frozenset[str]:
             tree = ast.parse(Path(file).read_text("utf-8"))
         except (OSError, SyntaxError, ValueError):
             continue
-        for node in ast.walk(tree):
+        for node in imports_in(tree):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            elif not node.level and node.module:
                 found.add(node.module)
     return frozenset(name for name in found if name.split(".")[0] in modules)
 

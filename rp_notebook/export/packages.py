@@ -20,6 +20,7 @@ from rp_notebook.export.pin import Pin
 from rp_notebook.export.requirements import pins
 from rp_notebook.export.slicing import Dropped
 from rp_notebook.export.vault import Vault
+from rp_notebook.jobs.declaration import imports_in
 from rp_notebook.jobs.finding import Finding
 
 
@@ -64,11 +65,12 @@ def _imported(dropped: Iterable[Dropped]) -> frozenset[str]:
     found: set[str] = set()
     for one in dropped:
         try:
-            nodes = [*ast.walk(ast.parse(one.text))]
+            imports = imports_in(ast.parse(one.text))
         except SyntaxError:
             continue
-        found |= {a.name.split(".")[0] for node in nodes if isinstance(node, ast.Import) for a in node.names}
-        found |= {node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+        for node in imports:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            found |= {name.split(".")[0] for name in names if name}
     return frozenset(found)
 
 
