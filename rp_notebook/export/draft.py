@@ -48,18 +48,21 @@ class Draft:
     @property
     def fields(self) -> tuple[Field, ...]:
         """The keys of its input, as the module reads them and jobs had them."""
-        completed = [record for record in self.records if record.status is Status.COMPLETED]
-        inputs = [record.job.input for record in completed if record.job.handler == self.handler]
+        inputs = [record.job.input for record in self.completed]
         given = [one for one in inputs if isinstance(one, dict)]
         return input_fields(self.module, self.declaration.function, given)
+
+    @property
+    def completed(self) -> tuple[JobRecord, ...]:
+        """The jobs of the handler that ended well."""
+        done = (record for record in self.records if record.status is Status.COMPLETED)
+        return tuple(record for record in done if record.job.handler == self.handler)
 
     def plain_inputs(self) -> Iterator[tuple[JobRecord, dict[str, Any]]]:
         """The completed jobs whose input is an object without secrets, with that input; each input once."""
         seen: list[dict[str, Any]] = []
-        for record in self.records:
+        for record in self.completed:
             given = record.job.input
-            if record.status is not Status.COMPLETED or record.job.handler != self.handler:
-                continue
             if not isinstance(given, dict) or record.masked or masked({"input": given})[1] or given in seen:
                 continue
             seen.append(given)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from statistics import median
 
 from rp_notebook.export.draft import Draft
-from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.payload import MB
 
 
 def figures(draft: Draft) -> list[str]:
     """The section of the README, none without jobs: times and sizes of those that ran, and the machine for them."""
-    done = [r for r in draft.records if r.status is Status.COMPLETED and r.job.handler == draft.handler]
+    done = draft.completed
     times = [r.execution_ms for r in done if r.execution_ms is not None]
     if not times:
         return []
