@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 LOOKED_AT = 1_000_000  # bytes of one value
 DEPTH = 6
+CODE = (ModuleType, FunctionType, BuiltinFunctionType, MethodType, type)
 SCALARS = ("NoneType", "bool", "int", "float", "complex", "str", "bytes")
 
 
@@ -22,11 +23,10 @@ class Fingerprint(NamedTuple):
 
 def fingerprints(names: dict[str, Any]) -> dict[str, Fingerprint]:
     """The marks of the variables of a module or a notebook; code, modules and private names have none."""
-    code = (ModuleType, FunctionType, BuiltinFunctionType, MethodType, type)
     return {
         name: fingerprint(value)
         for name, value in names.items()
-        if not isinstance(value, code) and not (name.startswith("__") and name.endswith("__"))
+        if not isinstance(value, CODE) and not (name.startswith("__") and name.endswith("__"))
     }
 
 
@@ -105,8 +105,7 @@ class _Marked:
 
 def _attributes(value: Any) -> dict[str, Any]:
     held = getattr(value, "__dict__", None)
-    code = (ModuleType, FunctionType, BuiltinFunctionType, MethodType, type)
-    return {key: item for key, item in held.items() if not isinstance(item, code)} if isinstance(held, dict) else {}
+    return {key: item for key, item in held.items() if not isinstance(item, CODE)} if isinstance(held, dict) else {}
 
 
 def _kind(value: Any) -> str:
