@@ -9,6 +9,7 @@ from dataclasses import replace
 from rp_notebook.export.cells import CellRun
 from rp_notebook.export.cleaning import Cleaned
 from rp_notebook.export.freezing import Frozen
+from rp_notebook.export.narrowing import spelled
 from rp_notebook.export.program import LIKELY
 from rp_notebook.export.sharing import changes_in
 from rp_notebook.export.statements import History, Statement
@@ -47,17 +48,12 @@ def _free(bound: str, text: str, history: History) -> str:
         binds = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         binds |= {getattr(node, "name", "")}
         if isinstance(node, ast.Import | ast.ImportFrom):
-            spelled = {(a.asname or a.name).split(".")[0]: _alone(node, a) for a in node.names}
-            if spelled.get(bound, own) != own:
+            texts = {(a.asname or a.name).split(".")[0]: spelled(node, [a]) for a in node.names}
+            if texts.get(bound, own) != own:
                 return f"_{bound}"
         if bound in binds:
             return f"_{bound}"
     return bound
-
-
-def _alone(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
-    one = ast.ImportFrom(node.module, [alias], node.level) if isinstance(node, ast.ImportFrom) else ast.Import([alias])
-    return ast.unparse(one)
 
 
 def _import(text: str, bound: str, as_name: str) -> str:

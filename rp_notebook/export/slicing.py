@@ -15,7 +15,7 @@ from rp_notebook.export.demand import Demand
 from rp_notebook.export.diagnoses import problems, remarks
 from rp_notebook.export.frozen_names import Freezer
 from rp_notebook.export.live import Live, sourceless
-from rp_notebook.export.narrowing import narrowed
+from rp_notebook.export.narrowing import narrowed, spelled
 from rp_notebook.export.outputs import without_history
 from rp_notebook.export.overrides import NO_OVERRIDES, Overrides, override_findings
 from rp_notebook.export.plan import NEEDED, Plan
@@ -169,14 +169,8 @@ def _text(fact: Fact) -> str:
     statement = fact.statement
     if statement.alias is None:
         return statement.text
-    return ast.unparse(replace_names(statement.node, statement.alias))
-
-
-def replace_names(node: ast.stmt, alias: ast.alias) -> ast.stmt:
-    """The import of one name only."""
-    if isinstance(node, ast.ImportFrom):
-        return ast.ImportFrom(node.module, [alias], node.level)
-    return ast.Import([alias])
+    assert isinstance(statement.node, ast.Import | ast.ImportFrom)
+    return spelled(statement.node, [statement.alias])
 
 
 def _why_not(fact: Fact, said: str | None) -> str:
