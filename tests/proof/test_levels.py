@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,12 +13,7 @@ from pathlib import Path
 import pytest
 
 from rp_notebook.errors import ProofImpossible
-from rp_notebook.export.cells import CellRun
-from rp_notebook.export.exporting import export_cells
-from rp_notebook.export.live import Live
 from rp_notebook.export.recorded import load_jobs
-from rp_notebook.jobs.declaration import Declaration
-from rp_notebook.jobs.running import run_job
 from rp_notebook.proof.engines import NO_ENGINE, Engine
 from rp_notebook.proof.environment import worker_python
 from rp_notebook.proof.levels import proved_at
@@ -114,28 +110,14 @@ def cached(home: Path) -> dict[str, str]:
     return {"HF_HOME": str(home)}
 
 
-def exported(source, folder, out, inputs, environment, **declared):
-    """Exports a handler with the jobs that it answers here; gives the jobs and the result."""
-    scope = {}
-    declaration = Declaration("handler", "handler", **declared)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.syspath_prepend(str(folder))
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", f"{environment['HF_HOME']}/hub")
-        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-        exec(source, scope)
-        records = [
-            run_job(scope["handler"], {"id": f"job-{at}", "input": one}, aggregate=declaration.aggregate)
-            for at, one in enumerate(inputs)
-        ]
-        result = export_cells(
-            [CellRun(1, source, cwd=str(folder))], declaration, live=Live(scope, {}), folder=folder,
-            records=records, environment=environment,
-        )  # fmt: skip
-    result.write(out)
-    return load_jobs((out / "tests" / "jobs.jsonl").read_bytes()), result
+def exported(source, folder, out, inputs, environment, *, aggregate=False):
+    """Exports a handler with the jobs that it answers here; gives the jobs, and severity and text of each finding."""
+    asked = {"source": source, "folder": str(folder), "out": str(out), "inputs": inputs, "aggregate": aggregate}
+    command = [sys.executable, Path(__file__).with_name("fresh_export.py")]
+    environ = {**os.environ, **environment, "HF_HUB_OFFLINE": "1"}
+    ran = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, env=environ, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return load_jobs((out / "tests" / "jobs.jsonl").read_bytes()), json.loads(ran.stdout.splitlines()[-1])
 
 
 def with_fault(out, target, change):
@@ -170,10 +152,10 @@ def test_two_exports_build_and_run_as_images_and_each_planted_fault_is_found(tmp
         (tmp_path / "greeting.txt").write_text("hello")
         (tmp_path / "shelf.py").write_text("def words(text):\n    return text.split()\n")
         environment = cached(tmp_path / "huggingface")
-        jobs, result = exported(WHOLE, tmp_path, tmp_path / "whole", [{"name": "you"}], environment)
+        jobs, findings = exported(WHOLE, tmp_path, tmp_path / "whole", [{"name": "you"}], environment)
         # Proofs take their images away again, and with them the layers that nobody else holds.
         Engine("buildah").build(tmp_path / "whole", f"{base}-layers", tmp_path / "build.log", base=base)
-        assert [finding for finding in result.findings if finding.severity == "error"] == []
+        assert [said for severity, said in findings if severity == "error"] == []
         proof = proved_at(tmp_path / "whole", jobs, level="image", base=base)
         told = "\n".join(report_lines(proof))
         assert proof.passed, told
@@ -254,8 +236,6 @@ def test_a_fresh_environment_from_the_requirements_is_enough_and_a_download_is_f
     jobs = load_jobs(b'{"id": "j", "input": {}, "output": 200}')
     online = prove(tmp_path / "fetching", jobs)
     assert online.passed
-    import sys
-
     again = Again("process", str(tmp_path / "fetching"), sys.executable, "", (), 60)
     offline = proved_offline(online, again, jobs, lambda _: None)
     codes = [finding.code for finding in offline.findings]
