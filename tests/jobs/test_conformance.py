@@ -93,7 +93,7 @@ def test_a_returned_value_is_posted_as_the_sdk_posts_it(value: object, body: str
     assert record.lost is None
 
 
-@pytest.mark.parametrize(("value", "why"), LOST, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize(("value", "why"), LOST, ids=[why for _value, why in LOST])
 def test_a_value_that_is_not_json_is_lost_and_named(value: object, why: str) -> None:
     record = run_job(lambda job: value, JOB)
     assert (record.posts, record.lost, record.status) == ((), why, "IN_PROGRESS")
