@@ -28,7 +28,7 @@ demo: setup
 
 test: setup
 	scripts/install-test-packages
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
