@@ -17,7 +17,7 @@ from rp_notebook.errors import RpNotebookError
 from rp_notebook.jobs.declaration import FlagParser, handler_flags
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.kernel import commands, explaining, job_history, needs, overriding
+from rp_notebook.kernel import commands, explaining, job_history, needs, overriding, unloading
 from rp_notebook.kernel.checking import checked
 from rp_notebook.kernel.gpus import gpus, gpus_flags
 from rp_notebook.kernel.inputs import job_flags
@@ -54,6 +54,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], 
         "drop": (overriding.drop_flags, overriding.drop),
         "env": (needs.env_flags, needs.env),
         "apt": (needs.apt_flags, needs.apt),
+        "unload": (unloading.unload_flags, unloading.unload),
     }
 )
 AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType(
@@ -84,6 +85,7 @@ class RunpodMagics(Magics):
         %runpod gpus                  which GPU pools hold the jobs so far, and their prices
         %runpod env NAME[=DEFAULT]    an environment variable that the worker needs
         %runpod apt PACKAGE...        system packages that its image needs
+        %runpod unload NAME...        free a model and its memory
         %runpod check [NAME]          what would go wrong later, without exporting
         %runpod export DIR            write the worker repository
         %runpod why [NAME|LINE]       why a statement is part of it, or is not
