@@ -54,7 +54,7 @@ def _trouble(value: Any, path: str, parents: tuple[int, ...]) -> Iterator[str]:
             elif isinstance(key, str) and _has_surrogate(key):
                 yield f"{path} has a key with a lone surrogate: not UTF-8"
             else:
-                yield from _trouble(item, _member(path, key), (*parents, id(value)))
+                yield from _trouble(item, member(path, key), (*parents, id(value)))
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _trouble(item, f"{path}[{index}]", (*parents, id(value)))
@@ -62,7 +62,8 @@ def _trouble(value: Any, path: str, parents: tuple[int, ...]) -> Iterator[str]:
         yield f"{path} is {type_name(value)}: not JSON"
 
 
-def _member(path: str, key: Any) -> str:
+def member(path: str, key: Any) -> str:
+    """The path of a member of a dict: `output.score`, `output["a b"]`."""
     return f"{path}.{key}" if isinstance(key, str) and key.isidentifier() else f"{path}[{json.dumps(key)}]"
 
 

@@ -17,9 +17,8 @@ from rp_notebook.jobs.query import Query
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.stored import without_id
 from rp_notebook.kernel.session import Session
-from rp_notebook.panel.preview import duration
+from rp_notebook.panel.preview import aligned, duration
 from rp_notebook.panel.report import Report
-from rp_notebook.panel.table import aligned
 
 if TYPE_CHECKING:
     from rp_notebook.proof.rerun import Rerun

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from rp_notebook.jobs.pools import HEADROOM, Demand, Pool, PriceTable, demand_of
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.panel.fit import dollars, needs
-from rp_notebook.panel.preview import duration, size
+from rp_notebook.panel.preview import aligned, duration, size
 from rp_notebook.panel.report import Report
-from rp_notebook.panel.table import aligned
 
 COLUMNS = ("pool", "memory", "fits", "USD/h", "USD per 1000 jobs", "GPU type ids")
 

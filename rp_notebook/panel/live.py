@@ -9,7 +9,8 @@ from typing import Any
 from rp_notebook.jobs.events import Event, Progressed, Yielded
 from rp_notebook.jobs.job import Job
 from rp_notebook.panel import style
-from rp_notebook.panel.preview import preview
+from rp_notebook.panel.preview import cell_text, preview
+from rp_notebook.panel.values import Allowance, value_html
 
 ITEMS_SHOWN = 8
 TEXT_SHOWN = 4000  # characters of streamed text
@@ -42,18 +43,46 @@ class LiveView:
                 self._progress = post.value.get("output")
 
     def __repr__(self) -> str:
-        seconds = self._now - (self._job.started_at or self._now)
-        lines = [f"RUNNING  {self._job.handler}  {seconds:.1f} s  {self._job.id}"]
+        lines = [f"RUNNING  {self._job.handler}  {self._seconds:.1f} s  {self._job.id}"]
         if self._progress is not None:
             part = fraction(self._progress)
             lines.append(preview(self._progress) if part is None else f"{_bar(part)} {preview(self._progress)}")
         if self._count:
             lines.append(self._text if self._all_text else "\n".join(f"  {preview(item)}" for item in self._items))
-            lines.append(f"{self._count} item{'s' * (self._count != 1)} so far")
+            lines.append(self._counted)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return f'{style.SHEET}<div class="rpn"><pre>{escape(repr(self))}</pre></div>'
+        head = (
+            f'<div class="rpn-head"><span class="rpn-badge rpn-live">RUNNING</span><b>{escape(self._job.handler)}</b>'
+            f'<span>{self._seconds:.1f} s</span><span class="rpn-dim">Stop (■) ends it</span>'
+            f'<span class="rpn-dim rpn-id">{escape(self._job.id)}</span></div>'
+        )
+        stream = ""
+        if self._count:
+            allowance = Allowance()
+            shown = [value_html(item, allowance) for item in ([self._text] if self._all_text else self._items)]
+            stream = f'{"".join(shown)}<div class="rpn-dim">{self._counted}</div>'
+        return f'{style.SHEET}<div class="rpn">{head}{self._progress_html()}{stream}</div>'
+
+    def _progress_html(self) -> str:
+        if self._progress is None:
+            return ""
+        part, said = fraction(self._progress), escape(cell_text(self._progress, TEXT_SHOWN))
+        if part is None:
+            return f'<div class="rpn-dim">{said}</div>'
+        bar = (
+            f'<span class="rpn-track rpn-wide"><span class="rpn-fill rpn-live" style="width:{part:.1%}"></span></span>'
+        )
+        return f'<div class="rpn-meter">{bar}<span>{part:.0%}</span><span class="rpn-dim">{said}</span></div>'
+
+    @property
+    def _seconds(self) -> float:
+        return self._now - (self._job.started_at or self._now)
+
+    @property
+    def _counted(self) -> str:
+        return f"{self._count} item{'s' * (self._count != 1)} so far"
 
 
 def fraction(progress: Any) -> float | None:

@@ -1,26 +1,44 @@
-"""A value small enough to look at: long text, base64 and long lists are cut, and say what they were."""
+"""A value small enough to look at in plain text: what is long is cut, and says what it was."""
 
 from __future__ import annotations
 
 import json
 import string
+from collections.abc import Sequence
 from typing import Any
 
+from rp_notebook.jobs.media import Media
 from rp_notebook.jobs.payload import MB
+from rp_notebook.panel.shapes import Numbers, Table, shape_of
 
 TEXT = 300  # characters of one string
 ITEMS = 12  # members of one list or dict
 DEPTH = 6
 LINES = 60
+WIDTH = 80  # characters of a line, where we choose
+CELL = 28  # characters of a table's cell
 BASE64 = frozenset(string.ascii_letters + string.digits + "+/=-_")
 
 
 def preview(value: Any) -> str:
-    """`value` as indented JSON of at most `LINES` lines."""
-    lines = json.dumps(_cut(value, DEPTH), indent=2, ensure_ascii=False).splitlines()
-    if len(lines) > LINES:
-        lines = [*lines[:LINES], f"… {len(lines) - LINES} more lines"]
-    return "\n".join(lines)
+    """Text as it is, a table as one, anything else as indented JSON; of at most `LINES` lines."""
+    match shape_of(value):
+        case Table() as table:
+            return _table(table)
+        case Numbers() | Media() as shape:
+            return described(shape)
+    if isinstance(value, str) and not _is_base64(value):
+        return _few_lines(value)
+    return _few_lines(json.dumps(_cut(value, DEPTH), indent=2, ensure_ascii=False))
+
+
+def described(shape: Numbers | Media) -> str:
+    """`PNG image, 512 × 512, 341.2 kB`; `768 numbers, norm 1: 0.0123, …`."""
+    if isinstance(shape, Numbers):
+        return shape.said
+    name = "MP3" if shape.mime == "audio/mpeg" else shape.format.upper()
+    pixels = "" if shape.pixels is None else "{} × {}, ".format(*shape.pixels)
+    return f"{name} {shape.kind}, {pixels}{size(len(shape.content))}"
 
 
 def size(count: int) -> str:
@@ -39,9 +57,57 @@ def duration(milliseconds: float) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of as many cells each as lines whose columns stand below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def cell_text(value: Any, limit: int = CELL) -> str:
+    """A table's cell: one line, numbers short."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    line = " ".join(text.split()) if len(text) <= 10 * limit else text[: 10 * limit]
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def cut_text(text: str, limit: int = TEXT) -> str:
+    """A string of at most `limit` characters, which says what it was."""
+    if len(text) <= limit:
+        return text
+    if _is_base64(text):
+        start = text.partition(",")[2] if text.startswith("data:") else text
+        return f"{text[:40]}… (base64, {size(len(start) * 3 // 4)})"
+    return f"{text[: limit - 20]}… ({len(text):,} characters)"
+
+
+def _table(table: Table) -> str:
+    shown = [tuple(map(cell_text, row)) for row in (table.columns, *table.rows[:ITEMS])]
+    lines = [line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…" for line in aligned(shown)]
+    more = len(table.rows) - ITEMS
+    return "\n".join([*lines, f"… {more:,} more rows"] if more > 0 else lines)
+
+
+def _few_lines(text: str) -> str:
+    lines = text.splitlines() if len(text) <= LINES * 1000 else text[: LINES * 1000].splitlines()
+    more = text.count("\n") + 1 - LINES
+    cut = [*lines[:LINES], f"… {more:,} more lines"] if more > 0 else lines
+    whole = "\n".join(cut)
+    return whole if len(text) <= LINES * 1000 else f"{whole}… ({len(text):,} characters)"
+
+
+def _is_base64(text: str) -> bool:
+    start = text.partition(",")[2] if text.startswith("data:") else text
+    return len(text) > TEXT and BASE64.issuperset(start[:2000])
+
+
 def _cut(value: Any, depth: int) -> Any:
+    match shape_of(value):
+        case Numbers() | Media() as shape:
+            return f"‹{described(shape)}›"
     if isinstance(value, str):
-        return _cut_text(value)
+        return cut_text(value)
     if isinstance(value, dict):
         if depth == 0 and value:
             return f"{{… {len(value)} keys}}"
@@ -50,22 +116,6 @@ def _cut(value: Any, depth: int) -> Any:
     if isinstance(value, list):
         if depth == 0 and value:
             return f"[… {len(value)} items]"
-        return _cut_list(value, depth)
+        few = [_cut(item, depth - 1) for item in value[:ITEMS]]
+        return few + ([f"… {len(value) - ITEMS} more items"] if len(value) > ITEMS else [])
     return value
-
-
-def _cut_list(value: list[Any], depth: int) -> Any:
-    if len(value) > ITEMS and all(isinstance(item, int | float) for item in value[:ITEMS]):
-        shown = ", ".join(f"{item:.4g}" for item in value[:4])
-        return f"[{shown}, … {len(value)} numbers]"
-    kept = [_cut(item, depth - 1) for item in value[:ITEMS]]
-    return kept + ([f"… {len(value) - ITEMS} more items"] if len(value) > ITEMS else [])
-
-
-def _cut_text(text: str) -> str:
-    if len(text) <= TEXT:
-        return text
-    start = text.partition(",")[2] if text.startswith("data:") else text
-    if BASE64.issuperset(start[:2000]):
-        return f"{text[:40]}… (base64, {size(len(start) * 3 // 4)})"
-    return f"{text[: TEXT - 20]}… ({len(text):,} characters)"

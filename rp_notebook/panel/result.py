@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from textwrap import indent, wrap
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.gauge import Gauge, GpuGauge
-from rp_notebook.jobs.payload import MB, RUN_LIMIT, RUNSYNC_LIMIT
+from rp_notebook.jobs.payload import MB, RUNSYNC_LIMIT
 from rp_notebook.jobs.record import KERNEL_DIED, JobRecord
 from rp_notebook.panel import style
-from rp_notebook.panel.preview import duration, preview, size
+from rp_notebook.panel.meters import bars, heavy, meters
+from rp_notebook.panel.preview import WIDTH, duration, preview, size
+from rp_notebook.panel.values import LONG, Allowance, value_html
 
 if TYPE_CHECKING:
     from rp_notebook.jobs.pools import PriceTable
@@ -29,7 +32,7 @@ TONES: Mapping[str, Tone] = MappingProxyType(
     }
 )
 ITEMS_SHOWN = 8
-BAR_CELLS = 20
+EMPTY = "(no output: the body is empty)"
 
 
 @dataclass(frozen=True)
@@ -54,27 +57,43 @@ def verdict(record: JobRecord) -> Verdict:
 
 
 def text(record: JobRecord, prices: PriceTable | None = None) -> str:
-    """The whole result in plain text; `prices` are those that ship where none are given."""
+    """The whole result in plain text of 80 columns; `prices` are those that ship where none are given."""
     seen = verdict(record)
-    head = f"{seen.badge}  {record.job.handler}  {_took(record)}  {record.id}"
-    blocks = [head, *([seen.client] if seen.client else []), _bar(record), _fit(record, prices), *_bodies(record)]
-    blocks += [f"{sign(finding)} {finding}" for finding in record.findings]
+    head = "  ".join(filter(None, (seen.badge, record.job.handler, _took(record), record.id)))
+    blocks = [head, _gauge(record), seen.client, *bars(record)]
+    blocks += [wrapped(said) for said in (heavy(record), _fit(record, prices))]
+    blocks += _bodies(record)
+    blocks += [wrapped(f"{sign(finding)} {finding}") for finding in record.findings]
     return "\n".join(block for block in blocks if block)
 
 
-def html(record: JobRecord, prices: PriceTable | None = None) -> str:
-    """The same in HTML that needs no script and no widget."""
+def html(
+    record: JobRecord, prices: PriceTable | None = None, allowance: Allowance | None = None, *, printed: bool = False
+) -> str:
+    """The same in HTML that needs no script and no widget. `printed` is shown where nobody has seen it."""
     seen = verdict(record)
-    client = f'<div class="rpn-client">{escape(seen.client)}</div>' if seen.client else ""
+    allowance = allowance or Allowance()
     head = (
         f'<div class="rpn-head"><span class="rpn-badge rpn-{seen.tone}">{escape(seen.badge)}</span>'
-        f"<b>{escape(record.job.handler)}</b><span>{escape(_took(record))}</span>"
-        f'<span class="rpn-dim">{escape(record.id)}</span></div>'
+        f'<b>{escape(record.job.handler)}</b><span>{escape(_took(record))}</span><span class="rpn-dim">'
+        f'{escape(_gauge(record))}</span><span class="rpn-dim rpn-id">{escape(record.id)}</span></div>'
     )
-    fit = f'<div class="rpn-dim">{escape(said)}</div>' if (said := _fit(record, prices)) else ""
-    bodies = "".join(f"<pre>{escape(body)}</pre>" for body in _bodies(record))
+    client = f'<div class="rpn-client">{escape(seen.client)}</div>' if seen.client else ""
+    dim = "".join(
+        f'<div class="rpn-dim">{escape(said)}</div>' for said in (heavy(record), _fit(record, prices)) if said
+    )
     findings = "".join(finding_html(finding) for finding in record.findings)
-    return f'{style.SHEET}<div class="rpn">{head}{client}{_meter(record)}{fit}{bodies}{findings}</div>'
+    told = f"<details><summary>printed</summary><pre>{escape(record.printed[-LONG:])}</pre></details>"
+    parts = [
+        head,
+        client,
+        meters(record),
+        dim,
+        *_shown(record, allowance),
+        findings,
+        told if printed and record.printed else "",
+    ]
+    return f'{style.SHEET}<div class="rpn">{"".join(parts)}</div>'
 
 
 def _fit(record: JobRecord, prices: PriceTable | None) -> str:
@@ -86,8 +105,11 @@ def _fit(record: JobRecord, prices: PriceTable | None) -> str:
 
 
 def _took(record: JobRecord) -> str:
-    taken = "" if record.execution_ms is None else duration(record.execution_ms)
-    return taken + (f"  {gauged(record.gauge)}" if record.gauge is not None else "")
+    return "" if record.execution_ms is None else duration(record.execution_ms)
+
+
+def _gauge(record: JobRecord) -> str:
+    return "" if record.gauge is None else gauged(record.gauge)
 
 
 def gauged(gauge: Gauge) -> str:
@@ -113,18 +135,45 @@ def _change(count: int) -> str:
 
 def _bodies(record: JobRecord) -> list[str]:
     shown = []
-    items = [post for post in record.posts if post.kind == "stream"]
-    if items:
-        first = "\n".join(f"  {preview(post.value.get('output'))}" for post in items[:ITEMS_SHOWN])
+    items = record.items
+    if items and _is_text(items):
+        shown.append(f"{_streamed(items)}:\n{preview(''.join(items))}")
+    elif items:
+        first = "\n".join(indent(preview(item), "  ") for item in items[:ITEMS_SHOWN])
         more = f"\n  … {len(items) - ITEMS_SHOWN} more" if len(items) > ITEMS_SHOWN else ""
-        shown.append(f"streamed {len(items)} item{'s' * (len(items) != 1)}:\n{first}{more}")
+        shown.append(f"{_streamed(items)}:\n{first}{more}")
     if record.error is not None:
         shown.append(_error(record))
-    if "output" in record.answer and not (items and record.output == []):
+    if _answers(record):
         shown.append(preview(record.output))
     elif record.final is not None and record.error is None and not items:
-        shown.append("(no output: the body is empty)")
+        shown.append(EMPTY)
     return shown
+
+
+def _shown(record: JobRecord, allowance: Allowance) -> Iterator[str]:
+    items = record.items
+    if items:
+        told = value_html("".join(items) if _is_text(items) else items, allowance)
+        yield f'<div class="rpn-dim">{_streamed(items)}</div>{told}'
+    if record.error is not None:
+        yield f'<pre class="rpn-error">{escape(_error(record))}</pre>'
+    if _answers(record):
+        yield value_html(record.output, allowance)
+    elif record.final is not None and record.error is None and not items:
+        yield f'<div class="rpn-dim">{EMPTY}</div>'
+
+
+def _answers(record: JobRecord) -> bool:
+    return "output" in record.answer and not (record.items and record.output in ([], record.items))
+
+
+def _is_text(items: list[Any]) -> bool:
+    return all(isinstance(item, str) for item in items)
+
+
+def _streamed(items: list[Any]) -> str:
+    return f"streamed {len(items)} item{'s' * (len(items) != 1)}"
 
 
 def _error(record: JobRecord) -> str:
@@ -133,32 +182,12 @@ def _error(record: JobRecord) -> str:
     return f"error: {record.error if isinstance(record.error, str) else preview(record.error)}"
 
 
-def _bar(record: JobRecord) -> str:
-    if record.sizes.result is None:
-        return ""
-    filled = min(round(record.sizes.result / RUNSYNC_LIMIT * BAR_CELLS), BAR_CELLS)
-    cells = "█" * filled + "·" * (BAR_CELLS - filled)
-    middle = BAR_CELLS // 2
-    return f"[{cells[:middle]}|{cells[middle:]}] {_measured(record)}"
-
-
-def _meter(record: JobRecord) -> str:
-    if record.sizes.result is None:
-        return ""
-    percent = min(record.sizes.result / RUNSYNC_LIMIT * 100, 100)
-    tone = "bad" if record.sizes.result > RUN_LIMIT else "good"
-    return (
-        f'<div class="rpn-meter"><div class="rpn-track" role="img" aria-label="{escape(_measured(record))}">'
-        f'<div class="rpn-fill rpn-{tone}" style="width:{percent:.2f}%"></div><div class="rpn-tick"></div></div>'
-        f'<span class="rpn-dim">{escape(_measured(record))}</span></div>'
-    )
-
-
-def _measured(record: JobRecord) -> str:
-    result = record.sizes.result or 0
-    return (
-        f"answer {size(result)}: {result / RUN_LIMIT:.0%} of {RUN_LIMIT // MB} MB (/run), "
-        f"{result / RUNSYNC_LIMIT:.0%} of {RUNSYNC_LIMIT // MB} MB (/runsync)"
+def wrapped(line: str) -> str:
+    """A line of at most 80 columns; what goes on below is set in."""
+    return "\n".join(
+        part
+        for each in line.split("\n")
+        for part in wrap(each, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
     )
 
 
@@ -169,6 +198,6 @@ def sign(finding: Finding) -> str:
 
 def finding_html(finding: Finding) -> str:
     """One finding with its fix."""
-    fix = f'<div class="rpn-fix">→ {escape(finding.fix)}</div>' if finding.fix else ""
+    fix = f' <span class="rpn-fix">→ {escape(finding.fix)}</span>' if finding.fix else ""
     said = f"<code>{finding.code}</code> {escape(finding.message)}{fix}"
     return f'<div class="rpn-finding rpn-{finding.severity}">{said}</div>'

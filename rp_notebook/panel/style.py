@@ -3,27 +3,53 @@
 from __future__ import annotations
 
 SHEET = """<style>
-.rpn{font-size:13px;line-height:1.5;max-width:900px;color:var(--jp-content-font-color1,inherit)}
-.rpn-head{display:flex;gap:12px;align-items:baseline;flex-wrap:wrap}
-.rpn-dim{opacity:.65;font-size:12px}
-.rpn-badge{color:#fff;border-radius:4px;padding:1px 8px;font-weight:600;font-size:12px}
+.rpn{font-size:13px;line-height:1.5;max-width:900px;color:var(--jp-content-font-color1,inherit);
+--rpn-line:var(--jp-border-color2,rgba(127,127,127,.3));--rpn-soft:rgba(127,127,127,.1);
+--rpn-mono:var(--jp-code-font-family,ui-monospace,monospace)}
+.rpn-head{display:flex;gap:4px 12px;align-items:baseline;flex-wrap:wrap}
+.rpn-id{margin-left:auto;font-family:var(--rpn-mono)}
+.rpn-dim{color:var(--jp-content-font-color2,inherit);opacity:.8;font-size:12px}
+.rpn-badge{color:#fff;border-radius:3px;padding:0 7px;font-weight:600;font-size:11px;line-height:18px}
 .rpn-badge.rpn-good,.rpn-fill.rpn-good{background:#1a7f4b}
 .rpn-badge.rpn-bad,.rpn-fill.rpn-bad{background:#c62f2f}
-.rpn-badge.rpn-dim{background:#6b7280;opacity:1}
+.rpn-fill.rpn-warn{background:#c98a00}
+.rpn-badge.rpn-live,.rpn-fill.rpn-live{background:#1f6fc4}
+.rpn-badge.rpn-dim{background:#6b7280;opacity:1;color:#fff;font-size:11px}
 .rpn-client{font-weight:600;margin-top:2px}
-.rpn-meter{display:flex;gap:10px;align-items:center;margin:6px 0}
-.rpn-track{position:relative;width:180px;height:8px;border-radius:4px;overflow:hidden;background:rgba(127,127,127,.25)}
-.rpn-fill{height:100%;min-width:2px}
-.rpn-tick{position:absolute;left:50%;top:0;width:1px;height:100%;background:rgba(127,127,127,.9)}
-.rpn pre{margin:6px 0;padding:8px 10px;border-radius:4px;background:rgba(127,127,127,.1);white-space:pre-wrap;
-overflow-wrap:anywhere;max-height:420px;overflow-y:auto;font-size:12px;color:inherit}
-.rpn-finding{border-left:3px solid #c62f2f;padding:2px 10px;margin:6px 0}
+.rpn-meters{display:flex;gap:2px 20px;flex-wrap:wrap;align-items:center;font-size:12px;margin:4px 0}
+.rpn-meter{display:inline-flex;gap:8px;align-items:center}
+.rpn-track{display:inline-block;width:90px;height:6px;border-radius:3px;overflow:hidden;background:rgba(127,127,127,.25)}
+.rpn-track.rpn-wide{width:240px}
+.rpn-fill{display:block;height:100%;min-width:1px}
+.rpn pre{margin:6px 0;padding:6px 10px;border-radius:3px;background:var(--rpn-soft);white-space:pre-wrap;
+overflow-wrap:anywhere;max-height:420px;overflow-y:auto;font-size:12px;color:inherit;font-family:var(--rpn-mono)}
+.rpn pre.rpn-text{font-family:inherit;font-size:13px}
+.rpn-finding{border-left:3px solid #c62f2f;padding:1px 10px;margin:5px 0}
 .rpn-finding.rpn-warning{border-color:#c98a00}
 .rpn-finding.rpn-note{border-color:#6b7280}
-.rpn-fix{opacity:.85}
-.rpn table{border-collapse:collapse;margin:6px 0}
-.rpn td,.rpn th{padding:2px 12px 2px 0;text-align:left!important;white-space:nowrap;border:0;background:none}
+.rpn-fix{color:var(--jp-content-font-color2,inherit);opacity:.9}
+.rpn table{border-collapse:collapse;margin:6px 0;font-size:12px}
+.rpn td,.rpn th{padding:2px 16px 2px 0;text-align:left!important;white-space:nowrap;border:0;background:none;
+vertical-align:top}
+.rpn thead th{border-bottom:1px solid var(--rpn-line);font-weight:600}
 .rpn td code{white-space:nowrap}
-.rpn td.rpn-note{white-space:normal;min-width:160px;overflow-wrap:anywhere}
+.rpn td.rpn-note{white-space:normal;min-width:160px;overflow-wrap:anywhere;border:0}
 .rpn td.rpn-num{text-align:right!important;font-variant-numeric:tabular-nums}
+.rpn-scroll{overflow:auto;max-height:420px}
+.rpn figure{margin:6px 0}
+.rpn-media{display:block;max-width:min(100%,420px);max-height:420px;border-radius:3px}
+.rpn-tree{margin:6px 0;font-family:var(--rpn-mono);font-size:12px}
+.rpn-tree ul{list-style:none;margin:0!important;padding:0 0 0 14px!important}
+.rpn-tree>ul{padding-left:0!important}
+.rpn-tree li{margin:0;overflow-wrap:anywhere}
+.rpn-tree li>.rpn-key:first-child{margin-left:14px}
+.rpn-tree details>figure,.rpn-tree details>pre,.rpn-tree details>.rpn-scroll{margin-left:14px}
+.rpn summary{cursor:pointer;list-style:none}
+.rpn summary::before{content:"▸";display:inline-block;width:14px;opacity:.6}
+.rpn details[open]>summary::before{content:"▾"}
+.rpn-key{color:var(--jp-mirror-editor-property-color,var(--jp-content-font-color1,inherit));font-weight:600}
+.rpn-text{color:inherit}
+.rpn-tree .rpn-text{color:var(--jp-mirror-editor-string-color,#a31515);margin:2px 0}
+.rpn-tree pre.rpn-text{color:inherit;font-family:var(--rpn-mono);font-size:12px}
+.rpn-number,.rpn-numbers{font-family:var(--rpn-mono);font-size:12px;color:var(--jp-mirror-editor-number-color,#098658)}
 </style>"""

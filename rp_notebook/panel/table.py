@@ -8,7 +8,7 @@ from html import escape
 from rp_notebook.jobs.payload import RUN_LIMIT
 from rp_notebook.jobs.query import JobLine
 from rp_notebook.panel import style
-from rp_notebook.panel.preview import duration, size
+from rp_notebook.panel.preview import aligned, duration, size
 from rp_notebook.panel.result import TONES
 
 COLUMNS = ("job", "handler", "status", "took", "in", "out", "of /run", "RAM peak", "GPU peak", "note")
@@ -59,12 +59,6 @@ class JobTable:
             f'<td title="{escape(line.id)}"><code>{escape(job)}</code></td><td>{escape(handler)}</td>'
             f'<td>{status}</td>{right}<td class="rpn-note">{escape(note)}</td>'
         )
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of as many cells each as lines whose columns stand below each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _row(line: JobLine) -> tuple[str, ...]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 from dataclasses import dataclass
 from typing import Any
 
+from rp_notebook.jobs.media import media_of
+
 CLOSE = 0.02  # of full scale, on average: what another encoder or another GPU makes of the same picture or sound
-SHORTEST = 60  # characters: no picture and no sound is smaller
-IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
-SOUNDS = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 
 
 @dataclass(frozen=True)
@@ -33,30 +30,13 @@ def compare_media(before: str, after: str) -> Likeness | None:
     None when they are neither, or when nothing here can decode them (Pillow; numpy, and soundfile for anything but
     plain WAV).
     """
-    old, new = _decoded(before), _decoded(after)
-    kind = _kind(old)
-    if not kind or kind != _kind(new):
+    old, new = media_of(before), media_of(after)
+    if old is None or new is None or old.kind != new.kind or old.kind == "video":
         return None
     try:
-        return _images(old, new) if kind == "image" else _sounds(old, new)
+        return (_images if old.kind == "image" else _sounds)(old.content, new.content)
     except (ImportError, OSError, ValueError, EOFError, SyntaxError, RuntimeError):  # what decoders raise
         return None
-
-
-def _decoded(text: str) -> bytes:
-    if len(text) < SHORTEST:
-        return b""
-    data = text.partition(",")[2] if text.startswith("data:") else text
-    try:
-        return base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _kind(content: bytes) -> str:
-    if content[:4] == b"RIFF":
-        return {b"WAVE": "sound", b"WEBP": "image"}.get(content[8:12], "")
-    return "image" if content.startswith(IMAGES) else "sound" if content.startswith(SOUNDS) else ""
 
 
 def _images(old: bytes, new: bytes) -> Likeness:
