@@ -82,10 +82,9 @@ def main() -> int:
     except (OSError, AttributeError):
         return _REFUSED
     with TemporaryDirectory(prefix="rp-notebook-offline-", ignore_cleanup_errors=True) as name:
+        place, jobs = _place(again, Path(name)), load_jobs(lines)
         try:
-            proof = proved_in(
-                _place(again, Path(name)), load_jobs(lines), Path(name), level=again.level, timeout_s=again.timeout_s
-            )
+            proof = proved_in(place, jobs, Path(name), level=again.level, timeout_s=again.timeout_s, timed=False)
             wrong = [str(finding) for finding in proof.findings if finding.severity == "error"]
         except ProofImpossible as error:
             wrong = [str(error)]

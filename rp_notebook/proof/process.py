@@ -120,8 +120,9 @@ def proved_in(
     level: str,
     timeout_s: float = 600,
     on_progress: Callable[[str], None] = ignore,
+    timed: bool = True,
 ) -> Proof:
-    """Runs every job through a worker at a place, once more the first, and measures a cold start there.
+    """Runs every job through a worker at a place and, if it is to be `timed`, once more the first and a cold start.
 
     Raises `ProofImpossible` where no Python runs there, or it has no SDK.
     """
@@ -130,9 +131,9 @@ def proved_in(
         checked, findings = _checked_all(replay, jobs, on_progress)
         first = next((one for one in checked if one.ms is not None), None)
         job = next((job for job in jobs if first is not None and job.id == first.id), None)
-        again = _played_again(replay, job) if job is not None else None
+        again = _played_again(replay, job) if timed and job is not None else None
     cold = None
-    if first is not None and first.ms is not None:
+    if timed and first is not None and first.ms is not None:
         cold = cold_start(place, first.ms / 1000, again)
     return Proof(level, tuple(checked), tuple(findings), replay.seconds_to_ready, sdk, version, cold)
 
