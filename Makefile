@@ -4,8 +4,8 @@ STAMP := .venv/.ready
 # The oldest SDK that pyproject.toml allows, for the tests; its dependencies are those of the installed one.
 OLDEST := 1.10.1
 OLDEST_SDK := .venv/sdk-$(OLDEST)
-# RunPod's client for JavaScript, for the tests of the endpoint; without npm they skip it, and say so.
-JS := .venv/node
+# RunPod's client for JavaScript and axe, for the tests of endpoint and panel; without npm they skip it, and say so.
+JS := .venv/node/node_modules/axe-core
 
 .PHONY: setup demo test lint bench lab clean
 
@@ -21,7 +21,7 @@ $(OLDEST_SDK): | $(STAMP)
 	$(BIN)/python -m pip install -qq --no-deps --target $@ runpod==$(OLDEST)
 
 $(JS): | $(STAMP)
-	if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix $@ runpod-sdk@1.1.2; fi
+	if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix .venv/node runpod-sdk@1.1.2 axe-core@4.10.2; fi
 
 demo: setup
 	$(BIN)/rp-notebook demo

@@ -47,6 +47,7 @@ class History:
         self._warn = warn
         self._secrets = secrets
         self._listeners: list[Listener] = []
+        self._told_of_ends: list[Callable[[JobRecord], None]] = []
         self._running: dict[int, Running] = {}  # by the request, one object for each job: an id may come twice
         self._process = os.getpid()
         self._opened: Store | None = None
@@ -73,11 +74,18 @@ class History:
             running = self._running.pop(id(job.request), None) or Running(job)  # cancelled before its start
             running.record = record
             self._put(running)
+            for tell in tuple(self._told_of_ends):
+                tell(record)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener(job, event)` from now on; the returned function ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def listen_ended(self, listener: Callable[[JobRecord], None]) -> Callable[[], None]:
+        """Calls `listener(record)` from now on for each job that is kept; the returned function ends that."""
+        self._told_of_ends.append(listener)
+        return lambda: self._told_of_ends.remove(listener)
 
     def records(self, query: Query = EVERY_JOB) -> Iterator[JobRecord]:
         """The jobs that a query asks for: oldest first, or in its own order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,15 +25,22 @@ if TYPE_CHECKING:
     from rp_notebook.export.result import ExportResult
     from rp_notebook.proof.climb import Climb
 
+Say = Callable[[str], None]
+
+OPTIONS = ("python", "base", "trust_disk", "strict", "validate", "weights")  # as `exported` and the flags call them
 JOBS_KEPT = 20  # the latest jobs become tests of the export, where none is golden
 REPLAY_S = 600.0
 JOBS_S = 60.0  # of jobs that are no golden ones, as long as they took in the notebook; the latest is replayed anyway
 
 
-def climbed(session: Session, handler: Handler, flags: Namespace) -> Climb:
+def unheard(_: str) -> None:
+    """For when nobody wants to hear how far it is."""
+
+
+def climbed(session: Session, handler: Handler, flags: Namespace, say: Say = unheard) -> Climb:
     """The export that the flags of `%runpod export` ask for, replayed; a dry run replays nothing.
 
-    Raises `ExportRefused`, and `BadInput` for a name to freeze that is no variable.
+    `say` hears what is being done. Raises `ExportRefused`, and `BadInput` for a name to freeze that is no variable.
     """
     from rp_notebook.export.recorded import recorded
     from rp_notebook.proof.climb import Climb
@@ -42,23 +49,23 @@ def climbed(session: Session, handler: Handler, flags: Namespace) -> Climb:
     plan = _plan(session, flags)
     golden = _golden(session, handler)
     records = golden or _latest(session, handler)
-    exporter = partial(
-        exported,
-        session,
-        handler,
-        python=flags.python,
-        base=flags.base,
-        trust_disk=flags.trust_disk,
-        strict=flags.strict,
-        validate=flags.validate,
-        weights=flags.weights,
-    )
+    options = {name: getattr(flags, name) for name in OPTIONS}
+    exporter = partial(exported, session, handler, **options)
+    say("what the handler needs is taken out of the cells that ran")
     first = exporter(plan=plan, records=records)
     if flags.dry_run:
         return Climb(first, plan, "needed", (), (), 0, 0.0, proved=False)
     replayed = golden or _quick(records)
+
+    def by(other: Plan) -> ExportResult:
+        if other == plan:
+            say(f"replaying {len(replayed)} jobs in a clean process")
+            return first
+        say("it answered otherwise: once more, with more of the notebook")
+        return exporter(plan=other, records=records)
+
     found = climb(
-        lambda other: first if other == plan else exporter(plan=other, records=records),
+        by,
         [recorded(cleared(record, first.secrets | {*session.secrets()})) for record in replayed],
         session.namespace,
         plan=plan,
@@ -67,13 +74,16 @@ def climbed(session: Session, handler: Handler, flags: Namespace) -> Climb:
         timeout_s=flags.timeout or REPLAY_S,
     )
     if len(replayed) < len(records):
-        said = f"{len(records) - len(replayed)} of {len(records)} jobs were not replayed: all take over {JOBS_S:.0f} s"
-        note = Finding("RPP124", "note", said, "%runpod golden ID... has those replayed that matter")
-        found = replace(found, findings=(*found.findings, note))
+        found = replace(found, findings=(*found.findings, _left_out(len(records) - len(replayed), len(records))))
     if not found.outdated:
         return found
     current = [record for record in records if record.id not in found.outdated]
     return replace(found, result=exporter(plan=found.plan, records=current))
+
+
+def _left_out(count: int, total: int) -> Finding:
+    said = f"{count} of {total} jobs were not replayed: all take over {JOBS_S:.0f} s"
+    return Finding("RPP124", "note", said, "%runpod golden ID... has those replayed that matter")
 
 
 def _quick(records: Sequence[JobRecord]) -> tuple[JobRecord, ...]:

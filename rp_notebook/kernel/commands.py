@@ -9,7 +9,7 @@ from pathlib import Path
 from rp_notebook.errors import BadInput, ExportRefused
 from rp_notebook.jobs.declaration import FlagParser
 from rp_notebook.jobs.query import Query
-from rp_notebook.kernel.climbing import climbed
+from rp_notebook.kernel.climbing import Say, climbed, unheard
 from rp_notebook.kernel.provenance import since_exports
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.card import StatusCard
@@ -54,11 +54,11 @@ def export_flags() -> FlagParser:
     return parser
 
 
-def export(session: Session, flags: Namespace) -> Report:
+def export(session: Session, flags: Namespace, say: Say = unheard) -> Report:
     """Exports the handler with what the cells really executed, and replays its jobs in a clean process."""
     handler = session.handlers.chosen(flags.name, session.namespace)
     try:
-        climb = climbed(session, handler, flags)
+        climb = climbed(session, handler, flags, say)
     except ExportRefused as refusal:
         return Report("REFUSED", "bad", f"{handler.name}: nothing was written", findings=refusal.findings)
     except KeyboardInterrupt:
@@ -95,12 +95,12 @@ def prove_flags() -> FlagParser:
     return parser
 
 
-def prove(_session: Session, flags: Namespace) -> Report:
+def prove(_session: Session, flags: Namespace, say: Say = unheard) -> Report:
     """Proves an export under the real SDK, in a process of its own."""
     from rp_notebook.proof.proving import prove_folder
     from rp_notebook.proof.report import report_lines
 
-    proof = prove_folder(Path(flags.folder).expanduser(), level=flags.level, base=flags.base)
+    proof = prove_folder(Path(flags.folder).expanduser(), level=flags.level, base=flags.base, on_progress=say)
     headline, *lines = report_lines(proof)
     if proof.passed:
         return Report("PROVED", "good", headline, lines)

@@ -40,6 +40,18 @@ def _serve(session: Session, flags: Any) -> Report:
     return serve(session, flags)
 
 
+def _panel_flags() -> FlagParser:
+    from rp_notebook.kernel.panelling import panel_flags
+
+    return panel_flags()
+
+
+def _panel(session: Session, flags: Any) -> Any:
+    from rp_notebook.kernel.panelling import panel
+
+    return panel(session, flags)
+
+
 # A command is its flags and what it does with them.
 COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], Any]]] = MappingProxyType(
     {
@@ -49,6 +61,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], 
         "prove": (commands.prove_flags, commands.prove),
         "gpus": (gpus_flags, gpus),
         "serve": (_serve_flags, _serve),
+        "panel": (_panel_flags, _panel),
         "why": (explaining.why_flags, explaining.why),
         "keep": (overriding.keep_flags, overriding.keep),
         "drop": (overriding.drop_flags, overriding.drop),
@@ -80,6 +93,7 @@ class RunpodMagics(Magics):
         %runpod                       handlers, last jobs, what to type next
         %runpod job [-n NAME] INPUT   run a job; INPUT is JSON, a variable, an expression, or @file.json
         %runpod jobs                  the jobs so far: filtered, sorted, as CSV, drawn
+        %runpod panel                 a form, live jobs, history, plots, endpoint and export in one widget
         %runpod golden [ID...]        keep jobs for good, as tests of the export
         %runpod replay                earlier jobs again on the edited handler, side by side
         %runpod gpus                  which GPU pools hold the jobs so far, and their prices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -64,6 +65,7 @@ class Pump:
         self._worker, self._chosen, self._loop = worker, chosen, loop
         self._waiting: deque[Order] = deque()
         self._running: dict[str, tuple[Order, Handler]] = {}
+        self._chores: deque[Callable[[], object]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()  # a loop does not keep them
         self._stopped: dict[str, None] = {}  # jobs that were stopped before they came
         self._open = 0
@@ -82,6 +84,19 @@ class Pump:
             return
         self._waiting.append(order)
         self._loop.call_soon_threadsafe(self._start)
+
+    def do(self, chore: Callable[[], object]) -> None:
+        """Has the main thread do something once neither a cell nor a job runs; Ctrl-C raises in it. From any thread."""
+        self._chores.append(chore)
+        self._loop.call_soon_threadsafe(self._start)
+
+    def holds(self, job_id: str) -> bool:
+        """Whether a job waits or runs here."""
+        return job_id in self._running or any(order.request.id == job_id for order in tuple(self._waiting))
+
+    def runs(self, job_id: str) -> bool:
+        """Whether a job runs here."""
+        return job_id in self._running
 
     def stop(self, job_id: str, reason: Reason) -> None:
         """Ends a job, or sees to it that it never begins."""
@@ -122,13 +137,15 @@ class Pump:
     def _closed(self) -> None:
         if threading.current_thread() is threading.main_thread():
             self._open = max(self._open - 1, 0)
-            if self._waiting:
+            if self._waiting or self._chores:
                 self._loop.call_soon(self._start)
 
     def _start(self) -> None:
         """Starts each job that there is room for, in the order in which they came."""
         if self._open or self._loop.time() < self._paused_until:
             return
+        while self._chores and not self._running:
+            interruptible(self._chores.popleft())
         for order in tuple(self._waiting):
             if order.stopped is not None:
                 self._waiting.remove(order)
@@ -187,6 +204,17 @@ class Pump:
                     self._loop.call_later(INTERRUPTED_S, self._start)
                 del self._running[job.id]
                 order.outlet.ended(job.id, None, cancelled=True)
+
+
+def interruptible(chore: Callable[[], object]) -> None:
+    """Does something in which Ctrl-C raises, which it does not in a callback of the kernel's loop."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        chore()
+    except KeyboardInterrupt:  # after the chore had seen to it, or before it could
+        return
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def capacity_of(handler: Handler) -> int:

@@ -7,7 +7,7 @@ SHEET = """<style>
 --rpn-line:var(--jp-border-color2,rgba(127,127,127,.3));--rpn-soft:rgba(127,127,127,.1);
 --rpn-mono:var(--jp-code-font-family,ui-monospace,monospace)}
 .rpn-head{display:flex;gap:4px 12px;align-items:baseline;flex-wrap:wrap}
-.rpn-id{margin-left:auto;font-family:var(--rpn-mono)}
+.rpn-id{font-family:var(--rpn-mono)}
 .rpn-dim{color:var(--jp-content-font-color2,inherit);opacity:.8;font-size:12px}
 .rpn-badge{color:#fff;border-radius:3px;padding:0 7px;font-weight:600;font-size:11px;line-height:18px}
 .rpn-badge.rpn-good,.rpn-fill.rpn-good{background:#1a7f4b}
@@ -22,7 +22,7 @@ SHEET = """<style>
 .rpn-track.rpn-wide{width:240px}
 .rpn-fill{display:block;height:100%;min-width:1px}
 .rpn pre{margin:6px 0;padding:6px 10px;border-radius:3px;background:var(--rpn-soft);white-space:pre-wrap;
-overflow-wrap:anywhere;max-height:420px;overflow-y:auto;font-size:12px;color:inherit;font-family:var(--rpn-mono)}
+word-break:normal!important;overflow-wrap:anywhere;max-height:420px;overflow-y:auto;font-size:12px;color:inherit;font-family:var(--rpn-mono)}
 .rpn pre.rpn-text{font-family:inherit;font-size:13px}
 .rpn-finding{border-left:3px solid #c62f2f;padding:1px 10px;margin:5px 0}
 .rpn-finding.rpn-warning{border-color:#c98a00}

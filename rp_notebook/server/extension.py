@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import CBool
@@ -37,6 +38,25 @@ class RunpodExtension(ExtensionApp):
         self._stack = AsyncExitStack()
         self._watching: asyncio.Future[None] | None = None
         self.serverapp.io_loop.add_callback(self._start)
+
+        self._send_at_once(self.serverapp.web_app.settings)
+
+    def _send_at_once(self, settings: dict[str, Any]) -> None:
+        """Has what kernels say sent without waiting for more: a click in the panel would take 40 ms longer.
+
+        Each message waits for the other side to have acknowledged the one before, which browsers put off (Nagle).
+        """
+        name = "kernel_websocket_connection_class"  # where Jupyter's own option of that name is kept
+        usual = settings.get(name)
+        if usual is None:
+            return
+
+        class Connection(usual):  # type: ignore[misc,valid-type] # whichever class the server uses
+            def connect(self) -> Any:
+                self.websocket_handler.set_nodelay(True)
+                return super().connect()
+
+        settings[name] = Connection
 
     async def _start(self) -> None:
         await self._stack.enter_async_context(self.kernels.service.running(STOPPED))

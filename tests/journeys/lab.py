@@ -65,13 +65,13 @@ def lab(root: Path) -> Iterator[str]:
 
 
 @contextmanager
-def page_of(address: str, *, height: int = 1000) -> Iterator[Page]:
+def page_of(address: str, *, height: int = 1000, width: int = 1100) -> Iterator[Page]:
     """A page of a headless Chromium at `address`; what its console calls an error fails the test."""
     chromium = shutil.which("chromium")
     assert chromium, "chromium is not on the PATH: scripts/install-test-packages installs it"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(BROWSER_ARGS))
-        page = browser.new_page(viewport={"width": 1100, "height": height})
+        page = browser.new_page(viewport={"width": width, "height": height})
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
