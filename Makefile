@@ -12,7 +12,7 @@ JS := .venv/node/node_modules/axe-core
 setup: $(STAMP) $(OLDEST_SDK) $(JS)
 
 # Rebuilt only when what is to be installed changes, so that a second `make setup` does nothing.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt $(wildcard labextension/*.json labextension/static/*.js)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)

@@ -26,8 +26,18 @@ class UnknownHandler(RpNotebookError):
     """No handler of that name is registered."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
+        from difflib import get_close_matches  # only who errs needs it
+
+        known = tuple(known)
         names = ", ".join(known)
-        hint = f"known: {names}" if names else "none is registered yet: begin a cell with %%runpod_handler"
+        close = get_close_matches(name, known, n=1)
+        hint = (
+            f"did you mean {close[0]}? known: {names}"
+            if close
+            else f"known: {names}"
+            if names
+            else "none is registered yet: begin a cell with %%runpod_handler"
+        )
         super().__init__(f"there is no handler {name!r}; {hint}")
 
 

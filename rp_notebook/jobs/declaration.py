@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import keyword
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 from rp_notebook.errors import BadDeclaration
+from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.flat import FlatFunction, flat_function
 from rp_notebook.jobs.flat_inputs import inputs_of, words_of
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
@@ -49,13 +48,6 @@ class Declaration:
         if self.concurrency is not None:
             entries.append(f'"concurrency_modifier": lambda current: {self.concurrency}')
         return "{" + ", ".join(entries) + "}"
-
-
-class FlagParser(argparse.ArgumentParser):
-    """An argument parser that never ends the process: a mistake is a `BadDeclaration` with the usage in it."""
-
-    def error(self, message: str) -> NoReturn:
-        raise BadDeclaration(f"{message} ({' '.join(self.format_usage().split())})")
 
 
 def handler_flags() -> FlagParser:

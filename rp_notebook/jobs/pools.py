@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,18 @@ class PriceTable:
     date: str
     source: str
     pools: tuple[Pool, ...]
+
+    def only(self, ids: Sequence[str]) -> PriceTable:
+        """The table of these pools; of all where none is named. Raises `BadInput` for one that is not there."""
+        from difflib import get_close_matches  # only who errs needs it
+
+        known = {pool.id: pool for pool in self.pools}
+        for name in ids:
+            if name not in known:
+                close = get_close_matches(name.upper(), known, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+                raise BadInput(f"there is no GPU pool {name!r}; {hint}")
+        return replace(self, pools=tuple(known[name] for name in ids)) if ids else self
 
     def fitting(self, needed: int) -> tuple[Pool, ...]:
         """The pools that hold so many bytes on one card, the cheapest first and those without a price last."""

@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from rp_notebook.errors import BadInput, ExportRefused
-from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.query import Query
 from rp_notebook.kernel.climbing import Say, climbed, unheard
 from rp_notebook.kernel.provenance import since_exports

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from rp_notebook.errors import ExportRefused
-from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.kernel.climbing import exported
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.report import Report

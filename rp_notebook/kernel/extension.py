@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
+from rp_notebook.kernel.completing import completed
 from rp_notebook.kernel.guarding import guarded
 from rp_notebook.kernel.linking import linked
-from rp_notebook.kernel.magics import RunpodMagics
+from rp_notebook.kernel.magics import RunpodMagics, flags_by_command
 from rp_notebook.kernel.session import Session
 from rp_notebook.kernel.transforms import awaited_jobs, handler_lines
 from rp_notebook.panel import result
 
 MAGICS = RunpodMagics.__name__
 SESSION = "rp_notebook"
+MISPLACED = HANDLER_MAGIC[1:]  # what IPython takes a line for that begins with two percent signs below a comment
 
 
 def load(shell: Any) -> None:
@@ -29,7 +32,8 @@ def load(shell: Any) -> None:
     # First of all transforms, so that IPython sees no cell magic where there is an ordinary cell.
     shell.input_transformers_cleanup.insert(0, handler_lines)
     shell.input_transformers_post.append(awaited_jobs)
-    magics.undo = (session.watch(), _show_records(shell, session))
+    shell.magics_manager.magics["line"][MISPLACED] = magics.misplaced
+    magics.undo = (session.watch(), _show_records(shell, session), completed(session, flags_by_command()))
     if getattr(shell, "kernel", None) is not None:
         magics.undo += (guarded(shell.kernel), linked(shell.kernel, session))
 
@@ -43,6 +47,7 @@ def unload(shell: Any) -> None:
         undo()
     shell.input_transformers_cleanup.remove(handler_lines)
     shell.input_transformers_post.remove(awaited_jobs)
+    shell.magics_manager.magics["line"].pop(MISPLACED, None)
     for kind, names in magics.magics.items():
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rp_notebook.errors import BadInput
-from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.flag_parser import FlagParser
 
 if TYPE_CHECKING:
     from rp_notebook.jobs.pools import PriceTable

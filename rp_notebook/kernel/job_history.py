@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from rp_notebook.errors import BadInput
-from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.query import ORDERS, OUTCOMES, JobLine, Query
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.kernel.session import Session

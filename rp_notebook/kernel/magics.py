@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Any
 
 from IPython.core.error import UsageError
-from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from rp_notebook.errors import RpNotebookError
-from rp_notebook.jobs.declaration import FlagParser, handler_flags
+from rp_notebook.jobs.declaration import handler_flags
+from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.kernel import commands, explaining, job_history, needs, overriding, unloading
@@ -52,6 +53,10 @@ def _panel(session: Session, flags: Any) -> Any:
     return panel(session, flags)
 
 
+FIRST_LINE = (
+    f"{HANDLER_MAGIC} must be the first line of its cell, with two percent signs: move what stands above it, comments "
+    "too, below it or into a cell of its own"
+)
 # A command is its flags and what it does with them.
 COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], Any]]] = MappingProxyType(
     {
@@ -130,8 +135,8 @@ class RunpodMagics(Magics):
             return act(self.session, flags().parse_args(commands.split(rest)))
 
     @no_var_expand
-    @cell_magic
-    def runpod_handler(self, line: str, cell: str) -> None:
+    @line_cell_magic
+    def runpod_handler(self, line: str, cell: str | None = None) -> None:
         """Register the handler that this cell defines: %%runpod_handler [NAME] [flags].
 
         The cell runs as an ordinary cell. It holds a function of one job (def, async def, generator or async
@@ -147,8 +152,14 @@ class RunpodMagics(Magics):
         if _asks_for_help(line):
             print(handler_flags().format_help())  # noqa: T201
             return
+        if cell is None:
+            raise UsageError(FIRST_LINE)
         # Reached only by calling the magic from code; a typed cell is rewritten before IPython sees a magic.
         self.session.shell.run_cell(f"{HANDLER_MAGIC} {line}\n{cell}", store_history=False)
+
+    def misplaced(self, _line: str) -> None:
+        """What a line with two percent signs calls that is not its cell's first: to IPython it is a line magic."""
+        raise UsageError(FIRST_LINE)
 
     async def awaited(self, line: str, cell: str | None = None) -> JobRecord | Report | None:
         """What `%runpod job`, `check` and `replay` become in a cell: an awaited call on the kernel's own loop."""
@@ -192,6 +203,11 @@ class RunpodMagics(Magics):
             f"%runpod {name} is awaited by its cell, which cannot be done here (inside a function or another magic): "
             "write `record = await rp_notebook.arun_job(handler, {...})`"
         )
+
+
+def flags_by_command() -> Mapping[str, Callable[[], FlagParser]]:
+    """The flags of each command."""
+    return {**{name: flags for name, (flags, _) in COMMANDS.items()}, **AWAITED}
 
 
 class said_in_one_line:  # noqa: N801 (a context manager is read as a verb)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rp_notebook.errors import BadInput
 from rp_notebook.export.reads import Declared, Variable
-from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.masking import has_shape, is_secret_variable
 from rp_notebook.panel.report import Report
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from rp_notebook.errors import BadInput
-from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.kernel.linking import pump_of
 from rp_notebook.kernel.session import Session
 

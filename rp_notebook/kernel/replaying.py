@@ -8,8 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from rp_notebook.errors import BadInput
-from rp_notebook.jobs.declaration import FlagParser
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.history import History
 from rp_notebook.jobs.job import Status

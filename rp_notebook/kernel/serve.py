@@ -11,7 +11,7 @@ from typing import Any
 
 from rp_notebook.endpoint.listening import curl_line
 from rp_notebook.errors import BadInput, UnknownHandler
-from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.query import Query
 from rp_notebook.kernel.linking import pump_of
 from rp_notebook.kernel.serving import OWN_CELL, Serving

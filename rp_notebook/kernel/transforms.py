@@ -7,6 +7,7 @@ import ast
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 
 JOB_MAGIC = "%%runpod"
+LINE_MAGICS = ("%runpod", JOB_MAGIC)
 AWAITED_COMMANDS = ("job", "check", "replay")
 # What `%runpod ...` has become once IPython's own transformers have run.
 LINE_MAGIC = "get_ipython().run_line_magic('runpod', "
@@ -23,13 +24,24 @@ def handler_lines(lines: list[str]) -> list[str]:
         if not words:
             continue
         if words[0] == HANDLER_MAGIC:
+            if words[1:] in (["--help"], ["-h"]):
+                return [*lines[:number], f"{HANDLER_MAGIC[1:]} --help\n"]
             return [*lines[:number], f"# {line.lstrip()}", *lines[number + 1 :]]
+        if words[0] in LINE_MAGICS and (asked := _asked(words, lines[number:])):
+            return [*lines[:number], f"{asked} --help\n"]
         if words[:2] == [JOB_MAGIC, "job"]:
             rest = words[2] if len(words) > 2 else ""
             body = "".join(lines[number + 1 :])
             return [*lines[:number], f"{AWAITED}{'job ' + rest.strip()!r}, {body!r})\n"]
         return lines
     return lines
+
+
+def _asked(words: list[str], lines: list[str]) -> str:
+    """The command of a cell that is but `%runpod export?`; IPython would look for an object of that name."""
+    magic, name = "%runpod", words[1] if len(words) == 2 else ""
+    only = not "".join(lines[1:]).strip()
+    return f"{magic} {name.rstrip('?')}" if only and name.endswith("?") and name.rstrip("?").isidentifier() else ""
 
 
 def awaited_jobs(lines: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from types import FunctionType
 from typing import Any
 
 from rp_notebook.errors import BadInput
-from rp_notebook.jobs.declaration import FlagParser
+from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.gauge import loaded_cuda, resident
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.preview import size

@@ -1,0 +1,47 @@
+"""How the flags of a command are read, told and completed."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NamedTuple, NoReturn
+
+from rp_notebook.errors import BadDeclaration
+
+
+class Taken(NamedTuple):
+    """What a flag, or a place without one, takes: its name, what the help calls it, and the only values, if named."""
+
+    dest: str
+    metavar: str
+    choices: tuple[str, ...]
+
+
+class FlagParser(argparse.ArgumentParser):
+    """An argument parser that never ends the process: a mistake is a `BadDeclaration` with the usage in it."""
+
+    def error(self, message: str) -> NoReturn:
+        from difflib import get_close_matches  # only who errs needs it
+
+        words = message.split()
+        close = (get_close_matches(word, self.spelled, n=1) for word in words if word.startswith("--"))
+        meant = "".join(f"; did you mean {found[0]}?" for found in close if found and found[0] not in words)
+        raise BadDeclaration(f"{message}{meant} ({' '.join(self.format_usage().split())})")
+
+    @property
+    def spelled(self) -> list[str]:
+        """Every flag in its long form."""
+        return [name for name in self._option_string_actions if name.startswith("--")] + ["--help"]
+
+    @property
+    def positional(self) -> Taken | None:
+        """What stands without a flag."""
+        return next((_taken(action) for action in self._actions if not action.option_strings), None)
+
+    def taken_after(self, word: str) -> Taken | None:
+        """What follows this flag; None where it takes nothing, or is none."""
+        action = self._option_string_actions.get(word)
+        return None if action is None or action.nargs == 0 else _taken(action)
+
+
+def _taken(action: argparse.Action) -> Taken:
+    return Taken(action.dest, str(action.metavar or ""), tuple(map(str, action.choices or ())))
