@@ -31,13 +31,8 @@ class UnknownHandler(RpNotebookError):
         known = tuple(known)
         names = ", ".join(known)
         close = get_close_matches(name, known, n=1)
-        hint = (
-            f"did you mean {close[0]}? known: {names}"
-            if close
-            else f"known: {names}"
-            if names
-            else "none is registered yet: begin a cell with %%runpod_handler"
-        )
+        unknown = f"known: {names}" if names else "none is registered yet: begin a cell with %%runpod_handler"
+        hint = f"did you mean {close[0]}? {unknown}" if close else unknown
         super().__init__(f"there is no handler {name!r}; {hint}")
 
 
