@@ -15,6 +15,7 @@ from rp_notebook.export.bindings import bound_in
 from rp_notebook.export.carrier import Carrier
 from rp_notebook.export.cutting import parsed_text
 from rp_notebook.export.file_tables import POD_VOLUME
+from rp_notebook.export.installed import SITE_FOLDERS
 from rp_notebook.export.opened import Opened, Use, origins_of
 from rp_notebook.export.paths import Scope
 from rp_notebook.export.places import Places
@@ -48,6 +49,7 @@ class Assets:
         self._edits: dict[int, dict[int, Edit]] = {}
         self._folder = ""  # the worker's working directory, in the repository
         self._written: set[str] = set()
+        self._imported: frozenset[str] = frozenset()  # the top modules that the kept statements import
 
     @cached_property
     def _owner(self) -> dict[int, int]:
@@ -68,6 +70,7 @@ class Assets:
     def carried(self) -> Carried:
         """All of it."""
         origins = origins_of(self._nodes)
+        self._imported = frozenset(path.partition(".")[0] for path in origins.values())
         uses: list[tuple[bool, int, int, Use]] = []
         for number, node in enumerate(self._nodes):
             opened = Opened(self._scope, origins)
@@ -103,14 +106,21 @@ class Assets:
             self._enter(use, folders)
             return
         line = kept.numbers[min(use.line, len(kept.numbers)) - 1] if kept.numbers else None
-        found = [one for one in found_by(use, folders) if str(one.path) not in self._written]
+        there = [one for one in found_by(use, folders) if str(one.path) not in self._written]
+        found = [one for one in there if not self._comes_with_a_package(one)]
         if len(found) > 1 and use.kind != "mention" and not self._carrier.fits(found, kept.cell, line):
             return
         for one in found:
             if self._carrier.takes(one.path, kept.cell, line, needed=use.certain):
                 self._place(one, kept, line)
-        if not found and use.certain and use.kind == "read":
+        if not there and use.certain and use.kind == "read":
             self._missing(use, folders, kept, line)
+
+    def _comes_with_a_package(self, found: Found) -> bool:
+        """Whether an imported package holds a file that only its own path leads to: the worker installs it, too."""
+        parts = found.path.parts
+        at = next((number for number, part in enumerate(parts) if part in SITE_FOLDERS), len(parts))
+        return found.text.anchor is None and bool({*parts[at + 1 : at + 2]} & self._imported)
 
     def _missing(self, use: Use, folders: Sequence[str], kept: Kept, line: int | None) -> None:
         (text,) = use.texts

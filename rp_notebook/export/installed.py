@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 Find = Callable[[], Iterable[importlib.metadata.Distribution]]
 Locate = Callable[[str], Path | None]
 
-_SITE_FOLDERS = ("site-packages", "dist-packages")
+SITE_FOLDERS = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def owners(module: str, file: Path | None, among: Iterable[Installed]) -> tuple[
 
 def is_installed(file: Path, among: Iterable[Installed]) -> bool:
     """Whether a file lies where distributions are installed, as opposed to beside a notebook."""
-    if any(part in _SITE_FOLDERS for part in file.parts):
+    if any(part in SITE_FOLDERS for part in file.parts):
         return True
     folders = {one.folder for one in among if one.source_folder is None}  # few, and asking each is slow
     return any(_names_below(folder, file) for folder in folders)
@@ -189,6 +189,6 @@ def _source_folder(
     if direct.get("dir_info", {}).get("editable"):
         return Path(unquote(urlsplit(direct.get("url", "")).path))
     # `setup.py develop` leaves its .egg-info in the checkout itself.
-    if record is None and folder.name not in _SITE_FOLDERS and distribution.read_text("SOURCES.txt") is not None:
+    if record is None and folder.name not in SITE_FOLDERS and distribution.read_text("SOURCES.txt") is not None:
         return folder
     return None

@@ -24,6 +24,8 @@ _LOADERS: Mapping[str, tuple[str, str]] = {
     "create_model": ("model_name", "timm"),
     "create_model_and_transforms": ("model_name", "open_clip"),
 }
+# Libraries that look for a name without an owner on the Hub; another one's `from_pretrained("b0")` is its own business.
+_HUB = ("transformers", "diffusers", "sentence_transformers", "optimum", "peft", "adapters", "unsloth")
 _NOT_FIRST = {"pipeline": 1}
 # Packages that these options use and no code imports.
 _OPTIONS = {
@@ -73,6 +75,8 @@ def models_of(module: str, values: Mapping[str, Any], cache: Path | None) -> tup
                 continue
             wanted = known.text(_argument(call, "revision", None))
             there = in_cache(name, kind, loader, wanted, cache)
+            if there.size is None and "/" not in name and _is_of_another(call, known):
+                continue
             revision = there.commit or wanted
             model = Model(name, loader, kind, call.lineno, revision, there.size, wanted, there.files)
             found.setdefault((name, kind, wanted), model)
@@ -113,6 +117,7 @@ class _Known:
 
     def __init__(self, tree: ast.Module, values: Mapping[str, Any]) -> None:
         self.imports = imports_of(iter([tree]))
+        self.modules = {path.partition(".")[0] for path in self.imports.values()}
         self._values = values
         self._texts: dict[str, ast.expr] = {}
         for node in ast.walk(tree):
@@ -205,6 +210,12 @@ def _loaded(call: ast.Call, known: _Known) -> Iterator[tuple[str, str, str]]:
             name = known.text(call.args[0] if call.args else _argument(call, "model_id", None))
         if name:
             yield name, _short(path), kind
+
+
+def _is_of_another(call: ast.Call, known: _Known) -> bool:
+    """Whether the `from_pretrained` of an imported library is called that has nothing to do with the Hub."""
+    first, _, rest = spelled_path(call.func, known.imports).partition(".")
+    return first in known.modules and first not in _HUB and rest.endswith(("from_pretrained", "from_single_file"))
 
 
 def _short(path: str) -> str:

@@ -6,6 +6,7 @@ import io
 import json
 import sqlite3
 import wave
+from pathlib import Path
 
 import pytest
 
@@ -774,6 +775,16 @@ def test_a_path_of_this_machine_that_is_worked_out_is_named(project) -> None:
     cells = ("import os", "D = os.sep.join(['', 'x'])", "words = open(os.path.join(D, 'v.txt')).read().split()")
     result = project.export(*cells, HANDLER + "words[x]", live=Live({"D": str(project.other)}, {}))
     assert "RPX237" in [f.code for f in result.findings]
+
+
+def test_what_a_package_holds_comes_with_the_package(project) -> None:
+    import packaging
+
+    cells = ("import packaging\nfrom pathlib import Path", "HOME = Path(packaging.__file__).parent")
+    live = Live({"HOME": Path(packaging.__file__).parent, "packaging": packaging}, {})
+    result = project.export(*cells, "v = (HOME / '__init__.py').read_text()", HANDLER + "v", live=live)
+    assert not [f.code for f in result.findings if f.code.startswith("RPX23")]
+    assert not [name for name in result.repo if name.endswith("__init__.py")]
 
 
 def test_a_folder_of_this_machine_that_stays_in_the_module_is_said(project) -> None:

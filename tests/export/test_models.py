@@ -37,6 +37,8 @@ from diffusers import DiffusionPipeline
         ("from ultralytics import YOLO\nm = YOLO('yolo11n.pt')", ["yolo11n.pt"]),
         ("from datasets import load_dataset\nd = load_dataset('a/b', split='train')", ["a/b"]),
         ("m = AutoModel.from_pretrained('a/b')\nn = AutoModel.from_pretrained('a/b')", ["a/b"]),
+        ("from nets import Net\nm = Net.from_pretrained('b0', path='w.pt')\nn = Net.from_pretrained('a/b')", ["a/b"]),
+        ("class Net(Base):\n    pass\nm = Net.from_pretrained('b0')", ["b0"]),
         ("m = AutoModel.from_pretrained('./local')\nn = AutoModel.from_pretrained(unknown)", []),
     ],
 )
