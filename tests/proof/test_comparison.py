@@ -65,12 +65,18 @@ def error(message, kind="<class 'ValueError'>", trace="here"):
     [
         (error("boom"), error("boom", trace="there"), "same"),
         (error("boom"), error("bang"), "different"),
+        (error("no <A object at 0x7f01>"), error("no <A object at 0x7fE2>"), "same"),
+        (error("no <A object at 0x7f01>"), error("no <B object at 0x7f01>"), "different"),
+        ("no <A object at 0x7f01>", "no <A object at 0x7f02>", "same"),
         (error("boom"), error("boom", kind="<class 'KeyError'>"), "different"),
         (error("boom"), "boom", "different"),
         ("handler: a \ntraceback: here", "handler: a \ntraceback: there", "same"),
         ("handler: a \ntraceback: here", "handler: b \ntraceback: here", "different"),
     ],
-    ids=["trace", "message", "type", "plain text", "generator", "generator's message"],
+    ids=[
+        *("trace", "message", "address", "other object", "address in plain text", "type", "plain text"),
+        *("generator", "generator's message"),
+    ],
 )
 def test_of_errors_type_and_message_count(before, after, likeness):
     assert compare_bodies(body({"error": before}), body({"error": after})).likeness == likeness
