@@ -30,9 +30,13 @@ async def checked(session: Session, name: str | None) -> Report:
     return Report(
         "CHECKED",
         tone_of(findings),
-        f"{handler.name}: {bad} errors, {len(findings) - bad} other findings",
+        f"{handler.name}: {_count(bad, 'error')}, {_count(len(findings) - bad, 'other finding')}",
         findings=findings,
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + "s" * (number != 1)
 
 
 def _of_an_export(session: Session, handler: Handler) -> list[Finding]:

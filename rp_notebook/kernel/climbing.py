@@ -159,8 +159,17 @@ def _golden(session: Session, handler: Handler) -> tuple[JobRecord, ...]:
 
 
 def _latest(session: Session, handler: Handler) -> tuple[JobRecord, ...]:
+    """The latest jobs of this version; of those with the same input and the same posts, as --repeat makes them, one."""
     latest = Query(handler=handler.name, version=handler.version, here=True, last=JOBS_KEPT)
-    return tuple(session.history.records(latest))
+    distinct: list[JobRecord] = []
+    for record in session.history.records(latest):
+        if not any(record.job.input == one.job.input and _posts(record) == _posts(one) for one in distinct):
+            distinct.append(record)
+    return tuple(distinct)
+
+
+def _posts(record: JobRecord) -> list[tuple[str, bytes]]:
+    return [(post.kind, post.body) for post in record.posts]
 
 
 def _early(session: Session, result: ExportResult, records: Sequence[JobRecord]) -> frozenset[str]:

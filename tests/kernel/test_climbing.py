@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -191,3 +192,13 @@ def test_jobs_that_take_long_are_replayed_as_far_as_there_is_time(cell: Cell, tm
     assert "1 of 1 jobs answered alike" in report.listing[-1]
     assert any("1 of 2 jobs were not replayed" in finding.message for finding in report.findings)
     assert (tmp_path / "worker" / "tests" / "jobs.jsonl").read_text().count("\n") == 2
+
+
+def test_the_same_job_again_is_no_other_test(cell: Cell, tmp_path) -> None:
+    cell("table = {'k': 2}")
+    cell(HANDLER)
+    cell('%runpod job --repeat 5 {"x": 4}')
+    cell('%runpod job {"x": 5}')
+    cell(f"%runpod export {tmp_path}/worker")
+    lines = (tmp_path / "worker" / "tests" / "jobs.jsonl").read_text().splitlines()
+    assert [json.loads(line)["input"]["x"] for line in lines] == [4, 5]
