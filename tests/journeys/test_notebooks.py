@@ -1,0 +1,55 @@
+"""The notebooks that users open first: each runs from top to bottom without a network, and proves its worker."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from rp_notebook.headless import executed
+
+ROOT = Path(__file__).parent.parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# What has to be among the badges that each shows, in this order; the quickstart has a test of its own, in a browser.
+SHOWN = {
+    "adopt": ["LOST", "CHECKED", "COMPLETED", "REPEATED", "CREATED", "WHY", "PROVED"],
+    "audio": ["COMPLETED", "FAILED", "CHANGED", "FAILED", "CREATED", "PROVED"],
+    "concurrency": ["OVERLAPPED", "OVERLAPPED", "COMPLETED", "FAILED", "CREATED", "PROVED"],
+    "images": ["LOST", "COMPLETED", "FAILED", "CREATED", "PROVED"],
+}
+
+
+def texts(notebook: Any) -> list[str]:
+    """What the cells show, as plain text."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output.data["text/plain"] for output in outputs if "text/plain" in output.get("data", {})]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_notebook_proves_its_worker_without_a_network(name: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for file in (ROOT / "notebooks").iterdir():
+        if file.is_file():
+            shutil.copy(file, tmp_path)
+    notebook = executed(tmp_path / f"{name}.ipynb", folder=tmp_path, on_cell=lambda *_: None)
+    shown = texts(notebook)
+    badges = [text.split("  ")[0] for text in shown]
+    assert [badge for badge in badges if badge.isupper()] == SHOWN[name], "\n".join(shown)
+    # A reader should meet no warning that is not the notebook's subject.
+    export = next(text for text in shown if text.startswith("CREATED"))
+    assert not [line for line in export.splitlines() if line.startswith(("!", "✗"))], export
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert cells
+    assert not any(cell.outputs or cell.execution_count for cell in cells)
+
+
+def test_every_notebook_is_executed() -> None:
+    assert {path.stem for path in NOTEBOOKS} == {*SHOWN, "quickstart"}
