@@ -11,64 +11,65 @@ from tests.kernel.conftest import Cell
 HANDLERS = "%%runpod_handler\ndef double(job):\n    return job['input']['x'] * 2"
 
 
-@pytest.mark.parametrize(
-    ("line", "some"),
-    [
-        ("%runpod ", {"job", "jobs", "export", "panel", "unload"}),
-        ("%runpod ex", {"export"}),
-        ("%%runpod ", {"job"}),
-        ("%runpod export --", {"--force", "--dry-run", "--weights", "--help"}),
-        ("%runpod export --we", {"--weights"}),
-        ("%runpod export out --weights ", {"bake", "volume", "cached", "runtime"}),
-        ("%runpod export out --python 3.1", {"3.10", "3.11", "3.12", "3.13"}),
-        ("%runpod prove wor", {"worker/"}),
-        ("%runpod prove worker/h", {"worker/handler.py"}),
-        ("%runpod prove worker --level i", {"image"}),
-        ("%runpod job -n d", {"double"}),
-        ("%runpod job --mode run", {"run", "runsync"}),
-        ("%runpod job giv", {"given"}),
-        ("%runpod job @worker/", {"worker/handler.py"}),
-        ("%runpod check ", {"double"}),
-        ("%runpod why do", {"double"}),
-        ("%runpod gpus AMPERE", {"AMPERE_16", "AMPERE_24"}),
-        ("%runpod jobs --status LO", {"LOST"}),
-        ("%runpod jobs --sort m", {"ms"}),
-        ("%runpod env HOM", {"HOME"}),
-        ("%runpod unload giv", {"given"}),
-        ("%runpod keep giv", {"given"}),
-        ("%%runpod_handler --sc", {"--schema"}),
-        ("%%runpod_handler --schema giv", {"given"}),
-    ],
+TYPED = (
+    ("%runpod ", {"job", "jobs", "export", "panel", "unload"}),
+    ("%runpod ex", {"export"}),
+    ("%%runpod ", {"job"}),
+    ("%runpod export --", {"--force", "--dry-run", "--weights", "--help"}),
+    ("%runpod export --we", {"--weights"}),
+    ("%runpod export out --weights ", {"bake", "volume", "cached", "runtime"}),
+    ("%runpod export out --python 3.1", {"3.10", "3.11", "3.12", "3.13"}),
+    ("%runpod prove wor", {"worker/"}),
+    ("%runpod prove worker/h", {"worker/handler.py"}),
+    ("%runpod prove worker --level i", {"image"}),
+    ("%runpod job -n d", {"double"}),
+    ("%runpod job --mode run", {"run", "runsync"}),
+    ("%runpod job giv", {"given"}),
+    ("%runpod job @worker/", {"worker/handler.py"}),
+    ("%runpod check ", {"double"}),
+    ("%runpod why do", {"double"}),
+    ("%runpod gpus AMPERE", {"AMPERE_16", "AMPERE_24"}),
+    ("%runpod jobs --status LO", {"LOST"}),
+    ("%runpod jobs --sort m", {"ms"}),
+    ("%runpod env HOM", {"HOME"}),
+    ("%runpod unload giv", {"given"}),
+    ("%runpod keep giv", {"given"}),
+    ("%%runpod_handler --sc", {"--schema"}),
+    ("%%runpod_handler --schema giv", {"given"}),
 )
-def test_tab_offers_what_may_follow(cell: Cell, tmp_path, monkeypatch, line: str, some: set[str]) -> None:
+
+
+def test_tab_offers_what_may_follow(cell: Cell, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "worker").mkdir()
     (tmp_path / "worker" / "handler.py").touch()
     cell(HANDLERS)
     cell("given = {'x': 2}")
-    _, offered = InteractiveShell.instance().complete(None, line, len(line))
-    typed = line.split(" ")[-1].lstrip("@")
-    assert some <= set(offered)
-    assert all(each.startswith(typed) for each in offered)
+    for line, some in TYPED:
+        _, offered = InteractiveShell.instance().complete(None, line, len(line))
+        typed = line.split(" ")[-1].lstrip("@")
+        assert some <= set(offered), line
+        assert all(each.startswith(typed) for each in offered), line
 
 
-@pytest.mark.parametrize("command", ["golden", "replay", "jobs"])
-def test_tab_offers_jobs_the_golden_ones_first(cell: Cell, command: str) -> None:
+def test_tab_offers_jobs_the_golden_ones_first(cell: Cell) -> None:
     cell(HANDLERS)
-    ids = [cell(f'%runpod job {{"id": "job{n}", "input": {{"x": {n}}}}}').result.id for n in range(3)]
-    cell(f"%runpod golden {ids[0]}")
-    line = f"%runpod {command} job"
-    assert InteractiveShell.instance().complete(None, line, len(line))[1] == ["job0", "job2", "job1"]
+    for number in range(3):
+        cell(f'%runpod job {{"id": "job{number}", "input": {{"x": {number}}}}}')
+    cell("%runpod golden job0")
+    for command in ("golden", "replay", "jobs"):
+        line = f"%runpod {command} job"
+        assert InteractiveShell.instance().complete(None, line, len(line))[1] == ["job0", "job2", "job1"]
 
 
-@pytest.mark.parametrize("command", [*flags_by_command()])
-@pytest.mark.parametrize("asked", ["%runpod {} --help", "%runpod {}?", "%runpod {} -h"])
-def test_every_command_tells_its_flags(cell: Cell, capsys, command: str, asked: str) -> None:
-    cell(asked.format(command))
-    said = capsys.readouterr().out
-    assert f"%runpod {command}" in said
-    assert all(flag in said for flag in flags_by_command()[command]().spelled if flag != "--help")
-    assert max(map(len, said.splitlines())) <= 80
+def test_every_command_tells_its_flags(cell: Cell, capsys) -> None:
+    for command, flags in flags_by_command().items():
+        for asked in (f"%runpod {command} --help", f"%runpod {command}?", f"%runpod {command} -h"):
+            cell(asked)
+            said = capsys.readouterr().out
+            assert f"%runpod {command}" in said
+            assert all(flag in said for flag in flags().spelled if flag != "--help"), asked
+            assert max(map(len, said.splitlines())) <= 80, asked
 
 
 @pytest.mark.parametrize(
