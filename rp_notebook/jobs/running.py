@@ -163,7 +163,7 @@ class _Recording:
             self._tell(self.job, event)
 
     def record(self) -> JobRecord:
-        ended_at = self.job.ended_at
+        ended_at = None if self.job.lost else self.job.ended_at  # of an answer, which the update could overtake
         if self._last_told is not None and ended_at is not None and ended_at - self._last_told < LATE_S:
             self.noted.insert(0, told_late(ended_at - self._last_told))
         return JobRecord(self.job, tuple(self._posts), tuple(self._dropped), noted=tuple(self.noted))

@@ -42,6 +42,27 @@ const dot = (outcome, kind = tone(outcome)) => h("span", { className: `rpp-state
 const bytes = (text) => new Blob([text]).size;
 let unique = 0;
 
+// JSON as it is typed: where it stops being JSON. Browsers tell that in words of their own, and not always.
+function parsed(text) {
+  try { return JSON.parse(text); } catch (error) {
+    const isPart = (length) => { // what would do as the beginning of JSON fails at its end
+      const start = text.slice(0, length);
+      try { JSON.parse(start); return true; } catch ({ message }) {
+        return /end of|unterminated/i.test(message) || Number(/position (\d+)/.exec(message)?.[1]) >= start.length;
+      }
+    };
+    let [low, high] = [0, text.length];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if (isPart(middle)) low = middle;
+      else high = middle - 1;
+    }
+    const lines = text.slice(0, low).split("\n");
+    const found = low < text.length ? `unexpected ${JSON.stringify(text[low])}` : "it ends too early";
+    throw new Error(`not JSON: ${found} at line ${lines.length}, column ${lines.at(-1).length + 1}`);
+  }
+}
+
 // ---------------------------------------------------------------- the input of a job
 
 function fieldOf(field, changed) {
@@ -96,7 +117,7 @@ function choiceControl(choices) {
 
 function jsonControl(field, common, hint) {
   const node = h("textarea", { ...common, rows: 2, className: "rpp-code", placeholder: hint || "JSON", spellcheck: false });
-  const get = () => (node.value.trim() === "" ? undefined : JSON.parse(node.value));
+  const get = () => (node.value.trim() === "" ? undefined : parsed(node.value));
   return { node, get, set: (value) => { node.value = value === undefined ? "" : JSON.stringify(value); } };
 }
 
@@ -170,7 +191,7 @@ function makeForm(onchange) {
     }
     return input;
   }
-  const input = () => (asJson ? JSON.parse(area.value) : collected());
+  const input = () => (asJson ? parsed(area.value) : collected());
   function update() {
     let trouble = "";
     try {
@@ -224,9 +245,11 @@ function makeHistory(open, marked) {
   const columns = ["", "job", "handler", "status", "took", "in", "out", "RAM", "at", "note"];
   const body = h("div", { className: "rpp-rows", role: "rowgroup" });
   const scroller = h("div", { className: "rpp-scroller", onscroll: () => later(draw) }, body);
+  const empty = h("div", { className: "rpp-dim rpp-empty" });
   const head = h("div", { role: "rowgroup" }, h("div", { className: "rpp-row rpp-columns", role: "row" },
     columns.map((name, i) => h("div", { role: "columnheader", className: `rpp-c${i}` }, name || h("span", { className: "rpp-hidden" }, "compare")))));
   const node = h("div", { className: "rpp-grid", role: "grid", "aria-label": "jobs, newest first: Enter opens, Space marks two to compare", onkeydown: key }, head, scroller);
+  const whole = h("div", { className: "rpp-history" }, node, empty);
   let frame = 0;
   const later = (what) => { if (!frame) frame = requestAnimationFrame(() => { frame = 0; what(); }); };
 
@@ -243,6 +266,9 @@ function makeHistory(open, marked) {
   function draw() {
     const all = [...live, ...view];
     body.style.height = `${all.length * ROW}px`;
+    scroller.style.height = `${Math.min(Math.max(all.length, 3), 12) * ROW + 2}px`;
+    empty.hidden = all.length > 0;
+    empty.textContent = rows.length ? "No job fits the filter." : "No job has run yet: run one above, in a cell, or through the endpoint.";
     const first = Math.max(Math.floor(scroller.scrollTop / ROW) - SPARE, 0);
     const last = Math.min(first + Math.ceil((scroller.clientHeight || 300) / ROW) + 2 * SPARE, all.length);
     const focused = node.contains(node.ownerDocument.activeElement) && node.ownerDocument.activeElement.classList.contains("rpp-row");
@@ -267,7 +293,7 @@ function makeHistory(open, marked) {
       if (marks.size === 2) marks.delete(marks.values().next().value);
       marks.add(row[NUMBER]);
     }
-    marked([...marks]);
+    marked([...marks].sort((one, other) => one - other)); // what came first is what something became
   }
   function key(event) {
     const all = [...live, ...view];
@@ -285,7 +311,7 @@ function makeHistory(open, marked) {
     event.preventDefault();
   }
   return {
-    node, filter, draw: () => later(draw),
+    node: whole, filter, draw: () => later(draw),
     get rows() { return rows; },
     start(list) { rows = list; },
     found(numbers) { found = numbers && new Set(numbers); },
@@ -423,9 +449,9 @@ function render({ model, el }) {
   });
   const choose = h("select", { "aria-label": "handler", onchange: safely(() => pick(choose.value)) });
   const said = h("span", { className: "rpp-dim" });
-  const asForm = h("button", { type: "button", "aria-pressed": "true", onclick: () => mode(false) }, "Form");
-  const asJson = h("button", { type: "button", "aria-pressed": "false", onclick: () => mode(true) }, "JSON");
-  const run = button("Run", () => start({ input: form.input() }), { className: "rpp-primary", title: "Ctrl+Enter" });
+  const asForm = h("button", { type: "button", "aria-pressed": "true", onclick: () => { mode(false); save({ json: false }); } }, "Form");
+  const asJson = h("button", { type: "button", "aria-pressed": "false", onclick: () => { mode(true); save({ json: true }); } }, "JSON");
+  const run = button("Run", () => start({ input: form.input() }), { className: "rpp-primary", title: "Ctrl+Enter", disabled: true });
   const cancel = button("Cancel", stop, { disabled: true });
   const notice = h("div", { className: "rpp-notice", role: "status" });
   const banner = h("div", { className: "rpp-banner", role: "alert", hidden: true });
@@ -435,7 +461,6 @@ function render({ model, el }) {
     asForm.setAttribute("aria-pressed", String(!form.json));
     asJson.setAttribute("aria-pressed", String(form.json));
     asForm.disabled = !form.canForm;
-    save({ json: form.json });
   }
   async function pick(name) {
     handler = name;
@@ -451,7 +476,7 @@ function render({ model, el }) {
   }
   function handlers(list) {
     choose.replaceChildren(...list.map((one) => h("option", { value: one.name, "data-said": one.said.slice(one.said.indexOf("(")) }, one.said.split(" (")[0].replace(/^Handler /, ""))));
-    if (!list.length) tell("No handler is registered yet: begin a cell with %%runpod_handler.");
+    if (!list.length) tell("No handler is registered yet: run a cell that begins with %%runpod_handler.");
     const name = list.some((one) => one.name === handler) ? handler : list[0]?.name;
     if (name) { choose.value = name; safely(pick)(name); }
   }
@@ -546,7 +571,7 @@ function render({ model, el }) {
       parts.text.textContent = state.text;
       parts.items.textContent = state.items.join("\n");
       for (const part of [parts.text, parts.items]) part.scrollTop = part.scrollHeight;
-      parts.count.textContent = `${state.count} item${state.count === 1 ? "" : "s"} so far`;
+      parts.count.textContent = state.count ? `${state.count} item${state.count === 1 ? "" : "s"} so far` : "";
     }
   }
   const ticking = setInterval(() => { if (live.size) drawLive(); }, 100);

@@ -21,7 +21,8 @@ SHEET = """<style>
 .rpn-track{display:inline-block;width:90px;height:6px;border-radius:3px;overflow:hidden;background:rgba(127,127,127,.25)}
 .rpn-track.rpn-wide{width:240px}
 .rpn-fill{display:block;height:100%;min-width:1px}
-.rpn pre{margin:6px 0;padding:6px 10px;border-radius:3px;background:var(--rpn-soft);white-space:pre-wrap;
+.rpn pre{margin:6px 0!important;padding:6px 10px!important;border-radius:3px;background:var(--rpn-soft)!important;
+white-space:pre-wrap;
 word-break:normal!important;overflow-wrap:anywhere;max-height:420px;overflow-y:auto;font-size:12px;color:inherit;font-family:var(--rpn-mono)}
 .rpn pre.rpn-text{font-family:inherit;font-size:13px}
 .rpn-finding{border-left:3px solid #c62f2f;padding:1px 10px;margin:5px 0}
@@ -39,11 +40,11 @@ vertical-align:top}
 .rpn figure{margin:6px 0}
 .rpn-media{display:block;max-width:min(100%,420px);max-height:420px;border-radius:3px}
 .rpn-tree{margin:6px 0;font-family:var(--rpn-mono);font-size:12px}
-.rpn-tree ul{list-style:none;margin:0!important;padding:0 0 0 14px!important}
+.rpn-tree ul{list-style:none!important;margin:0!important;padding:0 0 0 14px!important}
 .rpn-tree>ul{padding-left:0!important}
-.rpn-tree li{margin:0;overflow-wrap:anywhere}
+.rpn-tree li{list-style:none!important;margin:0;overflow-wrap:anywhere}
 .rpn-tree li>.rpn-key:first-child{margin-left:14px}
-.rpn-tree details>figure,.rpn-tree details>pre,.rpn-tree details>.rpn-scroll{margin-left:14px}
+.rpn-tree details>figure,.rpn-tree details>pre,.rpn-tree details>.rpn-scroll{margin-left:14px!important}
 .rpn summary{cursor:pointer;list-style:none}
 .rpn summary::before{content:"▸";display:inline-block;width:14px;opacity:.6}
 .rpn details[open]>summary::before{content:"▾"}

@@ -161,12 +161,12 @@ def _member(key: str, value: Any, allowance: Allowance, depth: int) -> str:
         case Numbers(said=said):
             return f'{name} <span class="rpn-numbers">{escape(said)}</span>'
         case Media() | Table() as shape:
-            said = f"{len(shape.rows):,} rows" if isinstance(shape, Table) else shape.kind
+            said = f"{len(shape.rows):,} rows" if isinstance(shape, Table) else ""
             return _folding(name, said, _shape(shape, allowance), is_open=True)
     if isinstance(value, str) and len(value) > SHORT:
         return _folding(name, f"{len(value):,} characters", _text(cut_text(value, LONG)), is_open=len(value) <= 1000)
     if isinstance(value, dict | list) and value:
-        said = f"{len(value):,} {'keys' if isinstance(value, dict) else 'items'}"
+        said = f"{len(value):,} {'key' if isinstance(value, dict) else 'item'}{'s' * (len(value) != 1)}"
         inner = _members(value, allowance, depth) if depth else f'<div class="rpn-dim">… {said}</div>'
         return _folding(name, said, inner, is_open=len(value) <= OPEN)
     return f"{name} {_leaf(value)}"

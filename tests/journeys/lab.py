@@ -74,11 +74,12 @@ def page_of(address: str, *, height: int = 1000, width: int = 1100) -> Iterator[
         page = browser.new_page(viewport={"width": width, "height": height})
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         page.goto(address)
         page.locator(".jp-Notebook").wait_for(timeout=START_S * 1000)
         yield page
         browser.close()
-    assert not errors
+    assert not errors, errors
 
 
 def run_all(page: Page, timeout_s: float) -> None:
