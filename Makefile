@@ -7,7 +7,7 @@ OLDEST_SDK := .venv/sdk-$(OLDEST)
 # RunPod's client for JavaScript and axe, for the tests of endpoint and panel; without npm they skip it, and say so.
 JS := .venv/node/node_modules/axe-core
 
-.PHONY: setup demo test lint bench lab clean
+.PHONY: setup demo test lint bench docs lab clean
 
 setup: $(STAMP) $(OLDEST_SDK) $(JS)
 
@@ -37,6 +37,10 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# The pages of docs/ that the code itself tells.
+docs: setup
+	$(BIN)/python scripts/write_docs.py
 
 lab: setup
 	$(BIN)/jupyter lab notebooks
