@@ -9,6 +9,7 @@ from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.query import JobLine
 from rp_notebook.panel import style
 from rp_notebook.panel.preview import duration
+from rp_notebook.panel.result import wrapped
 
 
 class StatusCard:
@@ -26,7 +27,8 @@ class StatusCard:
         self._exports = tuple(exports)
 
     def __repr__(self) -> str:
-        return "\n".join((*self._known(), *self._last(), *self._exports, *self._next()))
+        known, exports = map(wrapped, self._known()), map(wrapped, self._exports)
+        return "\n".join((*known, *self._last(), *exports, *self._next()))
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<div>{escape(line)}</div>" for line in (*self._known(), *self._last(), *self._exports))

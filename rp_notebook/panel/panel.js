@@ -419,6 +419,7 @@ function render({ model, el }) {
   let handler = "";
   let endpoint = {};
   let current = null; // {id, row, input}: the job that the result pane shows
+  let sending = 0; // jobs whose id is not known yet
   let replayed = null; // the row whose input runs again
   let draft = {};
   let draftKey = "";
@@ -483,15 +484,19 @@ function render({ model, el }) {
   async function start(given) {
     tell("");
     current = { id: null };
+    sending += 1;
     panes.result.replaceChildren(h("div", { className: "rpn-head" }, badge("IN_QUEUE", "dim"), h("b", {}, handler)));
     try {
       const { id, waits } = await ask("run", { handler, ...given });
       if (current.id === null) current = { id, waits: true };
-      if (ended.has(id)) finish(ended.get(id)); // it was faster than the reply
+      if (ended.has(id)) finish(ended.get(id));
       else { if (waits) tell("A cell is running: the job waits for its end, as it would in the queue."); drawLive(); }
     } catch (error) {
       panes.result.replaceChildren();
       throw error;
+    } finally {
+      sending -= 1;
+      if (!sending) ended.clear();
     }
   }
   async function stop() {
@@ -710,7 +715,7 @@ function render({ model, el }) {
     if (told.live.length || told.ended.length) history.live([...live.values()]);
     for (const each of told.told) {
       if (each.id === current?.id) finish(each);
-      else ended.set(each.id, each);
+      else if (sending) ended.set(each.id, each); // it was faster than the reply that tells its id
     }
     if (current?.id && told.ended.includes(current.id) && current.row == null && !told.told.length) {
       const row = history.rows.findLast((one) => one[ID] === current.id);

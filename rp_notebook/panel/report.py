@@ -7,7 +7,7 @@ from html import escape
 
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.panel import style
-from rp_notebook.panel.result import Tone, finding_html, sign
+from rp_notebook.panel.result import Tone, finding_html, sign, wrapped
 
 
 def tone_of(findings: Iterable[Finding]) -> Tone:
@@ -35,9 +35,9 @@ class Report:
         self.steps = tuple(steps)
 
     def __repr__(self) -> str:
-        said = (f"{sign(finding)} {finding}" for finding in self.findings)
+        said = (wrapped(f"{sign(finding)} {finding}") for finding in self.findings)
         return "\n".join(
-            (f"{self.badge}  {self.headline}", *self.listing, *said, *(f"  {step}" for step in self.steps))
+            (wrapped(f"{self.badge}  {self.headline}"), *self.listing, *said, *(f"  {step}" for step in self.steps))
         )
 
     def _repr_html_(self) -> str:

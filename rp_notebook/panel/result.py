@@ -187,7 +187,7 @@ def wrapped(line: str) -> str:
     return "\n".join(
         part
         for each in line.split("\n")
-        for part in wrap(each, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+        for part in wrap(each, WIDTH, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
     )
 
 

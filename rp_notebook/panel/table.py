@@ -9,9 +9,9 @@ from rp_notebook.jobs.payload import RUN_LIMIT
 from rp_notebook.jobs.query import JobLine
 from rp_notebook.panel import style
 from rp_notebook.panel.preview import aligned, duration, size
-from rp_notebook.panel.result import TONES
+from rp_notebook.panel.result import TONES, wrapped
 
-COLUMNS = ("job", "handler", "status", "took", "in", "out", "of /run", "RAM peak", "GPU peak", "note")
+COLUMNS = ("job", "handler", "status", "took", "in", "out", "of /run", "RAM", "GPU", "note")
 NOTE = 80  # characters
 GOLDEN = "★"
 
@@ -26,8 +26,11 @@ class JobTable:
     def __repr__(self) -> str:
         if not self.lines:
             return self._headline()
-        rows = [self._columns(COLUMNS), *(self._columns(_row(line)) for line in self.lines)]
-        return "\n".join((*aligned(rows), self._headline()))
+        narrow = [self._columns(row)[:-1] for row in (COLUMNS, *map(_row, self.lines))]
+        at = COLUMNS.index("of /run")  # what a terminal has no room for, like the notes: they stand below
+        head, *rows = aligned([[*row[:at], *row[at + 1 :]] for row in narrow])
+        told = [part for row, line in zip(rows, self.lines, strict=True) for part in (row, *_noted(line))]
+        return "\n".join((head, *told, wrapped(self._headline())))
 
     def _repr_html_(self) -> str:
         headline = f'<div class="rpn-dim">{escape(self._headline())}</div>'
@@ -48,7 +51,7 @@ class JobTable:
     def _columns(self, row: Sequence[str]) -> Sequence[str]:
         """Without the GPU where there was none."""
         has_gpu = any(line.gpu_peak is not None for line in self.lines)
-        return [cell for name, cell in zip(COLUMNS, row, strict=True) if has_gpu or name != "GPU peak"]
+        return [cell for name, cell in zip(COLUMNS, row, strict=True) if has_gpu or name != "GPU"]
 
     def _cells(self, line: JobLine) -> str:
         job, handler, _, *numbers, note = self._columns(_row(line))
@@ -59,6 +62,10 @@ class JobTable:
             f'<td title="{escape(line.id)}"><code>{escape(job)}</code></td><td>{escape(handler)}</td>'
             f'<td>{status}</td>{right}<td class="rpn-note">{escape(note)}</td>'
         )
+
+
+def _noted(line: JobLine) -> list[str]:
+    return [wrapped(f"    {line.note[:NOTE]}")] if line.note else []
 
 
 def _row(line: JobLine) -> tuple[str, ...]:

@@ -85,10 +85,11 @@ def test_the_report_says_of_several_gpus_that_it_adds_them_up() -> None:
     assert "4 were in use" in shown
 
 
-def test_without_a_measurement_the_report_is_one_line_and_lists_no_pool() -> None:
+def test_without_a_measurement_the_report_says_so_and_lists_no_pool() -> None:
     report = gpu_report("paint", [record(None)], shipped())
-    assert repr(report).splitlines() == [repr(report)]
+    assert not report.listing
     assert "no job has measured a GPU" in repr(report)
+    assert max(map(len, repr(report).splitlines())) <= 80
     assert "AMPERE" not in repr(report)
 
 
