@@ -23,10 +23,13 @@ $(OLDEST_SDK): | $(STAMP)
 $(JS): | $(STAMP)
 	if command -v npm >/dev/null; then npm install --silent --no-fund --no-audit --prefix .venv/node runpod-sdk@1.1.2 axe-core@4.10.2; fi
 
+$(SMOLLM2): | $(STAMP)
+	$(BIN)/python scripts/make-smollm2 $@
+
 demo: setup
 	$(BIN)/rp-notebook demo
 
-test: setup
+test: setup $(SMOLLM2)
 	scripts/install-test-packages
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -42,8 +45,8 @@ bench: setup
 docs: setup
 	$(BIN)/python scripts/write_docs.py
 
-lab: setup
-	$(BIN)/jupyter lab notebooks
+lab: setup $(SMOLLM2)
+	MODEL=$(CURDIR)/$(SMOLLM2) $(BIN)/jupyter lab notebooks
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache
