@@ -13,6 +13,7 @@ from rp_notebook.export.names import immediate
 from rp_notebook.export.replacing import read
 from rp_notebook.export.secret_texts import variable_of
 from rp_notebook.export.statements import Statement
+from rp_notebook.export.trees import walk
 from rp_notebook.jobs.masking import is_secret_name
 
 # Calls that ask for a secret, that ask for anything, and that only log somebody in.
@@ -49,7 +50,7 @@ def questions(
     """What a statement asks of a person when it runs, and the widgets that it looks at; `own` are functions' names."""
     node = statement.node
     calls = [n for n in immediate(node) if isinstance(n, ast.Call)]
-    seen = [n for n in ast.walk(node) if isinstance(n, ast.Attribute) and n.attr == "value"] if widgets else []
+    seen = [n for n in walk(node) if isinstance(n, ast.Attribute) and n.attr == "value"] if widgets else []
     given = givings(node, imports) if calls or seen else {}
     found = []
     for call in calls:
@@ -105,7 +106,7 @@ def widgets_of(statements: Sequence[Statement], imports: Mapping[str, str]) -> d
 def asks_inside(node: ast.stmt, imports: Mapping[str, str], own: frozenset[str]) -> Iterator[ast.Call]:
     """The questions in the functions that a statement defines."""
     now = {id(part) for part in immediate(node)}
-    for part in ast.walk(node):
+    for part in walk(node):
         if isinstance(part, ast.Call) and id(part) not in now and question_path(part, imports, own) in QUESTIONS:
             yield part
 
@@ -116,7 +117,7 @@ def environment_setters(nodes: Iterable[ast.AST], imports: Mapping[str, str]) ->
         node.name
         for node in nodes
         if isinstance(node, ast.FunctionDef)
-        for part in ast.walk(node)
+        for part in walk(node)
         if isinstance(part, ast.Assign)
         and isinstance(part.targets[0], ast.Subscript)
         and isinstance(part.targets[0].slice, ast.Name)
@@ -138,7 +139,7 @@ def _variable(call: ast.Call, path: str, giving: Giving, node: ast.stmt) -> str:
     asked = _POLITE.sub("", _identifier(text))
     if asked and asked.count("_") < 4:
         return asked
-    targets = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    targets = [n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     return _identifier(targets[0]) if len(targets) == 1 else "SECRET" if path in SECRET_QUESTIONS else "VALUE"
 
 

@@ -21,6 +21,7 @@ from rp_notebook.export.paths import Scope
 from rp_notebook.export.places import Places
 from rp_notebook.export.resolving import Found, found_by, is_elsewhere
 from rp_notebook.export.slicing import Kept, Slice
+from rp_notebook.export.trees import children, walk
 from rp_notebook.jobs.finding import Finding
 
 
@@ -54,18 +55,18 @@ class Assets:
     @cached_property
     def _owner(self) -> dict[int, int]:
         """The statement that each node is a part of."""
-        return {id(part): number for number, node in enumerate(self._nodes) for part in ast.walk(node)}
+        return {id(part): number for number, node in enumerate(self._nodes) for part in walk(node)}
 
     @cached_property
     def _above(self) -> dict[int, ast.AST]:
         """The node that each node is directly a part of."""
-        parts = (part for node in self._nodes for part in ast.walk(node))
-        return {id(child): part for part in parts for child in ast.iter_child_nodes(part)}
+        parts = (part for node in self._nodes for part in walk(node))
+        return {id(child): part for part in parts for child in children(part)}
 
     @cached_property
     def _here(self) -> str:
         """How the repository's folder is written."""
-        return here(name for node in self._nodes for part in ast.walk(node) for name in _bound(part))
+        return here(name for node in self._nodes for part in walk(node) for name in _bound(part))
 
     def carried(self) -> Carried:
         """All of it."""

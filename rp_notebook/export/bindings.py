@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rp_notebook.export.cutting import DEFINITION
+from rp_notebook.export.trees import children, walk
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def bound_in(nodes: Iterable[ast.AST], *, outermost: bool) -> dict[str, list[Bou
         inner = isinstance(node, (*DEFINITION, ast.Lambda))
         for name, value in [*_bindings(node), *(_attributes(node) if inner and outermost else [])]:
             bound.setdefault(name, []).append(value)
-        todo += [] if inner else ast.iter_child_nodes(node)
+        todo += [] if inner else children(node)
     return bound
 
 
@@ -83,7 +84,7 @@ def _unpacked(target: ast.expr, value: Bound) -> Iterator[tuple[str, Bound]]:
 
 def _attributes(definition: ast.AST) -> Iterator[tuple[str, Bound]]:
     """What a class's body, and any method, assigns to attributes."""
-    for part in ast.walk(definition):
+    for part in walk(definition):
         yield from ((name, value) for name, value in _bindings(part) if name.startswith("."))
     for item in definition.body if isinstance(definition, ast.ClassDef) else ():
         yield from ((f".{name}", value) for name, value in _bindings(item) if not name.startswith("."))

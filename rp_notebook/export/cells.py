@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from rp_notebook.errors import BadInput
 from rp_notebook.export.plain import is_plain
 from rp_notebook.export.tables import AUTOMAGICS
+from rp_notebook.export.trees import tree_of
 
 TEXTS = 16384  # cells whose text as Python is kept: one is read several times in an export, and again in the next
 
@@ -151,7 +151,7 @@ def _parsable(lines: list[str]) -> str:
     for _ in range(len(lines) + 1):
         source = "".join(lines)
         try:
-            ast.parse(source)
+            tree_of(source)
         except SyntaxError as error:
             row = (error.lineno or 0) - 1
             if not 0 <= row < len(lines) or not _automagic(lines, row):

@@ -24,6 +24,7 @@ from rp_notebook.export.splicing import Edit, retold, spliced
 from rp_notebook.export.statements import History, Statement
 from rp_notebook.export.surroundings import is_of_the_machine, magic_setting, only_sets
 from rp_notebook.export.tables import RUNTIME_ENV
+from rp_notebook.export.trees import walk
 from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.finding import Finding, Severity
 from rp_notebook.jobs.masking import may_hold_secrets
@@ -121,7 +122,7 @@ class _Work:
             self.statements[place], found = without_showing(statement, self.imports, self.own)
             self.note(place, *found)
         asked = self._asked(place)
-        skip = frozenset(id(part) for one in asked for part in ast.walk(one.node))
+        skip = frozenset(id(part) for one in asked for part in walk(one.node))
         secrets = self._secrets(place, skip)
         hidden = {id(one.node) for one in asked} | {id(one.node) for one in secrets}
         keys = only_sets(self.statements[place].node, self.imports, hidden, self.setters)

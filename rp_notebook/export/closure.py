@@ -30,7 +30,7 @@ def closure(keys: Iterable[str], by_key: Mapping[str, Installed]) -> tuple[str, 
 def required(one: Installed, extras: Iterable[str] = ()) -> tuple[Requirement, ...]:
     """What a distribution requires on this machine, with `extras`; lines that cannot be read are passed over."""
     found = []
-    for line in one.distribution.requires or ():
+    for line in one.requires:
         try:
             need = Requirement(line)
         except InvalidRequirement:

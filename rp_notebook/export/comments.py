@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from rp_notebook.export.secret_texts import secrets_in_comment
 from rp_notebook.export.statements import Statement
+from rp_notebook.export.trees import children, walk
 from rp_notebook.jobs.masking import MASK
 
 
@@ -27,14 +28,14 @@ def without_named_secrets(statement: Statement) -> str:
 def running_texts(node: ast.stmt) -> list[object]:
     """The constants of a statement that are not there to be read only."""
     documented = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    notes = {id(p.body[0]) for p in ast.walk(node) if isinstance(p, documented) and ast.get_docstring(p)}
+    notes = {id(p.body[0]) for p in walk(node) if isinstance(p, documented) and ast.get_docstring(p)}
     return [*_running(node, notes)]
 
 
 def _running(node: ast.AST, notes: set[int]) -> Iterator[object]:
     if isinstance(node, ast.Constant):
         yield node.value
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if id(child) not in notes:
             yield from _running(child, notes)
 

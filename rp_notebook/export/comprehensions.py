@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from rp_notebook.export.trees import children, walk
+
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -19,7 +21,7 @@ def comprehension_names(node: ast.AST) -> frozenset[str]:
 
 def _walk(node: ast.AST, local: frozenset[str], targets: set[str], outside: set[str]) -> None:
     if isinstance(node, COMPREHENSIONS):
-        inner = local | {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
+        inner = local | {n.id for g in node.generators for n in walk(g.target) if isinstance(n, ast.Name)}
         targets |= inner
         first = node.generators[0].iter  # the one part that is evaluated outside
         _walk(first, local, targets, outside)
@@ -31,13 +33,13 @@ def _walk(node: ast.AST, local: frozenset[str], targets: set[str], outside: set[
     if isinstance(node, ast.NamedExpr):  # binds outside of the comprehension that it stands in
         outside.add(node.target.id)
     if isinstance(node, SCOPES):
-        local = local | {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)}
-    for child in ast.iter_child_nodes(node):
+        local = local | {arg.arg for arg in walk(node.args) if isinstance(arg, ast.arg)}
+    for child in children(node):
         _walk(child, local, targets, outside)
 
 
 def _parts(node: ast.AST, first: ast.expr) -> Iterator[ast.AST]:
-    parts: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    parts: Iterable[ast.AST] = children(node)
     for part in parts:
         if not isinstance(part, ast.comprehension):
             yield part

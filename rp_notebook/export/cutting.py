@@ -6,6 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from rp_notebook.export.magics import is_harmless, magic_of
+from rp_notebook.export.trees import tree_of, walk
 from rp_notebook.jobs.flat_body import TRANSPARENT_LINES
 
 COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.With, ast.AsyncWith, ast.Match)
@@ -15,7 +16,7 @@ DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 def parsed_text(text: str, indent: str | None = None) -> ast.stmt:
     """The statement that `text` is; with `indent` it stood in a block, and line numbers are those of `text`."""
     if indent is None:
-        return ast.parse(text).body[0]
+        return tree_of(text).body[0]
     guard = ast.parse(f"if 1:\n{indent}{text}").body[0]
     assert isinstance(guard, ast.If)
     node = guard.body[0]
@@ -28,7 +29,7 @@ def without_commands(text: str, node: ast.stmt) -> str:
     if not isinstance(node, COMPOUND + DEFINITION):
         return text
     edits: list[tuple[ast.expr | ast.stmt, str]] = []
-    for part in ast.walk(node):
+    for part in walk(node):
         command = magic_of(part) if isinstance(part, ast.Expr) else None
         if (
             isinstance(part, ast.Expr)

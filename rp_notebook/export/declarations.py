@@ -9,6 +9,7 @@ from rp_notebook.errors import BadDeclaration
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.magics import peeled
 from rp_notebook.export.tables import OUR_MODULE
+from rp_notebook.export.trees import tree_of
 from rp_notebook.jobs.declaration import (
     START,
     Declaration,
@@ -80,7 +81,7 @@ class _Reader:
             magic, body = peeled(text)
             try:
                 source = python_of(handler.body if handler else body) if magic is None else ""
-                self._read[text] = (source, ast.parse(source))
+                self._read[text] = (source, tree_of(source))
             except (SyntaxError, ValueError):
                 self._read[text] = None
         return self._read[text]

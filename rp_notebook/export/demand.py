@@ -172,14 +172,17 @@ class Demand:
 
     def _read_by(self, place: int) -> frozenset[str]:
         """Globals that code behind a definition reads when it is called."""
-        if place not in self._code:
-            self._code[place] = frozenset()  # ends a recursion
-            fact = self.timeline.facts[place]
-            found = set(fact.names.deferred)
-            for name in fact.names.uses:
-                for other in self.timeline.reach(name, place).positions:
-                    found |= self._read_by(other)
-            self._code[place] = frozenset(found)
+        todo = [] if place in self._code else [place]
+        while todo:
+            each = todo[-1]
+            fact = self.timeline.facts[each]
+            behind = {p for name in fact.names.uses for p in self.timeline.reach(name, each).positions}
+            unread = behind - self._code.keys()
+            if unread:
+                todo += unread  # all of them ran before this one: there is no way back to it
+            else:
+                self._code[each] = frozenset(fact.names.deferred).union(*(self._code[p] for p in behind))
+                todo.pop()
         return self._code[place]
 
 

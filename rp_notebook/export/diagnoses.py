@@ -19,6 +19,7 @@ from rp_notebook.export.program import Program
 from rp_notebook.export.statements import History, Unread
 from rp_notebook.export.tables import IPYTHON_NAMES, LOADERS, OUR_MODULE
 from rp_notebook.export.timeline import Fact, changed_roots
+from rp_notebook.export.trees import children, walk
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding, Severity
 
@@ -92,7 +93,7 @@ def _unwritten(missing: Finding, why: CannotFreeze | None) -> Finding:
 
 
 def _line_of(fact: Fact, name: str) -> int:
-    lines = [n.lineno for n in ast.walk(fact.statement.node) if isinstance(n, ast.Name) and n.id == name]
+    lines = [n.lineno for n in walk(fact.statement.node) if isinstance(n, ast.Name) and n.id == name]
     return fact.statement.numbers[min(lines) - 1] if lines else fact.statement.line
 
 
@@ -185,7 +186,7 @@ def _unguarded(node: ast.AST, *, once: bool) -> Iterator[ast.Call]:
         return
     if isinstance(node, ast.Call):
         yield node
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         yield from _unguarded(child, once=False)
 
 

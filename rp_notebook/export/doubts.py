@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rp_notebook.export.library import path_of
 from rp_notebook.export.names import immediate
 from rp_notebook.export.program import FRESH, PARAMETER, Program
 from rp_notebook.export.tables import DRAWS, RNG_MODULES
 from rp_notebook.export.timeline import Fact, changed_roots
+from rp_notebook.export.trees import walk
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding, Severity
 
@@ -47,7 +48,7 @@ def doubts(facts: Sequence[Fact], program: Program, declaration: Declaration) ->
     seeded: set[str] = set()
     for fact in facts:
         seeded |= set(changed_roots(fact, "seed:"))
-        if any(_is_dynamic(call, program) for call in _calls(ast.walk(fact.statement.node))):
+        if any(_is_dynamic(call, program) for call in _calls(walk(fact.statement.node))):
             message = "names are looked up while it runs (eval, exec, globals): this export cannot see which"
             yield _at(fact, "RPS124", "warning", message, "prove the export with a job that comes by here")
         if not fact.is_code:
@@ -114,7 +115,7 @@ def _remembering(facts: Sequence[Fact], program: Program, declaration: Declarati
         yield _at(fact, "RPS131", "note", message)
 
 
-def _calls(nodes: Iterator[ast.AST]) -> Iterator[ast.Call]:
+def _calls(nodes: Iterable[ast.AST]) -> Iterator[ast.Call]:
     return (node for node in nodes if isinstance(node, ast.Call))
 
 

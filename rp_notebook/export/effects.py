@@ -9,6 +9,7 @@ from rp_notebook.export import decorating, library
 from rp_notebook.export.expressions import Expressions
 from rp_notebook.export.links import SAME, Value, copied, inside
 from rp_notebook.export.program import MUST, PARAMETER, Effects, Function, Program, parameters
+from rp_notebook.export.trees import children
 
 ROUNDS = 6  # an alias chain inside one function longer than this is not followed
 
@@ -91,7 +92,7 @@ class Reading(Expressions):
     def compound(self, node: ast.AST) -> None:
         if isinstance(node, ast.For | ast.AsyncFor):
             self.bind(node.target, inside(self.consumed(node.iter)))
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             match child:
                 case ast.stmt():
                     self.statement(child)

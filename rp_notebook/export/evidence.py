@@ -122,7 +122,7 @@ def never_imported(
 
 def optional(one: Installed) -> Iterator[str]:
     """The canonical names of what a distribution can use: what its extras require, but for those of its workshop."""
-    for line in one.distribution.requires or ():
+    for line in one.requires:
         if "extra" not in line:
             continue
         try:

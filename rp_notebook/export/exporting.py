@@ -11,6 +11,7 @@ from rp_notebook.errors import UnknownHandler
 from rp_notebook.export.around import around
 from rp_notebook.export.carried import refuse_leaks
 from rp_notebook.export.cells import CellRun, notebook_cells
+from rp_notebook.export.collector import collector_paused
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.document import Document
 from rp_notebook.export.flat_cells import unfolded
@@ -40,6 +41,7 @@ from rp_notebook.jobs.stored import cleared
 NOTHING = Declared()
 
 
+@collector_paused()
 def export_cells(
     cells: Sequence[CellRun],
     declaration: Declaration,

@@ -11,6 +11,7 @@ from rp_notebook.export.links import NOTHING, SAME, Value, composed, copied, hel
 from rp_notebook.export.marks import Marks
 from rp_notebook.export.program import FRESH, MUST, PARAMETER, Function
 from rp_notebook.export.tables import BUILTINS
+from rp_notebook.export.trees import children, walk
 
 
 class Expressions(Marks):
@@ -61,7 +62,7 @@ class Expressions(Marks):
 
     def closure(self, node: Function) -> Value:
         """What a function made here holds on to: the variables of the scope around it."""
-        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & set(self.locals)
+        names = {n.id for n in walk(node) if isinstance(n, ast.Name)} & set(self.locals)
         return held(union(*(self.locals[name] for name in sorted(names))))
 
     def inline(self, node: Function) -> None:
@@ -142,7 +143,7 @@ class Expressions(Marks):
                 return self.value(left) | self.value(right)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return copied(self.value(left) | self.value(right))
-        parts = union(*(self.value(c) for c in ast.iter_child_nodes(node) if isinstance(c, ast.expr)))
+        parts = union(*(self.value(c) for c in children(node) if isinstance(c, ast.expr)))
         if isinstance(node, ast.BoolOp):
             return parts
         return held(parts) if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict) else NOTHING
@@ -151,7 +152,7 @@ class Expressions(Marks):
         before = dict(self.locals)
         for part in node.generators:
             value = inside(self.consumed(part.iter))
-            for name in (n.id for n in ast.walk(part.target) if isinstance(n, ast.Name)):
+            for name in (n.id for n in walk(part.target) if isinstance(n, ast.Name)):
                 self.locals[name] = value
             for test in part.ifs:
                 self.value(test)

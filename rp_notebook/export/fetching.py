@@ -10,6 +10,7 @@ from typing import Any
 from rp_notebook.export.givings import imports_of, spelled_path
 from rp_notebook.export.model_cache import repository_of
 from rp_notebook.export.models import Model
+from rp_notebook.export.trees import walk
 
 FETCH = "fetch_weights.py"
 
@@ -71,7 +72,7 @@ def _listed(repositories: Sequence[dict[str, Any]]) -> str:
 def _call(model: Model, tree: ast.Module) -> str:
     """The call of the module that loads a model, with the plain arguments of it that say what is loaded."""
     imports = imports_of(iter([tree]))
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if (
             isinstance(node, ast.Call)
             and node.lineno == model.line

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rp_notebook.export.trees import walk
 from rp_notebook.jobs.masking import is_secret_name
 
 ENVIRONMENT = "os.environ"
@@ -29,7 +30,7 @@ def imports_of(nodes: Iterator[ast.AST]) -> dict[str, str]:
     """What the names that these statements import stand for, dotted."""
     names: dict[str, str] = {}
     for node in nodes:
-        for part in ast.walk(node):
+        for part in walk(node):
             if isinstance(part, ast.Import):
                 names |= {
                     (a.asname or a.name.split(".")[0]): a.name if a.asname else a.name.split(".")[0] for a in part.names
@@ -56,7 +57,7 @@ def givings(node: ast.stmt, imports: Mapping[str, str]) -> dict[int, Giving]:
     """By the id of each value's node, what it is given to."""
     target = _target(node)
     found: dict[int, Giving] = {}
-    for part in ast.walk(node):
+    for part in walk(node):
         for value, giving in _given(part, imports):
             _pass_on(value, Giving(giving.name, giving.callee, target, giving.sets), found)
     return found

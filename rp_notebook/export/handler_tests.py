@@ -6,6 +6,7 @@ import ast
 from importlib.resources import files
 
 from rp_notebook.export.draft import Draft
+from rp_notebook.export.trees import walk
 
 HANDLER_TESTS = "tests/test_handler.py"
 
@@ -20,6 +21,6 @@ def needs_gpu(draft: Draft) -> bool:
     """Whether the module puts something on a GPU without asking whether there is one."""
     if not draft.machine.gpu or "is_available" in draft.module:
         return False
-    nodes = ast.walk(ast.parse(draft.module))
+    nodes = walk(ast.parse(draft.module))
     texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return any(text == "cuda" or text.startswith("cuda:") for text in texts) or ".cuda(" in draft.module

@@ -9,6 +9,7 @@ from rp_notebook.export.asking import Question
 from rp_notebook.export.names import names_of
 from rp_notebook.export.splicing import spliced
 from rp_notebook.export.statements import Statement
+from rp_notebook.export.trees import walk
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -29,7 +30,7 @@ def inlined(statements: Sequence[Statement], answers: Mapping[int, Question]) ->
         if len(texts) == 1 and len(users) == 1 and min(asking) < users[0]:
             place = users[0]
             if _plainly(found[place], name):
-                loads = [n for n in ast.walk(found[place].node) if isinstance(n, ast.Name) and n.id == name]
+                loads = [n for n in walk(found[place].node) if isinstance(n, ast.Name) and n.id == name]
                 value = statements[min(asking)].node
                 assert isinstance(value, ast.Assign)
                 found[place] = spliced(found[place], [(load, ast.unparse(value.value)) for load in loads])
@@ -54,7 +55,7 @@ def _plainly(statement: Statement, name: str) -> bool:
     node = statement.node
     if not isinstance(node, ast.Assign | ast.AnnAssign | ast.Expr) or statement.alias is not None:
         return False
-    nested = any(isinstance(part, _SCOPES + _COMPREHENSIONS) for part in ast.walk(node))
-    spoken = [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == name]
-    inside = any(isinstance(part, ast.JoinedStr) for part in ast.walk(node))
+    nested = any(isinstance(part, _SCOPES + _COMPREHENSIONS) for part in walk(node))
+    spoken = [part for part in walk(node) if isinstance(part, ast.Name) and part.id == name]
+    inside = any(isinstance(part, ast.JoinedStr) for part in walk(node))
     return not nested and not inside and len(spoken) == 1 and isinstance(spoken[0].ctx, ast.Load)

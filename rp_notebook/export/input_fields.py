@@ -18,6 +18,7 @@ from rp_notebook.export.input_types import (
     schema_fields,
     with_default,
 )
+from rp_notebook.export.trees import tree_of, walk
 
 _VALIDATORS = ("model_validate", "parse_obj", "validate_python", "from_dict", "fromdict", "structure")
 Place = tuple[int, int]
@@ -30,7 +31,7 @@ def input_fields(module: str, function: str, observed: Iterable[Mapping[str, Any
     `observed` are the inputs of jobs that completed: a key that one of them lacks is not required.
     """
     seen = list(observed)
-    known = _merged(_Reading(ast.parse(module)).of(function))
+    known = _merged(_Reading(tree_of(module)).of(function))
     fields = [_observed(one, seen) for one in known]
     names = {one.name for one in known}
     more = dict.fromkeys(key for given in seen for key in given if key not in names)
@@ -89,7 +90,7 @@ class _Reading:
         self._done.add(key)
         scope = Scope(function, roles)
         yield from ((_place(found.node), self._field(found, scope)) for found in scope.look_ups)
-        for node in ast.walk(function):
+        for node in walk(function):
             if isinstance(node, ast.Match):
                 for name, kind in matched_keys(node, scope):
                     kinds = (KINDS[kind],) if kind in KINDS else ()

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rp_notebook.export.trees import children, walk
+
 Role = Literal["job", "input"]
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -25,9 +27,9 @@ class Scope:
     """The names of a function that stand for the job or for its input, found to the end."""
 
     def __init__(self, function: Function, roles: Mapping[str, Role]) -> None:
-        self.parents = {id(child): node for node in ast.walk(function) for child in ast.iter_child_nodes(node)}
+        self.parents = {id(child): node for node in walk(function) for child in children(node)}
         self._roles = dict(roles)
-        nodes = [*ast.walk(function)]
+        nodes = [*walk(function)]
         for _ in range(3):  # a name for a name for the input; nobody goes further
             for target, value in (pair for node in nodes for pair in _bindings(node)):
                 if (role := self.role(value)) is not None:

@@ -14,6 +14,7 @@ from rp_notebook.export.program import LIKELY
 from rp_notebook.export.sharing import changes_in
 from rp_notebook.export.statements import History, Statement
 from rp_notebook.export.timeline import Timeline
+from rp_notebook.export.trees import walk
 
 Insertion = tuple[int, list[Statement]]
 
@@ -45,7 +46,7 @@ def _free(bound: str, text: str, history: History) -> str:
     own = ast.unparse(ast.parse(text))
     for statement in history.statements:
         node = statement.node
-        binds = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        binds = {n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         binds |= {getattr(node, "name", "")}
         if isinstance(node, ast.Import | ast.ImportFrom):
             texts = {(a.asname or a.name).split(".")[0]: spelled(node, [a]) for a in node.names}

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -42,6 +42,16 @@ class Installed:
     def key(self) -> str:
         """The canonical name: what makes two spellings the same distribution."""
         return str(canonicalize_name(self.name))
+
+    @cached_property
+    def requires(self) -> tuple[str, ...]:
+        """Its requirements, as they are written."""
+        # As `distribution.requires`, without reading the whole of its description as a mail.
+        text = self.distribution.read_text("METADATA")
+        if text is None:
+            return tuple(self.distribution.requires or ())
+        head = text.replace("\r\n", "\n").partition("\n\n")[0].replace("\n ", " ").splitlines()
+        return tuple(line.partition(":")[2].strip() for line in head if line.lower().startswith("requires-dist:"))
 
     def owns(self, file: Path) -> bool:
         """Whether `file` is on the distribution's list."""

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rp_notebook.export.trees import children, walk
 from rp_notebook.jobs.flat import indented
 
 DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -71,7 +72,7 @@ def wrapped(blocks: Sequence[Block]) -> list[Block]:
 def _run_once(group: Sequence[Block]) -> list[Block]:
     name = f"_cell_{group[0].cell}_line_{group[0].numbers[0] if group[0].numbers else 0}"
     bound = sorted(
-        {n.id for b in group for n in ast.walk(b.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        {n.id for b in group for n in walk(b.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     )
     head = [f"async def {name}() -> None:", *([f"    global {', '.join(bound)}"] if bound else [])]
     body = [line for block in group for line in indented(block.text)]
@@ -85,7 +86,7 @@ def _awaiting(node: ast.AST) -> list[bool]:
     if isinstance(node, (*DEFINITION[:2], ast.Lambda)):
         return []
     own = isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) or bool(getattr(node, "is_async", 0))
-    return [own] * own + [found for child in ast.iter_child_nodes(node) for found in _awaiting(child)]
+    return [own] * own + [found for child in children(node) for found in _awaiting(child)]
 
 
 def laid_out(

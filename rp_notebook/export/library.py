@@ -20,6 +20,7 @@ from rp_notebook.export.tables import (
     PURE_PREFIXES,
     SHOWN_ONLY,
 )
+from rp_notebook.export.trees import walk
 
 BUILTIN = "builtins."
 
@@ -79,7 +80,7 @@ def setting(target: ast.expr, program: Program, local: Container[str]) -> str | 
     if not root or root in local or root not in program.imports or root in program.values:
         return None
     path = program.imports[root]
-    parts = path.split(".") + [n.attr for n in ast.walk(target) if isinstance(n, ast.Attribute)]
+    parts = path.split(".") + [n.attr for n in walk(target) if isinstance(n, ast.Attribute)]
     if parts[0] == "os" and "environ" in parts:
         key = target.slice if isinstance(target, ast.Subscript) else None
         return f"env:{key.value!s}" if isinstance(key, ast.Constant) else "env:*"
@@ -124,7 +125,7 @@ def _makers(name: str, program: Program) -> set[str]:
 
 def _calling(values: Iterable[ast.expr], program: Program) -> tuple[set[str], set[str]]:
     """The dotted calls of libraries in some expressions, and the names in them."""
-    parts = [part for value in values for part in ast.walk(value)]
+    parts = [part for value in values for part in walk(value)]
     paths = {path_of(part.func, program, ()) for part in parts if isinstance(part, ast.Call)}
     return (
         {path for path in paths if path and not path.startswith(BUILTIN)},

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rp_notebook.export.installed import Find, Installed, Locate, installed, is_installed, is_standard, located
+from rp_notebook.export.trees import walk
 from rp_notebook.jobs.finding import Finding
 
 _OPTIONAL = ("ImportError", "ModuleNotFoundError")
@@ -118,8 +119,8 @@ def _taken(
 
 
 def _imports(tree: ast.Module, package: list[str], locate: Locate) -> Iterator[str]:
-    optional = {id(inner) for node in ast.walk(tree) if _may_fail(node) for inner in ast.walk(node)}
-    for node in ast.walk(tree):
+    optional = {id(inner) for node in walk(tree) if _may_fail(node) for inner in walk(node)}
+    for node in walk(tree):
         for name in _names(node, package):
             if id(node) not in optional or locate(name) is not None:
                 yield name

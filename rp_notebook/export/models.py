@@ -10,6 +10,7 @@ from typing import Any
 
 from rp_notebook.export.givings import imports_of, spelled_path
 from rp_notebook.export.model_cache import in_cache
+from rp_notebook.export.trees import tree_of, walk
 
 # Where the name stands in the calls that load by name: the keyword, and what kind of thing it is.
 _LOADERS: Mapping[str, tuple[str, str]] = {
@@ -66,7 +67,7 @@ def models_of(module: str, values: Mapping[str, Any], cache: Path | None) -> tup
     A name that is no literal is looked up among the module's constants, then among the kernel's `values`. `cache` is
     the folder of the Hugging Face cache.
     """
-    tree = ast.parse(module)
+    tree = tree_of(module)
     known = _Known(tree, values)
     found: dict[tuple[str, str, str | None], Model] = {}
     for call in _calls(tree):
@@ -85,7 +86,7 @@ def models_of(module: str, values: Mapping[str, Any], cache: Path | None) -> tup
 
 def packages_behind(module: str) -> tuple[str, ...]:
     """Packages that a module needs and does not import: `device_map="auto"` needs accelerate."""
-    tree = ast.parse(module)
+    tree = tree_of(module)
     imports = imports_of(iter([tree]))
     found: set[str] = set()
     for call in _calls(tree):
@@ -120,7 +121,7 @@ class _Known:
         self.modules = {path.partition(".")[0] for path in self.imports.values()}
         self._values = values
         self._texts: dict[str, ast.expr] = {}
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self._texts[node.targets[0].id] = node.value
             elif isinstance(node, ast.arguments):
@@ -230,7 +231,7 @@ def _argument(call: ast.Call, keyword: str, place: int | None) -> ast.expr | Non
 
 
 def _calls(tree: ast.AST) -> Sequence[ast.Call]:
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [node for node in walk(tree) if isinstance(node, ast.Call)]
     return sorted(calls, key=lambda call: (call.lineno, call.col_offset))
 
 

@@ -17,6 +17,7 @@ from rp_notebook.export.names import names_of
 from rp_notebook.export.order import ordered
 from rp_notebook.export.slicing import Kept, Slice
 from rp_notebook.export.tables import IPYTHON_NAMES
+from rp_notebook.export.trees import tree_of, walk
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 
@@ -56,7 +57,7 @@ def module_of(slice_: Slice, declaration: Declaration) -> Module:
     guarded = [Block(kept.indent + kept.text, kept.cell, kept.numbers) for kept in sections.guarded]
     last = [Block(GUARD), *guarded, Block(indent + start)]
     text, lines = laid_out(f'"""RunPod worker: {declaration.name}."""', sections.future, header, body, last)
-    tree = ast.parse(text)
+    tree = tree_of(text)
     _check(tree, lines, slice_)
     return Module(text, lines, _imported(tree))
 
@@ -88,7 +89,7 @@ def awaits(kept: Kept) -> bool:
 
 def _imported(tree: ast.Module) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rp_notebook.export.symbols import symbols_of
+from rp_notebook.export.trees import WALKED, children, walk
 
 CALLING = (
     *(ast.Call, ast.BinOp, ast.Subscript, ast.Attribute, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Await),
@@ -46,7 +48,7 @@ class Names:
 def names_of(node: ast.stmt, *, future: bool = False) -> Names:
     """The names of one top-level statement; `future` says that annotations are not evaluated."""
     now, later, bound, stores = set[str](), set[str](), set[str](), set[str]()
-    parts = list(ast.walk(node))
+    parts = walk(node)
     if any(isinstance(part, SCOPING) for part in parts):
         now, later, bound, stores = symbols_of(node, future=future)
         bound |= {n.target.id for n in immediate(node) if isinstance(n, ast.NamedExpr)}
@@ -96,18 +98,21 @@ def _class_reads(node: ast.AST) -> set[str]:
     return found
 
 
-def immediate(node: ast.AST) -> Iterator[ast.AST]:
+@lru_cache(maxsize=WALKED)
+def immediate(node: ast.AST) -> tuple[ast.AST, ...]:
     """The nodes that run when the statement runs: not the bodies of functions, but class bodies and defaults."""
     todo = [node]
+    found: list[ast.AST] = []
     while todo:
         part = todo.pop()
-        yield part
-        children: Iterable[ast.AST] = ast.iter_child_nodes(part)
+        found.append(part)
+        inner = children(part)
         if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
-            children = [*part.decorator_list, *part.args.defaults, *(d for d in part.args.kw_defaults if d)]
+            inner = [*part.decorator_list, *part.args.defaults, *(d for d in part.args.kw_defaults if d)]
         elif isinstance(part, ast.Lambda):
-            children = [*part.args.defaults, *(d for d in part.args.kw_defaults if d)]
-        todo += reversed([*children])
+            inner = [*part.args.defaults, *(d for d in part.args.kw_defaults if d)]
+        todo += reversed(inner)
+    return tuple(found)
 
 
 def _exposed(body: list[ast.stmt], before: set[str]) -> set[str]:
@@ -126,7 +131,7 @@ def _exposed_in(node: ast.stmt, bound: set[str]) -> set[str]:
     own: set[str] = set()
     if blocks or isinstance(node, ast.Match):
         inner = {id(child) for b in blocks for child in getattr(node, b)}
-        heads = [c for c in ast.iter_child_nodes(node) if id(c) not in inner and not isinstance(c, BLOCKS)]
+        heads = [c for c in children(node) if id(c) not in inner and not isinstance(c, BLOCKS)]
         own = set().union(*(_stored(head) for head in heads)) if not isinstance(node, ast.While) else set()
     found: set[str] = set()
     for part in (part for head in heads for part in immediate(head)):
@@ -140,7 +145,7 @@ def _exposed_in(node: ast.stmt, bound: set[str]) -> set[str]:
     for handler in getattr(node, "handlers", ()):
         found |= _exposed(handler.body, bound | ({handler.name} if handler.name else set()))
     for case in getattr(node, "cases", ()):
-        fields = [getattr(p, key, None) for p in ast.walk(case.pattern) for key in ("name", "rest")]
+        fields = [getattr(p, key, None) for p in walk(case.pattern) for key in ("name", "rest")]
         captured = {str(name) for name in fields if name}
         found |= _exposed(case.body, bound | captured)
     return found
@@ -218,7 +223,7 @@ def _walrus(node: ast.AST | None) -> set[str]:
         if part is not None and not isinstance(part, stops):
             if isinstance(part, ast.NamedExpr):
                 found.add(part.target.id)
-            todo += ast.iter_child_nodes(part)
+            todo += children(part)
     return found
 
 
@@ -228,10 +233,10 @@ def _annotated(parts: Iterable[ast.AST], *, future: bool) -> Iterator[str]:
         if not isinstance(note, ast.expr):
             continue
         if future:
-            yield from (n.id for n in ast.walk(note) if isinstance(n, ast.Name))
-        for text in (n.value for n in ast.walk(note) if isinstance(n, ast.Constant) and isinstance(n.value, str)):
+            yield from (n.id for n in walk(note) if isinstance(n, ast.Name))
+        for text in (n.value for n in walk(note) if isinstance(n, ast.Constant) and isinstance(n.value, str)):
             try:
                 quoted = ast.parse(text, mode="eval")
             except SyntaxError:
                 continue
-            yield from (n.id for n in ast.walk(quoted) if isinstance(n, ast.Name))
+            yield from (n.id for n in walk(quoted) if isinstance(n, ast.Name))

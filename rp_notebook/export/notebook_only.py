@@ -10,6 +10,7 @@ from rp_notebook.export.givings import spelled_path
 from rp_notebook.export.narrowing import spelled
 from rp_notebook.export.splicing import Edit, spliced, without_lines
 from rp_notebook.export.statements import Statement
+from rp_notebook.export.trees import walk
 from rp_notebook.jobs.finding import Finding
 
 _SHOWING = frozenset({"display", "clear_output", "display_html", "display_markdown", "display_png", "update_display"})
@@ -25,14 +26,14 @@ def without_showing(
     if ("display" in statement.text or "clear_output" in statement.text) and isinstance(
         statement.node, COMPOUND + DEFINITION
     ):
-        shown = [part for part in ast.walk(statement.node) if _shows(part, imports, own)]
+        shown = [part for part in walk(statement.node) if _shows(part, imports, own)]
         calls = [part for part in shown if isinstance(part, ast.stmt)]
         for call in calls:
             line = statement.numbers[call.lineno - 1]
             message = f"`{ast.unparse(call)}` shows something in a notebook; it is left out"
             findings.append(Finding("RPS110", "warning", message, "return or log it", statement.cell.number, line))
         statement = without_lines(statement, calls) if calls else statement
-    edits = [edit for part in ast.walk(statement.node) for edit in _bar(part)] if "tqdm" in statement.text else []
+    edits = [edit for part in walk(statement.node) for edit in _bar(part)] if "tqdm" in statement.text else []
     for node, new in edits:
         line = statement.numbers[node.lineno - 1]
         message = f"the bars of `{ast.unparse(node)}` need a notebook; it becomes `{new}`"

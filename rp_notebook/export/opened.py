@@ -20,6 +20,7 @@ from rp_notebook.export.file_tables import (
 )
 from rp_notebook.export.path_texts import Text, below
 from rp_notebook.export.paths import Scope
+from rp_notebook.export.trees import walk
 
 # read: opened as a file; folder: its files are; mention: only named; write: made here; enter: the directory from here.
 Kind = Literal["read", "folder", "mention", "write", "enter"]
@@ -50,7 +51,7 @@ class Use:
 def origins_of(nodes: Iterable[ast.AST]) -> dict[str, str]:
     """The dotted paths that imported names stand for, those of imports inside functions too."""
     found: dict[str, str] = {}
-    for part in (inner for node in nodes for inner in ast.walk(node)):
+    for part in (inner for node in nodes for inner in walk(node)):
         if isinstance(part, ast.Import):
             found |= {
                 a.asname or a.name.split(".")[0]: a.name if a.asname else a.name.split(".")[0] for a in part.names

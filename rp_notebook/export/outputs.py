@@ -10,6 +10,7 @@ from dataclasses import replace
 from rp_notebook.export.cutting import edited, parsed_text
 from rp_notebook.export.statements import History, Statement
 from rp_notebook.export.tables import SHALLOW_MUTATORS
+from rp_notebook.export.trees import walk
 from rp_notebook.jobs.finding import Finding
 
 _SPEAKS = re.compile(r"\b(?:_{1,3}|_\d+|Out)\b")
@@ -57,7 +58,7 @@ def without_history(history: History, out: Container[int] | None = None) -> tupl
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
-    for part in ast.walk(node):
+    for part in walk(node):
         match part:
             case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
                 yield name
@@ -80,7 +81,7 @@ def _changed(statement: Statement, text: str) -> Statement:
 
 def _taken(node: ast.AST, own: set[str]) -> Iterator[tuple[ast.expr, int]]:
     """Uses of IPython's answers: the node, and the cell's number, or how many answers ago as a negative one."""
-    for part in ast.walk(node):
+    for part in walk(node):
         match part:
             case ast.Name(id=name) if name in LAST and name not in own:
                 yield part, -len(name)

@@ -19,6 +19,7 @@ from rp_notebook.export.installed import Find, installed
 from rp_notebook.export.pin import Pin
 from rp_notebook.export.requirements import pins
 from rp_notebook.export.slicing import Dropped
+from rp_notebook.export.trees import tree_of
 from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.declaration import imports_in
 from rp_notebook.jobs.finding import Finding
@@ -64,8 +65,10 @@ def _imported(dropped: Iterable[Dropped]) -> frozenset[str]:
     """The top modules that left-out statements import."""
     found: set[str] = set()
     for one in dropped:
+        if "import" not in one.text:
+            continue
         try:
-            imports = imports_in(ast.parse(one.text))
+            imports = imports_in(tree_of(one.text))
         except SyntaxError:
             continue
         for node in imports:

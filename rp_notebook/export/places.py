@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.magics import command_in, peeled
+from rp_notebook.export.trees import tree_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def walked(cells: Sequence[CellRun]) -> tuple[CellRun, ...]:
 
 def _entered(text: str) -> list[str]:
     try:
-        tree = ast.parse(python_of(peeled(text)[1]))
+        tree = tree_of(python_of(peeled(text)[1]))
     except (SyntaxError, ValueError):
         return []
     found = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import re
+
+from rp_notebook.export.trees import tree_of
 
 # Prompts, which IPython takes away, and lines of blanks alone, which it empties, also inside texts.
 _ODD = re.compile(r"^[^\S\n]+$|^\s*(?:\.\.\.|>>>|(?:\[\w+\]\s*)?In ?\[)|[\r\f\v]", re.MULTILINE)
@@ -17,7 +18,7 @@ def is_plain(text: str) -> bool:
     if text[:1].isspace() or _ODD.search(text):
         return False
     try:
-        ast.parse(text)
+        tree_of(text)
     except (SyntaxError, ValueError):
         return False
     return True

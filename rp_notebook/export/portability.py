@@ -13,6 +13,7 @@ from rp_notebook.export.models import models_of
 from rp_notebook.export.module import Module
 from rp_notebook.export.pin import Pin
 from rp_notebook.export.requirements import torch_build
+from rp_notebook.export.trees import children, tree_of, walk
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 
@@ -58,15 +59,15 @@ def base_findings(base: str | None) -> Iterator[Finding]:
 class _Reader:
     def __init__(self, text: str, declaration: Declaration) -> None:
         self._text = text
-        self._tree = tree = ast.parse(text)
+        self._tree = tree = tree_of(text)
         self._imports = imports_of(iter([tree]))
-        self._parents = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self._parents = {id(child): node for node in walk(tree) for child in children(node)}
         self._functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
         self._of_jobs = self._reached(declaration.function)
 
     def paths(self) -> Iterator[tuple[int, str, str, str]]:
         """Texts that are paths of a Pod's volume, or of somebody's home."""
-        for node in ast.walk(self._tree):
+        for node in walk(self._tree):
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or self._is_docstring(node):
                 continue
             if re.match(rf"{POD_VOLUME}(/|$)", node.value):
@@ -81,7 +82,7 @@ class _Reader:
 
     def writes(self) -> Iterator[tuple[int, str, str, str]]:
         """Files that are written where a worker may not write, or that its jobs leave behind."""
-        for node in ast.walk(self._tree):
+        for node in walk(self._tree):
             target = self._written(node) if isinstance(node, ast.Call) else None
             if target is None or _HOME.match(target):
                 continue
@@ -99,7 +100,7 @@ class _Reader:
         """Models that are loaded for each job: a call below the handler that nothing keeps from running again."""
         lines = {model.line: model for model in models_of(self._text, {}, None)}
         for function in self._of_jobs:
-            for node in ast.walk(function):
+            for node in walk(function):
                 model = lines.get(node.lineno) if isinstance(node, ast.Call) else None
                 if model is None or not isinstance(node, ast.Call) or self._is_kept(node, function):
                     continue
@@ -109,7 +110,7 @@ class _Reader:
 
     def uploads(self) -> Iterator[tuple[int, str, str, str]]:
         """Uploads by the SDK that name no bucket: without its variables they write to the worker's disk."""
-        for node in ast.walk(self._tree):
+        for node in walk(self._tree):
             path = spelled_path(node.func, self._imports) if isinstance(node, ast.Call) else ""
             named = isinstance(node, ast.Call) and any(k.arg in ("bucket_creds", "bucket_name") for k in node.keywords)
             if path.endswith(_UPLOADS) and not named:
@@ -123,7 +124,7 @@ class _Reader:
         """A GPU by name, where the torch that is pinned has no CUDA."""
         if build is None or cuda_image(build) is not None or "is_available" in self._text:
             return
-        for node in ast.walk(self._tree):
+        for node in walk(self._tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"cuda(:\d+)?$", node.value):
                 message = f"{node.value!r} is asked for, and the torch of this machine ({build}) has no CUDA"
                 yield node.lineno, "RPX267", message, "export where torch has CUDA, or ask torch.cuda.is_available()"
@@ -137,7 +138,7 @@ class _Reader:
             if one in reached or one not in self._functions:
                 continue
             reached[one] = self._functions[one]
-            waiting += [node.id for node in ast.walk(self._functions[one]) if isinstance(node, ast.Name)]
+            waiting += [node.id for node in walk(self._functions[one]) if isinstance(node, ast.Name)]
         return list(reached.values())
 
     def _is_in(self, node: ast.AST, function: _Function) -> bool:

@@ -11,6 +11,7 @@ from rp_notebook.export.links import NOTHING, Value
 from rp_notebook.export.project import NO_PROJECT, Project
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import ITERATORS
+from rp_notebook.export.trees import children, walk
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 MUST, LIKELY, WEAK = 3, 2, 1
@@ -116,7 +117,7 @@ class Program:
             functions += [function, *inner_functions(function)]
             names |= {n for d in getattr(function, "decorator_list", ()) for n in _loads(d)}
         for value in self.values.get(name, ()):
-            functions += [n for n in ast.walk(value) if isinstance(n, ast.Lambda)]
+            functions += [n for n in walk(value) if isinstance(n, ast.Lambda)]
             names |= set(_loads(value))
         return functions, names
 
@@ -131,7 +132,7 @@ def program_of(statements: Iterable[Statement], ours: Iterable[str], project: Pr
     for statement in statements:
         node = statement.node
         if node not in imported:  # run again it says no more but what its imports stand for
-            parts = ast.walk(node) if "import" in statement.text else ()
+            parts = walk(node) if "import" in statement.text else ()
             imported[node] = {name: path for part in parts for name, path in _imported(part).items()}
             _read(statement, functions, classes, values)
         imports |= imported[node]
@@ -154,7 +155,7 @@ def _read(
     classes: dict[str, dict[ast.ClassDef, None]],
     values: dict[str, dict[ast.expr, None]],
 ) -> None:
-    for node in ast.walk(statement.node) if "global" in statement.text else ():
+    for node in walk(statement.node) if "global" in statement.text else ():
         for name, value in _assigned_globals(node):
             values.setdefault(name, {})[value] = None
     for node in _module_scope(statement.node):
@@ -177,27 +178,27 @@ def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             if same and len(target.elts) == len(node.value.elts):  # type: ignore[attr-defined] # both are displays
                 pairs = list(zip(target.elts, node.value.elts, strict=True))  # type: ignore[attr-defined] # see above
             for left, right in pairs:
-                yield from ((n.id, right) for n in ast.walk(left) if isinstance(n, ast.Name) and not _is_load(n))
+                yield from ((n.id, right) for n in walk(left) if isinstance(n, ast.Name) and not _is_load(n))
     elif isinstance(node, ast.AnnAssign | ast.NamedExpr | ast.AugAssign) and isinstance(node.target, ast.Name):
         if node.value is not None:
             yield node.target.id, node.value
     elif isinstance(node, ast.For | ast.AsyncFor):
-        yield from ((n.id, node.iter) for n in ast.walk(node.target) if isinstance(n, ast.Name))
+        yield from ((n.id, node.iter) for n in walk(node.target) if isinstance(n, ast.Name))
     elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-        yield from ((n.id, node.context_expr) for n in ast.walk(node.optional_vars) if isinstance(n, ast.Name))
+        yield from ((n.id, node.context_expr) for n in walk(node.optional_vars) if isinstance(n, ast.Name))
 
 
 def _assigned_globals(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """What a function assigns to names that it declares `global`."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        names = {name for part in ast.walk(node) if isinstance(part, ast.Global) for name in part.names}
+        names = {name for part in walk(node) if isinstance(part, ast.Global) for name in part.names}
         if names:
-            yield from ((name, value) for part in ast.walk(node) for name, value in assigned(part) if name in names)
+            yield from ((name, value) for part in walk(node) for name, value in assigned(part) if name in names)
 
 
 def inner_functions(function: ast.AST) -> list[Function]:
     """The functions written inside a function."""
-    return [n for n in ast.walk(function) if isinstance(n, Function) and n is not function]
+    return [n for n in walk(function) if isinstance(n, Function) and n is not function]
 
 
 def parameters(function: Function) -> list[str]:
@@ -211,7 +212,7 @@ def _module_scope(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     if isinstance(node, ast.ClassDef | Function):
         return
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         yield from _module_scope(child)
 
 
@@ -224,7 +225,7 @@ def _imported(node: ast.AST) -> dict[str, str]:
 
 
 def _loads(node: ast.AST) -> list[str]:
-    return [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    return [n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
 
 
 def _is_load(node: ast.AST) -> bool:
@@ -232,8 +233,8 @@ def _is_load(node: ast.AST) -> bool:
 
 
 def _yields(function: Function) -> bool:
-    nested = {id(n) for inner in inner_functions(function) for n in ast.walk(inner)}
-    return any(isinstance(n, ast.Yield | ast.YieldFrom) and id(n) not in nested for n in ast.walk(function))
+    nested = {id(n) for inner in inner_functions(function) for n in walk(inner)}
+    return any(isinstance(n, ast.Yield | ast.YieldFrom) and id(n) not in nested for n in walk(function))
 
 
 def _is_iterator(value: ast.expr, generators: set[str]) -> bool:

@@ -17,6 +17,7 @@ from rp_notebook.export.places import Places
 from rp_notebook.export.secret_files import holds_secret, why_secret
 from rp_notebook.export.shell_lines import Command
 from rp_notebook.export.slicing import Dropped, Kept
+from rp_notebook.export.trees import walk
 from rp_notebook.jobs.masking import secrets_in
 
 _SIGNED = ("sig", "signature", "token", "key", "credential", "expires", "auth")  # of addresses that somebody was given
@@ -191,7 +192,7 @@ def _retrieved(statement: Kept | Dropped, scope: Scope) -> Iterator[tuple[str, O
         tree = ast.parse(statement.text)
     except SyntaxError:  # it stood in a block
         return
-    for call in ast.walk(tree):
+    for call in walk(tree):
         if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("urlretrieve") and len(call.args) > 1:
             for url in scope.texts(call.args[0])[:1]:
                 address = open_address(url.text) if url.whole else None

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from rp_notebook.export.trees import tree_of, walk
 from rp_notebook.jobs.masking import has_shape, is_secret_variable
 
 
@@ -32,11 +33,11 @@ class Declared:
 
 def variables(module: str) -> tuple[Variable, ...]:
     """The environment variables that a module reads by a name that the text tells, sorted; without what it sets."""
-    tree = ast.parse(module)
+    tree = tree_of(module)
     names = _origins(tree)
     constants = _constants(tree)
     found: dict[str, Variable] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if variable := _variable(node, names, constants):
             before = found.get(variable.name)
             # One read that fails without it makes it required; a default that somebody gives is worth telling.
@@ -66,7 +67,7 @@ def _text(node: ast.expr) -> str | None:
 
 def _origins(tree: ast.Module) -> dict[str, str]:
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.asname or alias.name: alias.name for alias in node.names if alias.name == "os"}
         elif isinstance(node, ast.ImportFrom) and node.module == "os":
@@ -77,7 +78,7 @@ def _origins(tree: ast.Module) -> dict[str, str]:
 def _constants(tree: ast.Module) -> dict[str, str]:
     """The names that are given one text and nothing else, at the top of a module."""
     found: dict[str, list[str | None]] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.setdefault(node.id, [])
     for node in tree.body:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rp_notebook.export.givings import ENVIRONMENT, Giving, givings, spelled_path
 from rp_notebook.export.splicing import Edit
+from rp_notebook.export.trees import children, walk
 from rp_notebook.export.vault import Vault
 
 # What a URL with a password is for, by how it begins.
@@ -73,14 +74,14 @@ def _texts(node: ast.AST, skip: frozenset[int]) -> Iterator[ast.Constant | ast.J
     if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
         yield node
     documented = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and ast.get_docstring(node)
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if not (documented and child is node.body[0]):  # type: ignore[attr-defined] # a definition
             yield from _texts(child, skip)
 
 
 def _environment_reads(node: ast.AST, imports: Mapping[str, str]) -> Iterator[ast.Call]:
     reading = (f"{ENVIRONMENT}.get", "os.getenv", f"{ENVIRONMENT}.setdefault")
-    calls = (part for part in ast.walk(node) if isinstance(part, ast.Call) and len(part.args) == 2)
+    calls = (part for part in walk(node) if isinstance(part, ast.Call) and len(part.args) == 2)
     return (call for call in calls if spelled_path(call.func, imports) in reading)
 
 
@@ -120,7 +121,7 @@ def _in_f_string(part: ast.JoinedStr, giving: Giving, vault: Vault) -> Found | N
     name = giving.name if len(part.values) == 1 else ""
     variables: dict[str, str] = {}
     inside: set[str] = set()
-    for value in ast.walk(part):
+    for value in walk(part):
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
             for secret in vault.found_in(value.value, name):
                 variables[secret] = vault.variable(secret, giving.name, giving.callee, giving.target)
@@ -162,4 +163,4 @@ def _reads(source: str, times: int) -> bool:
         tree = ast.parse(f"({source})", mode="eval")
     except SyntaxError:
         return False
-    return sum(isinstance(n, ast.Attribute) and n.attr == "environ" for n in ast.walk(tree)) >= times
+    return sum(isinstance(n, ast.Attribute) and n.attr == "environ" for n in walk(tree)) >= times

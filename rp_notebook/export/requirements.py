@@ -174,7 +174,7 @@ def _torch_below(wanted: Iterable[str], by_key: dict[str, Installed]) -> Iterato
         if key in reached:
             continue
         reached.add(key)
-        needed = (Requirement(line) for line in by_key[key].distribution.requires or ())
+        needed = (Requirement(line) for line in by_key[key].requires)
         names = (canonicalize_name(need.name) for need in needed if need.marker is None or _applies(need))
         waiting += [name for name in names if name in by_key]
     if "torch" in reached:

@@ -10,6 +10,7 @@ from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.magics import peeled
 from rp_notebook.export.statements import History, Spots, Statement, Unread, pieces_of
 from rp_notebook.export.tables import OUR_MODULE
+from rp_notebook.export.trees import tree_of
 from rp_notebook.jobs.declaration import START, imported_names, imports_in, named_by, start_calls
 
 
@@ -83,7 +84,7 @@ def _parsed(cell: CellRun) -> tuple[str, ast.Module] | Unread:
         return Unread(cell, magic, f"%%{magic} defines it")
     try:
         source = python_of(body)
-        return source, ast.parse(source)
+        return source, tree_of(source)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         return Unread(cell, None, f"the cell does not parse: {getattr(error, 'msg', error)}", line)

@@ -13,6 +13,7 @@ from rp_notebook.export.narrowing import spelled
 from rp_notebook.export.paths import Scope
 from rp_notebook.export.places import Places
 from rp_notebook.export.slicing import Dropped, Kept, Slice
+from rp_notebook.export.trees import walk
 
 _WORDS = ("sys.path", "addsitedir")
 
@@ -47,7 +48,7 @@ def _calls(text: str) -> Iterator[ast.Call]:
         tree = ast.parse(text)
     except SyntaxError:  # it stood in a block
         return
-    for node in ast.walk(tree):
+    for node in walk(tree):
         call = is_search_path(node) if isinstance(node, ast.stmt) else None
         if call is not None:
             yield call
@@ -72,7 +73,7 @@ def without_search_paths(slice_: Slice, scope: Scope) -> Slice:
     if not moved:
         return slice_
     nodes = [(k, parsed_text(k.text, k.indent or None)) for k in slice_.kept if k not in moved]
-    used = {n.id for _, node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)}
+    used = {n.id for _, node in nodes for n in walk(node) if isinstance(n, ast.Name)}
     kept = [piece for k, node in nodes if (piece := _with_used(k, node, used)) is not None]
     left = {(k.cell, k.line) for k in kept}
     why = "modules from there are copied beside handler.py"

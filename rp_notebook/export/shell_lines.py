@@ -12,6 +12,7 @@ from rp_notebook.export.cells import CellRun
 from rp_notebook.export.magics import command_in
 from rp_notebook.export.slicing import Dropped, Kept
 from rp_notebook.export.tables import AUTOMAGICS
+from rp_notebook.export.trees import walk
 
 _SHELL_CELLS = frozenset({"bash", "sh", "script", "!", "sx", "system", "capture", "time"})
 _SHELL_MAGICS = frozenset({"system", "sx", "!"})
@@ -62,7 +63,7 @@ def _in_statement(text: str) -> Iterator[str]:
         tree = ast.parse(text)
     except SyntaxError:  # it stood in a block
         return
-    for node in ast.walk(tree):
+    for node in walk(tree):
         command = command_in(node) if isinstance(node, ast.Call) else None
         if command is not None and command[0] in _SHELL_MAGICS:
             yield command[1]

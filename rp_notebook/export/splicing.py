@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rp_notebook.export.cutting import edited, parsed_text
 from rp_notebook.export.statements import Statement
+from rp_notebook.export.trees import walk
 
 Edit = tuple["ast.expr | ast.stmt", str]
 
@@ -59,7 +60,7 @@ def without_lines(statement: Statement, nodes: Sequence[ast.stmt]) -> Statement:
 
 
 def _blocks(node: ast.AST) -> list[list[ast.stmt]]:
-    found = [getattr(part, field, None) for part in ast.walk(node) for field in ("body", "orelse", "finalbody")]
+    found = [getattr(part, field, None) for part in walk(node) for field in ("body", "orelse", "finalbody")]
     return [block for block in found if isinstance(block, list) and block]
 
 

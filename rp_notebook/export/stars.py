@@ -9,6 +9,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from rp_notebook.export.tables import STDLIB
+from rp_notebook.export.trees import walk
 
 DEPTH = 4  # star imports that lead through more modules than this are given up
 
@@ -28,9 +29,9 @@ def source_of(module: str, cwd: str = "") -> Path | None:
     """The source file of a module that can be imported from `cwd`; nothing is imported for that."""
     places: list[str] | None = [cwd, *sys.path] if cwd else None
     parts = module.split(".")
-    for number, _ in enumerate(parts, start=1):
+    for number, part in enumerate(parts, start=1):
         try:
-            spec = PathFinder.find_spec(".".join(parts[:number]), places)
+            spec = PathFinder.find_spec(part, places)  # a whole name asks for the parent among the loaded modules
         except (ImportError, ValueError):
             return None
         if spec is None:
@@ -57,7 +58,7 @@ def _public_in(path: Path, module: str, cwd: str, depth: int) -> frozenset[str] 
     except (OSError, SyntaxError, UnicodeDecodeError):
         return None
     found: set[str] = set()
-    for node in ast.walk(ast.Module([n for n in tree.body if not isinstance(n, ast.ClassDef)], [])):
+    for node in walk(ast.Module([n for n in tree.body if not isinstance(n, ast.ClassDef)], [])):
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
             try:
                 return frozenset(ast.literal_eval(node.value))
@@ -81,8 +82,8 @@ def _absolute(node: ast.ImportFrom, module: str, path: Path) -> str:
 
 
 def _bound(node: ast.stmt) -> set[str]:
-    found = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    for part in ast.walk(node):
+    found = {n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    for part in walk(node):
         if isinstance(part, ast.Import | ast.ImportFrom):
             found |= {(a.asname or a.name).split(".")[0] for a in part.names if a.name != "*"}
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -14,6 +14,7 @@ from rp_notebook.export.secret_texts import HUGGING_FACE
 from rp_notebook.export.stars import is_found, source_of
 from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_ENV, STDLIB
 from rp_notebook.export.timeline import Fact, changed_roots
+from rp_notebook.export.trees import walk
 
 
 def take_state(demand: Demand, program: Program) -> None:
@@ -30,7 +31,7 @@ def take_state(demand: Demand, program: Program) -> None:
                 demand.take(fact.position, f"sets something of {module}, which is used")
         for key in changed_roots(fact, "env:"):
             if texts is None:
-                texts = {n.value for f in kept for n in ast.walk(f.statement.node) if isinstance(n, ast.Constant)}
+                texts = {n.value for f in kept for n in walk(f.statement.node) if isinstance(n, ast.Constant)}
             if key in texts or key.startswith(RUNTIME_ENV) or key == "*":
                 demand.take(fact.position, f"sets the environment variable {key}")
         if changed_roots(fact, "syspath:") and _imports_from(fact, kept, modules):
@@ -47,7 +48,7 @@ def modules_of(facts: list[Fact]) -> set[str]:
     """The top-level modules that these statements import, inside functions too."""
     found: set[str] = set()
     for fact in facts:
-        for node in ast.walk(fact.statement.node) if "import" in fact.statement.text else ():
+        for node in walk(fact.statement.node) if "import" in fact.statement.text else ():
             if isinstance(node, ast.Import):
                 names = [fact.statement.alias] if fact.statement.alias else node.names
                 found |= {alias.name.split(".")[0] for alias in names}
@@ -68,9 +69,7 @@ def _take_logins(demand: Demand, program: Program) -> None:
 
 
 def _imports_from(fact: Fact, kept: list[Fact], modules: set[str]) -> bool:
-    folders = [
-        n.value for n in ast.walk(fact.statement.node) if isinstance(n, ast.Constant) and isinstance(n.value, str)
-    ]
+    folders = [n.value for n in walk(fact.statement.node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     later = {m for m in modules_of([f for f in kept if f.position > fact.position]) if m in modules and m not in STDLIB}
     places = [Path(fact.statement.cell.cwd or ".") / folder for folder in folders]
     if places:
@@ -83,7 +82,7 @@ def _opened_later(fact: Fact, kept: list[Fact]) -> bool:
         return False
     for other in kept:
         if other.position > fact.position:
-            for node in ast.walk(other.statement.node):
+            for node in walk(other.statement.node):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 255:
                     path = Path(node.value)
                     if (
@@ -124,7 +123,7 @@ def _draws_late(fact: Fact, program: Program, rng: str) -> bool:
         return False
     return any(
         (f"rng:{rng}", 3, False) in program.summary(node).changed
-        for node in ast.walk(fact.statement.node)
+        for node in walk(fact.statement.node)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
     )
 
@@ -176,7 +175,7 @@ def _stores_in(path: Path, _changed: int) -> frozenset[str]:
         targets = node.targets if isinstance(node, ast.Assign) else [node.value.func] if _is_call(node) else []  # type: ignore[attr-defined] # an Expr of a Call
         for target in targets:
             if isinstance(target, ast.Attribute | ast.Subscript):
-                root = next((n.id for n in ast.walk(target) if isinstance(n, ast.Name)), "")
+                root = next((n.id for n in walk(target) if isinstance(n, ast.Name)), "")
                 found.add(imported.get(root, "").split(".")[0])
     return frozenset(found)
 

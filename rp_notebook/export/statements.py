@@ -10,6 +10,7 @@ from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.cutting import COMPOUND, cut, first_line, parsed_text, unmarked, without_commands
 from rp_notebook.export.magics import magic_of
 from rp_notebook.export.tables import OUR_MODULE
+from rp_notebook.export.trees import walk
 from rp_notebook.jobs.flat_body import TRANSPARENT_LINES
 
 
@@ -143,7 +144,7 @@ def _with_text(plain: Statement, lines: list[str], floor: int, spots: Spots) -> 
     plainer = without_commands(text, parsed)
     if plainer != text:
         text, parsed = plainer, parsed_text(plainer, block)
-    calls = (call for call in ast.walk(node) if isinstance(call, ast.Call)) if spots.starts else ()
+    calls = (call for call in walk(node) if isinstance(call, ast.Call)) if spots.starts else ()
     places = {(call.lineno, call.col_offset) for call in calls}
     piece = replace(
         plain,

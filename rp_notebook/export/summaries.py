@@ -10,6 +10,7 @@ from rp_notebook.export.effects import read_function
 from rp_notebook.export.program import Effects, Function, Program, program_of
 from rp_notebook.export.project import NO_PROJECT, Project
 from rp_notebook.export.statements import Statement
+from rp_notebook.export.trees import walk
 
 ROUNDS = 12  # calls nested deeper than this, against the order of definition, are not followed
 
@@ -61,4 +62,4 @@ def _functions(program: Program) -> Iterator[Function]:
             yield from (item for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef))
     for values in program.values.values():
         for value in values:
-            yield from (part for part in ast.walk(value) if isinstance(part, ast.Lambda))
+            yield from (part for part in walk(value) if isinstance(part, ast.Lambda))

@@ -6,6 +6,7 @@ import ast
 import symtable
 
 from rp_notebook.export.comprehensions import comprehension_names
+from rp_notebook.export.trees import walk
 
 NOW_TABLES = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
 Found = tuple[set[str], set[str], set[str], set[str]]
@@ -50,7 +51,5 @@ def _read(table: symtable.SymbolTable, found: Found, *, deferred: bool) -> None:
 
 def _counted(node: ast.AST) -> set[str]:
     """Globals that a function adds to: the compiler's table calls `count += 1` no read."""
-    names = {name for n in ast.walk(node) if isinstance(n, ast.Global) for name in n.names}
-    return names & {
-        n.target.id for n in ast.walk(node) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
-    }
+    names = {name for n in walk(node) if isinstance(n, ast.Global) for name in n.names}
+    return names & {n.target.id for n in walk(node) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}

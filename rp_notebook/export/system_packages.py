@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from rp_notebook.export.givings import imports_of, spelled_path
 from rp_notebook.export.pin import Pin
+from rp_notebook.export.trees import walk
 
 DPKG = Path("/var/lib/dpkg/info")
 
@@ -112,7 +113,7 @@ def system_packages(texts: Iterable[str], pins: Iterable[Pin]) -> tuple[str, ...
         except SyntaxError:  # a finding elsewhere
             continue
         imports = imports_of(iter([tree]))
-        for node in ast.walk(tree):
+        for node in walk(tree):
             if isinstance(node, ast.Call):
                 found |= {name for name in _of_call(node, imports) if name}
     return tuple(sorted(found))

@@ -12,6 +12,7 @@ from rp_notebook.export.input_fields import input_fields
 from rp_notebook.export.input_types import Field
 from rp_notebook.export.module import Module
 from rp_notebook.export.parts import Parts
+from rp_notebook.export.trees import walk
 from rp_notebook.jobs.declaration import START, Declaration, dotted, imported_names, start_calls
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.job import Status
@@ -108,7 +109,7 @@ def _end_of_imports(tree: ast.Module) -> int:
 def _validated_by(tree: ast.Module) -> str | None:
     """The variable of the module that the SDK's own validator, which skips constraints, is given as the schema."""
     names = imported_names(tree)
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Call) and dotted(node.func, names).endswith("rp_validator.validate"):
             schema = node.args[1] if len(node.args) == 2 else None
             targets = [t for s in tree.body if isinstance(s, ast.Assign) for t in s.targets if isinstance(t, ast.Name)]

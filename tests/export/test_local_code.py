@@ -101,3 +101,8 @@ def test_an_editable_install_is_copied():
 
 def test_an_installed_module_is_left_to_be_pinned():
     assert local_code(["packaging.version", "numpy"]).files == {}
+
+
+def test_a_module_in_a_folder_of_a_folder_without_init_is_copied(beside):
+    files = {"pkg/deep/one.py": "import pkg.deep.deeper.two", "pkg/deep/deeper/two.py": ""}
+    assert set(beside(files, "pkg.deep.one").files) == set(files)

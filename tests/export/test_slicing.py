@@ -672,3 +672,9 @@ def test_a_worker_that_would_be_wrong_is_refused_by_name(cells, code, cell):
     with pytest.raises(ExportRefused) as refusal:
         exported([CellRun(n, text) for n, text in enumerate(cells, start=1)])
     assert (code, cell) in {(f.code, f.cell) for f in refusal.value.findings}
+
+
+def test_a_thousand_cells_that_lead_to_each_other_are_followed_to_the_first():
+    chain = ["v0 = 1", *(f"v{n} = v{n - 1} + 1" for n in range(1, 1500)), "def handler(job):\n    return v1499"]
+    cells = [CellRun(number, text) for number, text in enumerate(chain, start=1)]
+    assert len(slice_cells(cells, Declaration("handler", "handler")).kept) == len(cells)

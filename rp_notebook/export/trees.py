@@ -1,0 +1,43 @@
+"""Walks syntax trees: an export asks for the nodes of a tree a dozen times, so that each is walked once."""
+
+from __future__ import annotations
+
+import ast
+from functools import lru_cache
+
+WALKED = 65536  # trees whose nodes are kept
+PARSED = 16384  # texts whose trees are kept
+# Fields that hold no node, or one that only stands for a word: whoever wants it asks its owner.
+_WORDS = frozenset({"ctx", "op", "ops", "id", "attr", "kind", "type_comment"})
+
+
+@lru_cache(maxsize=PARSED)
+def tree_of(source: str) -> ast.Module:
+    """The tree of a text, one for all who ask: it is only read. Raises what `ast.parse` raises."""
+    return ast.parse(source)
+
+
+@lru_cache(maxsize=WALKED)
+def walk(node: ast.AST) -> tuple[ast.AST, ...]:
+    """The nodes of a tree in the order of `ast.walk`; contexts and operators are left out."""
+    found = [node]
+    for part in found:
+        found += children(part)
+    return tuple(found)
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below a node in their order; contexts and operators are left out."""
+    found: list[ast.AST] = []
+    for field in _fields(type(node)):  # type: ignore[arg-type] # a class is hashable, whatever its instances are
+        value = getattr(node, field, None)
+        if isinstance(value, list):
+            found += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    return tuple(field for field in kind._fields if field not in _WORDS)
