@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("folder", type=Path, metavar="DIR")
     prove.add_argument("--jobs", type=Path, metavar="F.jsonl", help="default: the repository's tests/jobs.jsonl")
     prove.add_argument("--level", default="process", help="process (default), venv or image")
+    prove.add_argument("--only", action="store_true", help="that level alone, not those below it first")
     prove.add_argument("--base", metavar="IMAGE", help="at level image: build on this instead of the Dockerfile's own")
     prove.add_argument("--json", action="store_true")
     prove.set_defaults(act=_prove)
@@ -143,7 +144,12 @@ def _prove(arguments: argparse.Namespace) -> int:
 
     say = (lambda _line: None) if arguments.json else (lambda line: print(line, file=sys.stderr))
     proof = prove_folder(
-        arguments.folder, level=arguments.level, jobs=arguments.jobs, base=arguments.base, on_progress=say
+        arguments.folder,
+        level=arguments.level,
+        jobs=arguments.jobs,
+        base=arguments.base,
+        only=arguments.only,
+        on_progress=say,
     )
     print(json.dumps(report_data(proof)) if arguments.json else "\n".join(report_lines(proof)))
     return DONE if proof.passed else REFUSED

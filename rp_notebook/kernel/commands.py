@@ -91,6 +91,7 @@ def prove_flags() -> FlagParser:
     parser = FlagParser(prog="%runpod prove", add_help=False, description="Replay jobs through an exported worker.")
     parser.add_argument("folder", metavar="DIR", help="the exported folder")
     parser.add_argument("--level", default="process", help="process (default), venv or image")
+    parser.add_argument("--only", action="store_true", help="that level alone, not those below it first")
     parser.add_argument("--base", metavar="IMAGE", help="at level image: build on this instead of the Dockerfile's own")
     return parser
 
@@ -100,7 +101,8 @@ def prove(_session: Session, flags: Namespace, say: Say = unheard) -> Report:
     from rp_notebook.proof.proving import prove_folder
     from rp_notebook.proof.report import report_lines
 
-    proof = prove_folder(Path(flags.folder).expanduser(), level=flags.level, base=flags.base, on_progress=say)
+    folder = Path(flags.folder).expanduser()
+    proof = prove_folder(folder, level=flags.level, base=flags.base, only=flags.only, on_progress=say)
     headline, *lines = report_lines(proof)
     if proof.passed:
         return Report("PROVED", "good", headline, lines)

@@ -40,7 +40,12 @@ class Engine:
 
     name: Name
 
-    def build(self, folder: Path, tag: str, log: Path, *, base: str | None = None) -> None:
+    @property
+    def mounts(self) -> bool:
+        """Whether a build can be given folders of this machine."""
+        return self.name != "docker"
+
+    def build(self, folder: Path, tag: str, log: Path, *, base: str | None = None, volumes: Sequence[str] = ()) -> None:
         """Builds the folder's Dockerfile as `tag`, on `base` instead of its own. Raises `BuildFailed`."""
         arguments = ["--build-arg", f"BASE_IMAGE={base}"] if base else []
         # A token in this environment is for the step of the build that asks for it, and for no layer.
@@ -50,7 +55,7 @@ class Engine:
         else:
             command = [self.name, "build", "--platform", PLATFORM]
         with log.open("wb") as out:
-            command = [*command, *arguments, "--tag", tag, str(folder)]
+            command = [*command, *arguments, *volumes, "--tag", tag, str(folder)]
             built = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False)
         if built.returncode:
             raise BuildFailed(tail_of(log))

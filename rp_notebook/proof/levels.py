@@ -13,6 +13,7 @@ from rp_notebook.jobs.finding import Finding
 from rp_notebook.proof.engines import BuildFailed, Container, engine_here
 from rp_notebook.proof.environment import InstallFailed, fresh_environment
 from rp_notebook.proof.hub_files import hub_findings
+from rp_notebook.proof.indexes import mounts, pip_settings, told_settings, without_unreachable
 from rp_notebook.proof.offline import Again, proved_offline
 from rp_notebook.proof.places import Folder
 from rp_notebook.proof.process import Checked, Proof, ignore, prove, proved_in, refuse_nothing
@@ -57,14 +58,14 @@ def _in_environment(
     timeout_s: float,
     say: Callable[[str], None],
 ) -> Proof:
-    staged = scratch / "requirements"
-    stage(folder, staged)
+    staged, silent = _staged(folder, scratch)
     say("installing the requirements into a fresh environment")
     try:
         python = fresh_environment(staged, scratch / "venv")
     except InstallFailed as failed:
         message = "requirements.txt cannot be installed"
-        return _failed("venv", jobs, Finding("RPP120", "error", message, f"pip says:\n{failed.tail}"))
+        why = Finding("RPP120", "error", message, f"pip says:\n{failed.tail}")
+        return _failed("venv", jobs, [why, *silent])
     found = proved_in(
         Folder(folder, scratch, python=python, pass_env=pass_env),
         jobs,
@@ -73,6 +74,7 @@ def _in_environment(
         timeout_s=timeout_s,
         on_progress=say,
     )
+    found = replace(found, findings=(*found.findings, *silent))
     return proved_offline(found, Again("venv", str(folder), python, "", tuple(pass_env), timeout_s), jobs, say)
 
 
@@ -87,15 +89,20 @@ def _in_image(
 ) -> Proof:
     engine = engine_here()
     tag = f"localhost/rp-notebook-proof:{uuid4().hex[:12]}"
+    staged, silent = _staged(folder, scratch)
+    settings = pip_settings() if engine.mounts else {}
+    silent += told_settings(settings)
     say(f"building the image with {engine.name}")
     try:
-        engine.build(folder, tag, scratch / "build.log", base=base)
+        engine.build(staged, tag, scratch / "build.log", base=base, volumes=mounts(settings, scratch))
     except BuildFailed as failed:
         message = "the image does not build"
-        return _failed("image", jobs, Finding("RPP121", "error", message, f"{engine.name} says:\n{failed.tail}"))
+        why = Finding("RPP121", "error", message, f"{engine.name} says:\n{failed.tail}")
+        return _failed("image", jobs, [why, *silent])
     try:
         place = Container(engine, tag, pass_env)
         found = proved_in(place, jobs, scratch, level="image", timeout_s=timeout_s, on_progress=say)
+        found = replace(found, findings=(*found.findings, *silent))
         # A daemon's containers are in a network of their own, out of reach of the queue on this loopback.
         if engine.name != "buildah":
             return found
@@ -104,6 +111,13 @@ def _in_image(
         engine.remove(tag)
 
 
-def _failed(level: str, jobs: Sequence[RecordedJob], why: Finding) -> Proof:
+def _staged(folder: Path, scratch: Path) -> tuple[Path, list[Finding]]:
+    """A copy to install from, without the indexes that do not answer, and what there is to say of them."""
+    staged = scratch / "staged"
+    stage(folder, staged)
+    return staged, without_unreachable(staged)
+
+
+def _failed(level: str, jobs: Sequence[RecordedJob], why: Sequence[Finding]) -> Proof:
     missing = tuple(Checked(job.id, "missing", "the worker could not be made") for job in jobs)
-    return Proof(level, missing, (why,), 0.0, "?", "?")
+    return Proof(level, missing, tuple(why), 0.0, "?", "?")

@@ -56,7 +56,7 @@ class Proof:
     """What a proof found. `seconds_to_ready` is from starting the worker to its first question for a job.
 
     `cold` has the parts of a cold start; `offline` says whether all ran again with the network refused, None where that
-    could not be tried.
+    could not be tried. `below` are the proofs at the levels before this one, which passed.
     """
 
     level: str
@@ -67,6 +67,7 @@ class Proof:
     python: str
     cold: ColdStart | None = None
     offline: bool | None = None
+    below: tuple[Proof, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,18 +23,20 @@ NOT_PROVED = {
     "image": (_MACHINE, _CHECKS),
 }
 OFFLINE = "downloads at start: the network could not be refused"
+_OFFLINE = ", with the network refused: nothing is downloaded"
+COLD_PARTS = ("process", "imports", "loading", "first job", "again")
+_COLD = "{:<13}  {:>7}  {:>7}  {:>7}  {:>9}  {:>5}"
 
 
 def report_lines(proof: Proof) -> list[str]:
     """The report: the result, one line a job, what was found, and what this level cannot show."""
-    outcome = "passed" if proof.passed else "FAILED"
-    ready = f", ready after {proof.seconds_to_ready:.1f} s" if proof.seconds_to_ready else ""
     width = max((len(job.id) for job in proof.jobs), default=0)
     return [
-        f"Proof at level {proof.level}: {outcome} (Python {proof.python}, runpod {proof.sdk}{ready})",
+        *_ladder(proof),
+        _title(proof),
         *(_row(job, width) for job in proof.jobs),
-        *_cold(proof.cold),
-        *(["all of it again with the network refused: nothing is downloaded"] if proof.offline else []),
+        *_cold((*proof.below, proof)),
+        *([f"all of it again{_OFFLINE}"] if proof.offline else []),
         *(f"{finding.severity}: {finding}" for finding in proof.findings),
         *(f"not proved: {what}" for what in not_proved(proof)),
     ]
@@ -45,13 +48,26 @@ def not_proved(proof: Proof) -> list[str]:
     return [*NOT_PROVED.get(proof.level, ()), *more]
 
 
-def _cold(cold: ColdStart | None) -> list[str]:
-    if cold is None:
-        return []
-    parts = {"process": cold.process, "imports": cold.imports, "loading": cold.load, "first job": cold.first_job}
-    parts["again"] = cold.second_job
-    told = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in parts.items() if seconds is not None)
-    return [f"cold start: {told}"]
+def _ladder(proof: Proof) -> list[str]:
+    """A line for each level below, which are passed, or nobody would be on this one."""
+    return [f"{_title(one)}: {len(one.jobs)} jobs as recorded{_OFFLINE if one.offline else ''}" for one in proof.below]
+
+
+def _title(proof: Proof) -> str:
+    ready = f", ready after {proof.seconds_to_ready:.1f} s" if proof.seconds_to_ready else ""
+    outcome = "passed" if proof.passed else "FAILED"
+    return f"Proof at level {proof.level}: {outcome} (Python {proof.python}, runpod {proof.sdk}{ready})"
+
+
+def _cold(proofs: Sequence[Proof]) -> list[str]:
+    """The parts of a cold start in seconds, a row for each level."""
+    rows = [_COLD.format(proof.level, *_seconds(proof.cold)) for proof in proofs if proof.cold is not None]
+    return [_COLD.format("cold start, s", *COLD_PARTS), *rows] if rows else []
+
+
+def _seconds(cold: ColdStart) -> Iterator[str]:
+    parts = (cold.process, cold.imports, cold.load, cold.first_job, cold.second_job)
+    return ("" if seconds is None else f"{seconds:.2f}" for seconds in parts)
 
 
 def report_data(proof: Proof) -> dict[str, Any]:

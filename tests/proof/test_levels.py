@@ -16,7 +16,9 @@ from rp_notebook.errors import ProofImpossible
 from rp_notebook.export.recorded import load_jobs
 from rp_notebook.proof.engines import NO_ENGINE, Engine
 from rp_notebook.proof.environment import worker_python
+from rp_notebook.proof.indexes import CERTIFICATE, mounts, pip_settings, told_settings, without_unreachable
 from rp_notebook.proof.levels import proved_at
+from rp_notebook.proof.proving import prove_folder
 from rp_notebook.proof.report import report_lines
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -160,7 +162,7 @@ def test_two_exports_build_and_run_as_images_and_each_planted_fault_is_found(tmp
         told = "\n".join(report_lines(proof))
         assert proof.passed, told
         assert proof.offline is True
-        assert "cold start: process" in told
+        assert re.search(r"\ncold start, s .* again\nimage .*\d\.\d\d\n", told)
         assert "downloads" not in told.replace("nothing is downloaded", "")
         assert proof.cold.second_job < 5
 
@@ -223,10 +225,13 @@ runpod.serverless.start({"handler": handler})
 def test_a_fresh_environment_from_the_requirements_is_enough_and_a_download_is_found(tmp_path, hub):
     environment = cached(tmp_path / "huggingface")
     jobs, _ = exported(PLAIN, tmp_path, tmp_path / "plain", [{"a": 1}], environment)
-    proof = proved_at(tmp_path / "plain", jobs, level="venv")
+    proof = prove_folder(tmp_path / "plain", level="venv")
     assert proof.passed, report_lines(proof)
     assert proof.offline in (True, None)  # None where this machine does not let a process leave its network
-    assert "not proved: the image" in "\n".join(report_lines(proof))
+    first, *_ = told = report_lines(proof)
+    assert "level process: passed" in first
+    assert [line.split()[0] for line in told if re.fullmatch(r"\w+( +\d+\.\d\d){5}", line)] == ["process", "venv"]
+    assert "not proved: the image" in "\n".join(told)
 
     from rp_notebook.proof.offline import Again, proved_offline
     from rp_notebook.proof.process import prove
@@ -254,6 +259,29 @@ def worker(folder, requirements="", **files):
 
 
 JOBS = load_jobs(b'{"id": "j", "input": {}}')
+
+
+def test_an_index_that_does_not_answer_is_left_out_and_said(tmp_path, hub):
+    text = f"--extra-index-url http://127.0.0.1:9/whl\n--extra-index-url {hub}/simple\npackaging==25.0\n"
+    folder = worker(tmp_path / "w", text)
+    (finding,) = without_unreachable(folder)
+    assert (finding.code, finding.severity) == ("RPP126", "warning")
+    assert "127.0.0.1:9" in finding.message
+    assert (folder / "requirements.txt").read_text() == text.partition("\n")[2]
+
+
+def test_a_build_is_given_the_settings_of_this_machines_pip(tmp_path, monkeypatch):
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "ca.crt").write_text("a certificate")
+    for name, value in {"FIND_LINKS": tmp_path / "wheels", "CERT": tmp_path / "ca.crt", "RETRIES": "3"}.items():
+        monkeypatch.setenv(f"PIP_{name}", str(value))
+    settings = pip_settings()
+    assert settings["find-links"] == str(tmp_path / "wheels")
+    assert "retries" not in settings
+    options = mounts(settings, tmp_path)
+    assert f"{tmp_path / 'wheels'}:{tmp_path / 'wheels'}:ro" in options
+    assert f"cert = {CERTIFICATE}" in (tmp_path / "pip.conf").read_text()
+    assert [finding.code for finding in told_settings(settings)] == ["RPP127"]
 
 
 @pytest.mark.kernel
