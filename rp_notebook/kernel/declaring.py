@@ -37,6 +37,11 @@ class Declaring:
         """What IPython calls with each cell's tree: only in a handler cell does `start` become ours."""
         return self._start.visit(tree) if self._start is not None else tree
 
+    @property
+    def in_handler_cell(self) -> bool:
+        """Whether a cell is running that declares a handler, which is registered when the cell has ended."""
+        return self._start is not None
+
     def opened(self, raw_cell: str, namespace: dict[str, Any]) -> bool:
         """A cell is about to run; whether it declares a handler, so that its tree must be visited."""
         self._config = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Literal
 
-from rp_notebook.errors import BadDeclaration
+from rp_notebook.errors import BadDeclaration, BadInput
 from rp_notebook.jobs.ambient import notebook
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.handler import Handler
@@ -70,6 +70,8 @@ class Session:
 
     async def run(self, line: str, body: str | None) -> JobRecord | Report:
         """Runs the job, or the jobs, of a `%runpod job` line. Raises `BadInput` or `UnknownHandler`."""
+        if self.declaring.in_handler_cell:
+            raise BadInput("the handler of this cell is there when the cell has ended: run its job in the next cell")
         asked = job_line(line, body)
         self.prices = asked.prices or self.prices
         handler = self.handlers.chosen(asked.handler, self.namespace)

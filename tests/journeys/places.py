@@ -136,7 +136,8 @@ def celling(client: Any) -> Any:
             text = content.get("text") or content.get("data", {}).get("text/plain") or content.get("evalue", "")
             said.append(text)
 
-        client.execute_interactive(code, timeout=START_S, output_hook=hook)
+        # A kernel may still abort what comes right behind a cell that raised.
+        client.execute_interactive(code, timeout=START_S, output_hook=hook, stop_on_error=False)
         return "\n".join(filter(None, said))
 
     return cell
