@@ -84,7 +84,10 @@ class PriceTable:
 
 @dataclass(frozen=True)
 class Demand:
-    """What completed jobs ask of a card: the gauge of the one that took most, and a job's time in ms."""
+    """What completed jobs ask of a card: the gauge of the one that took most, and a job's time in ms.
+
+    Without `jobs` it is what somebody said that they will.
+    """
 
     gpu: GpuGauge
     time_ms: float
@@ -108,6 +111,12 @@ def demand_of(records: Iterable[JobRecord]) -> Demand | None:
     if not told:
         return None
     return Demand(max(told.values(), key=_needed), Series(tuple(told)).median_ms, len(told))
+
+
+def said_demand(memory_gb: float, seconds: float) -> Demand:
+    """The demand of a job that will take so many gigabytes of a card, and so long, by who should know."""
+    memory = round(memory_gb * GB)
+    return Demand(GpuGauge(memory, memory, 0, 0, 0, 1, 0), seconds * 1000, 0)
 
 
 def shipped() -> PriceTable:

@@ -13,12 +13,16 @@ from rp_notebook.panel.report import Report
 COLUMNS = ("pool", "memory", "fits", "USD/h", "USD per 1000 jobs", "GPU type ids")
 
 
-def gpu_report(handler: str, records: Iterable[JobRecord], table: PriceTable) -> Report:
-    """The pools of a table, those that fit first, for what the jobs of a handler took of this machine's GPU."""
-    demand = demand_of(records)
+def gpu_report(handler: str, records: Iterable[JobRecord], table: PriceTable, said: Demand | None = None) -> Report:
+    """The pools of a table, those that fit first, for what the jobs of a handler took of this machine's GPU.
+
+    What is `said` of them counts instead.
+    """
+    demand = said or demand_of(records)
     if demand is None:
         why = "no job has measured a GPU; one does that completes in a kernel whose torch holds memory on a GPU"
-        return Report("NOT MEASURED", "dim", f"{handler}: {why}")
+        steps = ["%runpod gpus --memory GB --seconds S  (by your own figures)"]
+        return Report("NOT MEASURED", "dim", f"{handler}: {why}", steps=steps)
     fitting = table.fitting(demand.needed)
     rows = [_row(pool, "yes", demand) for pool in fitting]
     rows += [_row(pool, "no", demand) for pool in table.failing(demand.needed)]
@@ -29,6 +33,9 @@ def gpu_report(handler: str, records: Iterable[JobRecord], table: PriceTable) ->
 
 def _measured(demand: Demand) -> list[str]:
     gpu, many = demand.gpu, demand.jobs > 1
+    if not demand.jobs:
+        memory = f"memory  {size(gpu.peak_reserved)} + {HEADROOM:.0%} head-room, by your figures"
+        return [memory, f"time    {duration(demand.time_ms)}, by your figures; on each GPU it will differ"]
     peak = f"{size(gpu.peak_reserved)} reserved by torch at the peak" + f" (the worst of {demand.jobs} jobs)" * many
     beside = f"{size(gpu.beside)} beside it (CUDA context, other libraries and processes)"
     median = f"the median of {demand.jobs} jobs without the first" if many else "1 job, its warm-up included"

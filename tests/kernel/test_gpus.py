@@ -71,8 +71,9 @@ def test_prices_of_a_file_hold_from_then_on(cell: Cell, on_gpus: None, tmp_path,
         ("%runpod gpus --prices {folder}/list.json", "list.json: must be an object"),
         ("%runpod gpus --prices {folder}/text.json", "text.json is not JSON"),
         ("%runpod gpus -n nope", "known: double"),
+        ("%runpod gpus --memory 20", "needs --seconds S"),
     ],
-    ids=["gpus", "job", "shape", "text", "handler"],
+    ids=["gpus", "job", "shape", "text", "handler", "time"],
 )
 def test_a_users_mistake_is_one_line(cell: Cell, capsys, tmp_path, line: str, told: str) -> None:
     (tmp_path / "list.json").write_text("[]")
@@ -83,3 +84,13 @@ def test_a_users_mistake_is_one_line(cell: Cell, capsys, tmp_path, line: str, to
     said = "".join(capsys.readouterr())
     assert told in said
     assert "Traceback" not in said
+
+
+def test_without_a_gpu_own_figures_give_pools_and_prices(cell: Cell) -> None:
+    cell(DOUBLE)
+    assert "--memory GB --seconds S" in repr(cell("%runpod gpus").result)
+    said = repr(cell("%runpod gpus --memory 20 --seconds 1.5").result)
+    assert said.startswith("FITS  double: needs 22.00 GB of one card")
+    assert "by your figures" in said
+    cell(JOB)
+    assert "time" in repr(cell("%runpod gpus --memory 20").result)
