@@ -81,12 +81,22 @@ def _parser() -> argparse.ArgumentParser:
     prove.add_argument("--json", action="store_true")
     prove.set_defaults(act=_prove)
 
+    _import_parser(commands)
     _serve_parser(commands)
 
     demo = commands.add_parser("demo", help="the whole loop on a real model: jobs, export, proof")
     demo.add_argument("--out", type=Path, metavar="DIR", help="keep the executed notebook and the worker here")
     demo.set_defaults(act=_demo)
     return parser
+
+
+def _import_parser(commands: Any) -> None:
+    taken = commands.add_parser("import", help="an existing worker repository as a notebook (runs nothing)")
+    taken.add_argument("folder", type=Path, metavar="DIR")
+    taken.add_argument("notebook", type=Path, metavar="NOTEBOOK", help="the notebook to write, its files beside it")
+    taken.add_argument("--force", action="store_true", help="replace what is there by these names")
+    taken.add_argument("--json", action="store_true")
+    taken.set_defaults(act=_import)
 
 
 def _serve_parser(commands: Any) -> None:
@@ -153,6 +163,18 @@ def _prove(arguments: argparse.Namespace) -> int:
     )
     print(json.dumps(report_data(proof)) if arguments.json else "\n".join(report_lines(proof)))
     return DONE if proof.passed else REFUSED
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    from rp_notebook.export.adopting import read_worker, write_notebook
+
+    worker = read_worker(arguments.folder)
+    new = write_notebook(worker, arguments.notebook, force=arguments.force)
+    if arguments.json:
+        print(json.dumps({"handler": worker.handler, "written": new, "cells": len(worker.cells)}))
+    else:
+        print(f"{worker.handler}: {len(worker.cells)} cells ({', '.join(new) or 'all of it is there already'})")
+    return DONE
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from rp_notebook.errors import UnknownHandler
 from rp_notebook.export.around import around
+from rp_notebook.export.by_hand import declared_in
 from rp_notebook.export.carried import refuse_leaks
 from rp_notebook.export.cells import CellRun, notebook_cells
 from rp_notebook.export.collector import collector_paused
@@ -202,6 +203,7 @@ def export_document(
         strict=strict,
         validate=validate,
         weights=weights,
+        declared=declared_in(cells),
         environment=environment,
         plan=Plan(trains=train),
     )

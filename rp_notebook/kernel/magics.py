@@ -18,7 +18,7 @@ from rp_notebook.jobs.declaration import handler_flags
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.kernel import commands, explaining, job_history, needs, overriding, unloading
+from rp_notebook.kernel import commands, explaining, importing, job_history, needs, overriding, unloading
 from rp_notebook.kernel.checking import checked
 from rp_notebook.kernel.gpus import gpus, gpus_flags
 from rp_notebook.kernel.inputs import job_flags
@@ -65,6 +65,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], 
         "export": (commands.export_flags, commands.export),
         "prove": (commands.prove_flags, commands.prove),
         "gpus": (gpus_flags, gpus),
+        "import": (importing.import_flags, importing.import_worker),
         "serve": (_serve_flags, _serve),
         "panel": (_panel_flags, _panel),
         "why": (explaining.why_flags, explaining.why),
@@ -106,6 +107,7 @@ class RunpodMagics(Magics):
         %runpod apt PACKAGE...        system packages that its image needs
         %runpod unload NAME...        free a model and its memory
         %runpod check [NAME]          what would go wrong later, without exporting
+        %runpod import DIR [NOTEBOOK] an existing worker repository as cells
         %runpod export DIR            write the worker repository
         %runpod why [NAME|LINE]       why a statement is part of it, or is not
         %runpod keep | drop WHAT      what goes along, or stays out, on your word

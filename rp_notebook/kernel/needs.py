@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import os
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from rp_notebook.errors import BadInput
+from rp_notebook.export.by_hand import package_said, variable_said
 from rp_notebook.export.reads import Declared, Variable
 from rp_notebook.jobs.flag_parser import FlagParser
-from rp_notebook.jobs.masking import has_shape, is_secret_variable
 from rp_notebook.panel.report import Report
 
 if TYPE_CHECKING:
     from rp_notebook.kernel.session import Session
-
-_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?(?:=[\w.+:~-]+)?", re.ASCII)
 
 
 class Needs:
@@ -50,9 +46,11 @@ def env_flags() -> FlagParser:
 
 def env(session: Session, flags: Namespace) -> Report:
     """Declares environment variables. Raises `BadInput` for a name that is none, and for the value of a secret."""
-    declared = [_variable(said) for said in flags.variables]
+    declared = [variable_said(said) for said in flags.variables]
     for variable in declared:
         session.needs.declare(variable)
+        if variable.default is not None:
+            os.environ.setdefault(variable.name, variable.default)  # as the image will
     known = session.needs.declared.variables
     lines = [one.name if one.default is None else f"{one.name}={one.default}" for one in known]
     return Report("ENV", "good", f"{len(known)} declared for the worker", ["\n".join(lines)] if lines else [])
@@ -67,20 +65,7 @@ def apt_flags() -> FlagParser:
 
 def apt(session: Session, flags: Namespace) -> Report:
     """Declares system packages. Raises `BadInput` for what is no package's name."""
-    for package in flags.packages:
-        if not _PACKAGE.fullmatch(package):
-            raise BadInput(f"{package!r} is not the name of a system package: write it as for apt-get install")
-    for package in flags.packages:
+    for package in [package_said(package) for package in flags.packages]:
         session.needs.install(package)
     known = session.needs.declared.apt
     return Report("APT", "good", f"{len(known)} declared for the image", [" ".join(known)] if known else [])
-
-
-def _variable(said: str) -> Variable:
-    name, equals, default = said.partition("=")
-    if not _NAME.fullmatch(name):
-        raise BadInput(f"{name!r} is not the name of an environment variable: write NAME or NAME=DEFAULT")
-    secret = is_secret_variable(name)
-    if equals and default and (secret or has_shape(default)):
-        raise BadInput(f"{name} looks like a secret, whose value is written nowhere: %runpod env {name}")
-    return Variable(name, default if equals else None, secret=secret)

@@ -8,9 +8,12 @@ from tests.kernel.conftest import Cell
 from tests.kernel.test_extension import DOUBLE
 
 
-def test_what_is_declared_goes_into_the_worker(cell: Cell, tmp_path) -> None:
+def test_what_is_declared_goes_into_the_worker(cell: Cell, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("STEPS", "is taken away, also behind this test")
+    monkeypatch.delenv("STEPS")
     cell(DOUBLE)
     assert "1 declared" in repr(cell("%runpod env STEPS=20").result)
+    assert cell("import os; os.environ['STEPS']").result == "20"
     assert "STEPS=20" in repr(cell("%runpod env BUCKET_KEY").result)
     cell("%runpod apt ffmpeg libgl1")
     cell(f"%runpod export {tmp_path / 'worker'}")
