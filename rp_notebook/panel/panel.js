@@ -598,7 +598,7 @@ function render({ model, el }) {
   }
   function drawHistory() {
     const seen = history.filter(words.value, outcome.value);
-    total.textContent = seen.length === history.rows.length ? `${seen.length} jobs` : `${seen.length} of ${history.rows.length} jobs`;
+    total.textContent = seen.length === history.rows.length ? `${seen.length} job${seen.length === 1 ? "" : "s"}` : `${seen.length} of ${history.rows.length} jobs`;
     if (!pages.Plots.hidden) drawPlots();
   }
   async function open(row) {
@@ -702,6 +702,7 @@ function render({ model, el }) {
       h("div", { className: "rpp-right" }, panes.result, tools)),
     h("div", { className: "rpp-tabs", role: "tablist", "aria-label": "more" }, tabs), ...names.map((name) => pages[name]));
   el.append(root);
+  turn("History");
   panes.result.append(h("div", { className: "rpp-dim" }, "The result of a job shows here."));
 
   // what the kernel says
@@ -747,16 +748,19 @@ function render({ model, el }) {
   }
   model.on("msg:custom", onMessage);
   model.on("comm_live_update", die);
-  const slow = setTimeout(() => tell("The kernel is busy: the panel fills when its cell has ended."), 2000);
+  const slow = setTimeout(() => tell("The kernel is busy: the panel fills when its cell has ended."), 2500);
   safely(async () => {
-    const told = await ask("hello");
-    clearTimeout(slow);
+    // What is asked before the front end has a subshell for us waits for the cells that are queued: ask again.
+    const again = [400, 1500].map((ms) => setTimeout(() => ask("hello").then(first), ms));
+    let first;
+    const told = await new Promise((done) => { first = done; ask("hello").then(first); });
+    [...again, slow].forEach(clearTimeout);
     tell("");
     draftKey = `rp-notebook:${location.pathname}:${told.history}`;
     try { draft = JSON.parse(localStorage.getItem(draftKey)) || {}; } catch { draft = {}; }
     endpoint = told.endpoint;
     for (const state of told.live) live.set(state.id, { ...state, since: performance.now(), text: "", items: [] });
-    history.start(told.rows);
+    history.start(told.rows.filter((row) => !live.has(row[ID])));
     history.live([...live.values()]);
     handler = told.first || draft.handler || "";
     turn(draft.page in pages ? draft.page : "History");
@@ -769,6 +773,7 @@ function render({ model, el }) {
     clearInterval(ticking);
     clearInterval(working);
     clearTimeout(slow);
+    waiting.clear();
     model.off("msg:custom", onMessage);
     model.off("comm_live_update", die);
   };

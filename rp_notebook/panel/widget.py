@@ -30,6 +30,7 @@ class Panel(anywidget.AnyWidget):
         super().__init__()
         self._answers = answers
         self.on_msg(self._asked)
+        self._forget_sender()
 
     def __repr__(self) -> str:
         return "the panel (%runpod panel): it needs a front end that shows widgets"
@@ -37,6 +38,15 @@ class Panel(anywidget.AnyWidget):
     def say(self, told: Mapping[str, Any]) -> None:
         """Sends something that nobody asked for. From any thread."""
         self.send({"kind": told["kind"]}, [_encoded(told)])
+        self._forget_sender()
+
+    def _forget_sender(self) -> None:
+        """Has what the browser asks go where it says, to its own subshell.
+
+        ipykernel 7.4 has it go to the shell that sent through the comm last. Jobs send from the main one, which hears
+        nothing while a handler runs.
+        """
+        getattr(self.comm, "__dict__", {}).pop("_reply_subshell_id", None)
 
     def _asked(self, _: object, content: Any, _buffers: object) -> None:
         reply: dict[str, Any] = {"error": UNANSWERED}

@@ -85,6 +85,7 @@ def show(job):
 )
 PANEL = "%runpod panel -n paint"
 
+IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 CLICKED = """() => new Promise(done => {
     const result = document.querySelector('.rpp-result'), began = performance.now();
     result.replaceChildren();
@@ -212,6 +213,7 @@ def test_a_worker_is_made_by_clicking(served) -> None:
         shot(page, "running")
         button("Cancel").click()
         expect(badge).to_have_text("CANCELLED")
+        expect(panel.locator(".rpp-notice")).to_have_text("")  # the kernel heard it, though it was in the handler
 
         # what HTTP clients do shows as well
         panel.get_by_label("handler", exact=True).select_option("paint")
@@ -311,6 +313,50 @@ def test_jupyterlab_has_the_panel_and_the_export_where_people_look(served) -> No
         expect(panel.locator(".rpp-rows .rpp-row")).to_have_count(1)
         expect(panel).to_contain_text("No handler is registered yet")
         assert page.evaluate("() => window.jupyterapp.commands.label('rp-notebook:panel')") == "RunPod: Open the Panel"
+
+
+def test_the_panel_works_while_cells_run_and_ends_their_jobs(served) -> None:
+    root, address = served
+    talks = HANDLERS[1].replace("0.005", "0.05")
+    name = notebook(root, "busy.ipynb", talks, "%runpod panel", '%runpod job {"count": 600}', "'all ' + 'ran'")
+    with page_of(address.format(name), height=1600, width=1440) as page:
+        page.wait_for_function(IDLE)
+        page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
+        panel = panel_of(page)
+        panel.locator(".rpp-rows .rpp-row", has_text="RUNNING").click()
+        panel.get_by_text("word5 ").wait_for()
+        panel.get_by_role("button", name="Cancel", exact=True).click()
+        page.locator(".jp-OutputArea-output", has_text="all ran").wait_for()
+        expect(panel.locator(".rpp-rows .rpp-row")).to_have_count(1)
+        expect(panel.locator(".rpp-rows")).to_contain_text("CANCELLED")
+
+
+def test_where_a_busy_kernel_hears_no_clicks_cancel_interrupts_it_or_says_what_does(served) -> None:
+    root, address = served
+    settings = root / ".jupyter-home" / "settings" / "@jupyterlab" / "apputils-extension"
+    without = settings / "kernels-settings.jupyterlab-settings"
+    without.write_text(json.dumps({"commsOverSubshells": "disabled"}))
+    name = notebook(root, "deaf.ipynb", HANDLERS[2], "%runpod panel")
+    try:
+        with page_of(address.format(name), height=1200, width=1440) as page:
+            run_all(page, timeout_s=60)
+            panel = panel_of(page)
+            badge = panel.locator(".rpp-result .rpn-head > span").first
+            run, cancel = (panel.get_by_role("button", name=name, exact=True) for name in ("Run", "Cancel"))
+            run.click()
+            expect(badge).to_have_text("RUNNING")
+            cancel.click()
+            expect(badge).to_have_text("CANCELLED")
+            # as in a front end without the extension
+            page.evaluate("() => document.addEventListener('rp-notebook:interrupt', e => e.stopPropagation(), true)")
+            run.click()
+            expect(badge).to_have_text("RUNNING")
+            cancel.click()
+            expect(panel.locator(".rpp-notice")).to_contain_text("press Stop (■)")
+            page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+            expect(badge).to_have_text("CANCELLED")
+    finally:
+        without.unlink()
 
 
 def test_ten_thousand_jobs_scroll_smoothly(served) -> None:
