@@ -7,7 +7,7 @@ import contextlib
 import io
 import itertools
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from rp_notebook.export.demand import Demand, Missing, label_of
@@ -22,6 +22,8 @@ from rp_notebook.export.timeline import Fact, changed_roots
 from rp_notebook.export.trees import children, walk
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding, Severity
+
+SETTINGS = ("module:", "seed:", "env:")  # how the roots begin of what is as it was said last
 
 
 def problems(
@@ -117,7 +119,7 @@ def _bound_in(unread: Unread) -> Iterator[str]:
 def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[Finding]:
     """Warnings and notes about a slice that can be exported."""
     facts = [demand.timeline.facts[place] for place in sorted(demand.kept)]
-    found = [*_repeated(facts), *_loads(demand, declaration), *_unseen(demand, declaration)]
+    found = [*_repeated(facts), *_before_a_failure(facts), *_loads(demand, declaration), *_unseen(demand, declaration)]
     for fact in facts:
         node = fact.statement.node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -130,10 +132,19 @@ def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[
     return [*found, *doubts(facts, program, declaration)]
 
 
+def _before_a_failure(facts: Iterable[Fact]) -> Iterator[Finding]:
+    cells = {fact.statement.cell.number: fact for fact in facts if not fact.statement.cell.ok}
+    for fact in cells.values():
+        message = f"the cell raised at line {fact.statement.cell.failed_line}; the worker has what ran before that"
+        yield _at(fact, "RPS107", "warning", message, "correct the cell and run it")
+
+
 def _repeated(facts: list[Fact]) -> Iterator[Finding]:
     seen: dict[tuple[str | None, str, int], list[Fact]] = {}
     for fact in facts:
-        own = fact.names.uses & fact.names.defs or fact.effects.changed
+        # What sets something of the process, a seed or a module's option, does it once and for all.
+        changed = [root for root, _, _ in fact.effects.changed if not root.startswith(SETTINGS)]
+        own = fact.names.uses & fact.names.defs or changed
         if own and fact.statement.alias is None and not fact.is_code:
             cell = fact.statement.cell
             seen.setdefault((cell.cell_id, cell.text, fact.statement.line), []).append(fact)

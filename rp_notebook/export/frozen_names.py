@@ -41,14 +41,20 @@ class Freezer:
         self.unwritten: dict[str, CannotFreeze] = {}
 
     def spared(self, facts: Sequence[Fact]) -> dict[str, set[int]]:
-        """For each name that is, or holds, a module whose weights are exported: the statements that trained."""
+        """The statements that trained, for each name that is, or holds, a module whose weights are exported.
+
+        For any other one too, where training reaches it only through what the data was made of.
+        """
         if self._live is None:
             return {}
         live = self._live.namespace
         modules = {id(live[name]) for name in self._asked if name in live and is_module(live[name])}
-        places = {fact.position for fact in facts if training_calls(fact)} if modules else set()
-        names = {name for fact in facts for name in fact.names.defs | fact.names.maydefs} if places else set()
-        return {name: places for name in names if name in live and reaches(live[name], modules)}
+        trained = [fact for fact in facts if training_calls(fact)] if modules else []
+        names = {name for fact in facts for name in fact.names.defs | fact.names.maydefs} if trained else set()
+        holding = {name for name in names if name in live and reaches(live[name], modules)}
+        return {
+            name: {fact.position for fact in trained if name in holding or name not in fact.touches} for name in names
+        }
 
     def next_history(self, clean: Cleaned, first: Demand, demand: Demand) -> Cleaned | None:
         """The history with a statement for each further name that has to be frozen; None when there is none.

@@ -161,7 +161,7 @@ def _dropped(first: Demand, kept: Container[int]) -> tuple[Dropped, ...]:
         Dropped(s.cell.number, s.cell.cell_id, s.line, s.last_line, _text(fact), reason, fact.position, fact.touches)
         for fact in first.timeline.facts
         for s, reason in ((fact.statement, _why_not(fact, first.left_out.get(fact.position))),)
-        if fact.position not in kept and s.cell.number and not s.is_ours
+        if fact.position not in kept and s.cell.number and not s.is_ours and fact.plumbing != "%runpod"
     )
 
 

@@ -19,7 +19,7 @@ _FETCHES = LOADERS | {"load", "load_dataset", "snapshot_download", "hf_hub_downl
 
 def stops(demand: Demand, plan: Plan) -> list[Finding]:
     """A refusal for each kept statement that trains or takes long; warnings when the plan allows it."""
-    found = []
+    found: dict[str, Finding] = {}  # by the text: a cell that ran again says it once, where it ran last
     for place in sorted(demand.kept):
         fact = demand.timeline.facts[place]
         calls = training_calls(fact)
@@ -33,8 +33,8 @@ def stops(demand: Demand, plan: Plan) -> list[Finding]:
         fix = f"%runpod export DIR --freeze {name} exports what came of it; --train does it in the worker"
         statement = fact.statement
         severity = "warning" if plan.trains else "error"
-        found.append(Finding("RPS132", severity, said, fix, statement.cell.number, statement.line))  # type: ignore[arg-type] # one of the two
-    return found
+        found[statement.text] = Finding("RPS132", severity, said, fix, statement.cell.number, statement.line)  # type: ignore[arg-type] # one of the two
+    return [*found.values()]
 
 
 def training_calls(fact: Fact) -> list[str]:

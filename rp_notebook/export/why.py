@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from rp_notebook.errors import BadInput
+from rp_notebook.export.magics import magic_of
 from rp_notebook.export.overrides import override
 from rp_notebook.export.result import ExportResult
 from rp_notebook.export.slicing import Dropped, Kept
+from rp_notebook.export.trees import tree_of
 
 HEAD = 60  # characters of a statement that are shown
 KEPT, DROPPED = "+", "-"
@@ -70,9 +72,20 @@ def place(statement: Kept | Dropped) -> str:
 
 def head(statement: Kept | Dropped) -> str:
     """The first line of a statement that says something."""
-    lines = [line.strip() for line in statement.text.split("\n")]
+    lines = [line.strip() for line in _typed(statement.text).split("\n")]
     first = next((line for line in lines if line and not line.startswith("#")), "")
     return first if len(first) <= HEAD else first[: HEAD - 1] + "…"
+
+
+def _typed(text: str) -> str:
+    """A command of IPython as a person types it; any other statement as it is."""
+    try:
+        command = magic_of(tree_of(text).body[0]) if text.startswith("get_ipython()") else None
+    except SyntaxError:
+        return text
+    if command is None:
+        return text
+    return f"!{command[1]}" if command[0] == "!" else f"%{command[0]} {command[1]}".rstrip()
 
 
 def _at(result: ExportResult, number: int) -> Kept:

@@ -23,6 +23,11 @@ class Finding:
     cell: int | None = None
     line: int | None = None
 
+    @property
+    def where(self) -> str:
+        """The cell and the line, as they are spoken of; empty where they are not known."""
+        return "" if self.cell is None else f"cell {self.cell}" + (f", line {self.line}" if self.line else "")
+
     def __str__(self) -> str:
-        where = "" if self.cell is None else f" (cell {self.cell}" + (f", line {self.line})" if self.line else ")")
+        where = f" ({self.where})" if self.where else ""
         return f"{self.code} {self.message}{where}" + (f": {self.fix}" if self.fix else "")

@@ -76,7 +76,7 @@ def export(session: Session, flags: Namespace, say: Say = unheard) -> Report:
     tested = "tests/jobs.jsonl" in result.repo
     steps = [f"%runpod prove {flags.folder}"] if tested else ["%runpod job {...}  (a job that ran becomes a test)"]
     findings = (*result.findings, *climb.findings)
-    return Report(written.upper(), "good", headline, [result.repo.tree(), *climb.lines], findings, steps)
+    return Report(written.upper(), "good", headline, [result.repo.tree(), "", *climb.lines], findings, steps)
 
 
 def check_flags() -> FlagParser:

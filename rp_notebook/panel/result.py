@@ -199,5 +199,6 @@ def sign(finding: Finding) -> str:
 def finding_html(finding: Finding) -> str:
     """One finding with its fix."""
     fix = f' <span class="rpn-fix">→ {escape(finding.fix)}</span>' if finding.fix else ""
-    said = f"<code>{finding.code}</code> {escape(finding.message)}{fix}"
+    where = f' <span class="rpn-fix">({finding.where})</span>' if finding.where else ""
+    said = f"<code>{finding.code}</code> {escape(finding.message)}{where}{fix}"
     return f'<div class="rpn-finding rpn-{finding.severity}">{said}</div>'

@@ -96,9 +96,18 @@ def _of_import(attempt: Attempt, result: ExportResult, rungs: str) -> Finding:
 def _functions(module: str, attempt: Attempt) -> Iterator[str]:
     """The functions and methods of handler.py that no job called."""
     called = {line for file, line in attempt.touched.called if file == "handler.py"} if attempt.touched else set()
-    for node in ast.parse(module).body:
+    body = ast.parse(module).body
+    at_import = {name for node in body for name in _calls(node)}
+    for node in body:
         for item in node.body if isinstance(node, ast.ClassDef) else [node]:
             if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
                 first = min([item.lineno, *(decorator.lineno for decorator in item.decorator_list)])
-                if first not in called and not item.name.startswith("_cell_"):
+                started = node.name in at_import and (item is node or item.name.startswith("__"))  # type: ignore[attr-defined] # a definition
+                if first not in called and not started and not item.name.startswith("_cell_"):
                     yield f"{node.name}.{item.name}" if isinstance(node, ast.ClassDef) else item.name
+
+
+def _calls(node: ast.stmt) -> Iterator[str]:
+    """The names that a statement of the module calls as it is imported."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield from (n.func.id for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))

@@ -173,6 +173,34 @@ def test_training_stops_the_export_and_offers_the_weights():
     assert "RPS132" in codes(found)
 
 
+def test_training_is_not_taken_for_what_the_data_was_made_of(monkeypatch):
+    space: dict = {}
+    cells = [
+        "import torch\nimport features",
+        "words = {'a', 'b'}\nnet = torch.nn.Linear(2, 1)",
+        "x = torch.stack([features.bag(words)])\nseen = []",
+        "loss = net(x).sum()\nloss.backward()\nseen.append(1)",
+        handler("[net, len(words)]"),
+    ]
+    monkeypatch.setitem(sys.modules, "features", types.SimpleNamespace(bag=lambda words: torch.ones(2)))
+    for cell in cells:
+        exec(cell, space)
+    plan = Plan(freeze=(("net", "is frozen as you asked"),))
+    text = exported(*cells, live=space, plan=plan)[1]
+    assert "words = {'a', 'b'}" in text
+    assert "backward" not in text
+    with pytest.raises(ExportRefused, match="--freeze"):  # what the training cell itself wrote is no guess
+        exported(
+            "seen = []",
+            *cells[:2],
+            "x = torch.ones(1, 2)",
+            "for _ in 'ab':\n    net(x).sum().backward()\n    seen.append(1)",
+            handler("[net, seen]"),
+            live=space,
+            plan=plan,
+        )
+
+
 def test_frozen_weights_stand_in_for_the_training(tmp_path, monkeypatch):
     space: dict = {}
     for cell in TRAINING:

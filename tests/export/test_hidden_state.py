@@ -157,3 +157,16 @@ def test_a_notebook_that_is_only_read_tells_that_it_ran_in_another_order(tmp_pat
     if codes:
         with pytest.raises(ExportRefused):
             export_notebook(path, strict=True)
+
+
+def test_what_ran_before_a_cell_raised_is_told():
+    result = exported([CellRun(1, "T = x = 2\nT / 0\nT = 3", ok=False, failed_line=2), CellRun(2, HANDLER)], None)
+    assert [(f.code, f.severity, f.where) for f in result.findings] == [("RPS107", "warning", "cell 1, line 1")]
+
+
+def test_a_seed_that_was_set_again_is_as_it_was():
+    seeded = "import random\nrandom.seed(4)\nT = x = random.random()"
+    result = export_cells(
+        [CellRun(1, seeded), CellRun(2, seeded), CellRun(3, HANDLER)], Declaration("handler", "handler")
+    )
+    assert "RPS104" not in {finding.code for finding in result.findings}

@@ -91,3 +91,12 @@ def test_every_statement_of_a_random_notebook_has_its_reason_and_every_kept_one_
             assert one.way[-1] is one.statement
             assert one.statement.cell == source[0]
             assert one.way[0].asked_by is None
+
+
+def test_commands_are_told_as_they_were_typed_and_our_own_not_at_all() -> None:
+    cells = ("%pip install -q torch\n!ls -l", "%runpod jobs", "def handler(job):\n    return 1")
+    assert lines_of(listed(result(*cells)))[:2] == [
+        "- In[1] line 1: %pip install -q torch  (%pip)",
+        "- In[1] line 2: !ls -l  (%!)",
+    ]
+    assert "runpod" not in "".join(lines_of(listed(result(*cells))))
