@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from rp_notebook.export.draft import Draft
 from rp_notebook.export.machine import CPU_FLAVOR
 from rp_notebook.export.reads import Variable
+from rp_notebook.jobs.payload import RUN_LIMIT
 from rp_notebook.jobs.record import JobRecord
 
 HUB, TESTS = ".runpod/hub.json", ".runpod/tests.json"
@@ -149,7 +150,11 @@ def _is_embedding(value: Any, depth: int = 3) -> bool:
 
 
 def _testable(draft: Draft) -> Iterator[tuple[JobRecord, dict[str, Any]]]:
-    small = [(record, given) for record, given in draft.plain_inputs() if record.sizes.request <= INPUT_LIMIT]
+    small = [
+        (record, given)
+        for record, given in draft.plain_inputs()
+        if record.sizes.request <= INPUT_LIMIT and (record.sizes.result or 0) <= RUN_LIMIT
+    ]
     return iter(small[-TESTS_KEPT:])
 
 

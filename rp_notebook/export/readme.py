@@ -20,6 +20,8 @@ from rp_notebook.jobs.record import JobRecord
 
 TEXT_SHOWN = 120  # characters of a string in a sample
 ITEMS_SHOWN = 8  # elements of a list in a sample
+ROWS_SHOWN = 3  # of a list of lists or objects
+LINE = 100  # characters
 _DEEPEST = 12
 
 _WITH_EXAMPLE = """\
@@ -73,8 +75,9 @@ def cut(value: Any, depth: int = 0) -> Any:
         case list() | dict() if depth == _DEEPEST:
             return "..."
         case list():
-            more = [f"... ({len(value) - ITEMS_SHOWN:,} more)"] if len(value) > ITEMS_SHOWN else []
-            return [*(cut(item, depth + 1) for item in value[:ITEMS_SHOWN]), *more]
+            most = ROWS_SHOWN if all(isinstance(item, list | dict) for item in value) else ITEMS_SHOWN
+            more = [f"... ({len(value) - most:,} more)"] if len(value) > most else []
+            return [*(cut(item, depth + 1) for item in value[:most]), *more]
         case dict():
             return {key: cut(item, depth + 1) for key, item in value.items()}
     return value
@@ -132,7 +135,21 @@ def _answer(answer: Any, record: JobRecord) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(cut(value), ensure_ascii=False, indent=2)
+    return _laid_out(cut(value), "")
+
+
+def _laid_out(value: Any, indent: str) -> str:
+    """JSON with what fits on a line on a line: a row of numbers is no column of them."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(line) <= LINE or not isinstance(value, dict | list) or not value:
+        return line
+    inner = f"{indent}  "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, inner)}" for key, item in value.items()]
+    else:
+        parts = [_laid_out(item, inner) for item in value]
+    opened, closed = "{}" if isinstance(value, dict) else "[]"
+    return f"{opened}\n" + ",\n".join(f"{inner}{part}" for part in parts) + f"\n{indent}{closed}"
 
 
 def _running(draft: Draft, *, has_jobs: bool) -> str:

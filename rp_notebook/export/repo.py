@@ -25,7 +25,7 @@ from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.masking import masked
-from rp_notebook.jobs.payload import MB
+from rp_notebook.jobs.payload import MB, RUN_LIMIT
 from rp_notebook.jobs.record import JobRecord
 
 HANDLER = "handler.py"
@@ -135,12 +135,15 @@ def _requirements(draft: Draft, image: Image) -> dict[str, str]:
 
 
 def _example(records: Sequence[JobRecord], handler: str) -> JobRecord | None:
-    for record in reversed(records):
-        # The SDK's local run takes any input but null (facts/runpod-contract.md 3.2, 3.3).
-        is_usable = record.job.input is not None and record.sizes.request <= TEST_INPUT_LIMIT
-        if is_usable and record.job.handler == handler and record.status is Status.COMPLETED:
-            return record
-    return None
+    # The SDK's local run takes any input but null (facts/runpod-contract.md 3.2, 3.3).
+    usable = [
+        record
+        for record in reversed(records)
+        if record.job.input is not None and record.sizes.request <= TEST_INPUT_LIMIT
+        and record.job.handler == handler and record.status is Status.COMPLETED
+    ]  # fmt: skip
+    # One that the platform would refuse is no example of anything else.
+    return next((record for record in usable if (record.sizes.result or 0) <= RUN_LIMIT), next(iter(usable), None))
 
 
 def _test_input(record: JobRecord | None) -> dict[str, bytes]:

@@ -134,6 +134,12 @@ def test_what_is_short_is_not_cut():
     assert cut(value) == value
 
 
+def test_rows_of_numbers_stay_rows():
+    text = page(body("return 1"), call=lambda job: {"vectors": [[0.5] * 384] * 20}, job={})
+    assert text.count('[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, "... (376 more)"]') == 3
+    assert '"... (17 more)"' in text
+
+
 def test_what_is_deep_is_cut():
     deep: object = "bottom"
     for _ in range(500):

@@ -11,6 +11,7 @@ from rp_notebook.export.repo import TEST_INPUT_LIMIT, Repo, worker_repo
 from rp_notebook.export.requirements import Pin
 from rp_notebook.export.writing import write_repo
 from rp_notebook.jobs.declaration import Declaration
+from rp_notebook.jobs.payload import RUN_LIMIT
 from rp_notebook.jobs.running import run_job
 
 MODULE = """\
@@ -38,7 +39,8 @@ ALWAYS = {
 def handler(job):
     if job["input"] == "fail":
         raise ValueError("no")
-    return {"said": "hello"}
+    large = isinstance(job["input"], dict) and job["input"].get("large")
+    return {"said": "x" * RUN_LIMIT if large else "hello"}
 
 
 def record(job_input, name="handler"):
@@ -74,6 +76,13 @@ def test_the_last_completed_job_is_the_example():
     repo = made(records=[record({"name": "one"}), record({"name": "two"}), record("fail")])
     assert json.loads(repo["test_input.json"]) == {"input": {"name": "two"}}
     assert b"COPY handler.py test_input.json /app/" in repo["Dockerfile"]
+
+
+def test_a_job_whose_answer_the_platform_would_refuse_is_no_example_and_no_test_of_the_hub():
+    jobs = [record({"name": "one"}), record({"name": "two", "large": True})]
+    repo = made(records=jobs)
+    assert json.loads(repo["test_input.json"]) == {"input": {"name": "one"}}
+    assert [test["input"] for test in json.loads(repo[".runpod/tests.json"])["tests"]] == [{"name": "one"}]
 
 
 @pytest.mark.parametrize("value", [{}, 0, "", False, [], "text"], ids=repr)
