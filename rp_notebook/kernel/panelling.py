@@ -25,6 +25,8 @@ def panel(session: Session, flags: Namespace) -> Any:
         from rp_notebook.panel.widget import Panel
     except ImportError:
         raise BadInput('the panel needs anywidget: %pip install "rp-notebook[panel]", then reload this page') from None
+    if getattr(session.shell, "kernel", None) is None:
+        raise BadInput("the panel is for notebooks; in a terminal, %runpod job and %runpod jobs show the same in text")
     pump = pump_of(session, in_cell=True)
     if flags.name is not None:
         session.handlers.chosen(flags.name, {})

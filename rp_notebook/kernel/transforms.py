@@ -44,6 +44,10 @@ def _asked(words: list[str], lines: list[str]) -> str:
     return f"{magic} {name.rstrip('?')}" if only and name.endswith("?") and name.rstrip("?").isidentifier() else ""
 
 
+# So IPython leaves it out when it asks whether what is typed into a terminal is a whole cell: behind `%%` more follows.
+handler_lines.has_side_effects = True  # type: ignore[attr-defined] # how IPython's own transforms say it
+
+
 def awaited_jobs(lines: list[str]) -> list[str]:
     """Puts `await` before each awaited command of the cell, but inside functions, where it may not stand."""
     text = "".join(lines)

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from textwrap import wrap
 
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.panel import style
+from rp_notebook.panel.preview import WIDTH
 from rp_notebook.panel.result import Tone, finding_html, sign, wrapped
+
+LEAST = 20  # columns that the last part of a row has at least
 
 
 def tone_of(findings: Iterable[Finding]) -> Tone:
     """Bad when one of the findings is an error."""
     return "bad" if any(finding.severity == "error" for finding in findings) else "good"
+
+
+def _fitted(line: str) -> str:
+    """A row of a listing within 80 columns: what goes on below stands under its last column. Text of files stays."""
+    if len(line) <= WIDTH or "\n" in line:
+        return line
+    column = line.rfind("  ", 0, WIDTH - LEAST) + 2
+    first, *rest = wrap(line[column:], WIDTH - column, break_on_hyphens=False, break_long_words=False)
+    indent = " " * (column if column > 1 else 4)
+    return "\n".join([line[:column] + first, *(indent + part for part in rest)])
 
 
 class Report:
@@ -37,7 +51,12 @@ class Report:
     def __repr__(self) -> str:
         said = (wrapped(f"{sign(finding)} {finding}") for finding in self.findings)
         return "\n".join(
-            (wrapped(f"{self.badge}  {self.headline}"), *self.listing, *said, *(f"  {step}" for step in self.steps))
+            (
+                wrapped(f"{self.badge}  {self.headline}"),
+                *map(_fitted, self.listing),
+                *said,
+                *(f"  {step}" for step in self.steps),
+            )
         )
 
     def _repr_html_(self) -> str:

@@ -22,6 +22,7 @@ NOT_PROVED = {
     "venv": (_IMAGE, _MACHINE, "weights in the image: models came from this machine's cache", _CHECKS),
     "image": (_MACHINE, _CHECKS),
 }
+ID_SHOWN = 13  # characters, as %runpod jobs shows
 OFFLINE = "downloads at start: the network could not be refused"
 _OFFLINE = ", with the network refused: nothing is downloaded"
 COLD_PARTS = ("process", "imports", "loading", "first job", "again")
@@ -30,11 +31,12 @@ _COLD = "{:<13}  {:>7}  {:>7}  {:>7}  {:>9}  {:>5}"
 
 def report_lines(proof: Proof) -> list[str]:
     """The report: the result, one line a job, what was found, and what this level cannot show."""
-    width = max((len(job.id) for job in proof.jobs), default=0)
+    ids = _short([job.id for job in proof.jobs])
+    width = max(map(len, ids.values()), default=0)
     return [
         *_ladder(proof),
         _title(proof),
-        *(_row(job, width) for job in proof.jobs),
+        *(_row(job, f"{ids[job.id]:<{width}}") for job in proof.jobs),
         *_cold((*proof.below, proof)),
         *([f"all of it again{_OFFLINE}"] if proof.offline else []),
         *(f"{finding.severity}: {finding}" for finding in proof.findings),
@@ -75,7 +77,13 @@ def report_data(proof: Proof) -> dict[str, Any]:
     return {**asdict(proof), "passed": proof.passed, "not_proved": not_proved(proof)}
 
 
-def _row(job: Checked, width: int) -> str:
+def _short(ids: list[str]) -> dict[str, str]:
+    """Ids as the table of jobs has them, whole where two begin alike."""
+    short = {id_: id_[:ID_SHOWN] for id_ in ids}
+    return short if len({*short.values()}) == len(short) else {id_: id_ for id_ in ids}
+
+
+def _row(job: Checked, id_: str) -> str:
     ms = "" if job.ms is None else f"{job.ms:,.0f} ms"
     size = "" if job.bytes is None else f"{job.bytes:,} bytes"
-    return f"  {job.id:<{width}}  {job.verdict:<9}  {ms:>10}  {size:>17}  {job.detail}".rstrip()
+    return f"  {id_}  {job.verdict:<9}  {ms:>10}  {size:>17}  {job.detail}".rstrip()
