@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from rp_notebook.jobs.posts import Post
 
@@ -50,10 +51,14 @@ class Failed:
 
 @dataclass(frozen=True)
 class Lost:
-    """No final body would be posted: the client waits until the job times out."""
+    """No final body would be posted: the client waits until the job times out.
+
+    `unsent` is what the answer would have looked like, where there was one.
+    """
 
     at: float
     why: str
+    unsent: Any = None
 
 
 @dataclass(frozen=True)

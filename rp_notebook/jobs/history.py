@@ -93,11 +93,11 @@ class History:
 
     def lines(self, query: Query = EVERY_JOB) -> list[JobLine]:
         """The same jobs without their bodies."""
-        return self._store.lines(query)
+        return self._kept(lambda store: store.lines(query))
 
     def tally(self, query: Query = EVERY_JOB) -> dict[str, int]:
         """How many jobs of a query ended how."""
-        return self._store.tally(query)
+        return self._kept(lambda store: store.tally(query))
 
     def of(self, handler: str, version: int | None = None) -> tuple[JobRecord, ...]:
         """This kernel's jobs of one handler, oldest first; with `version`, those of that registration only."""

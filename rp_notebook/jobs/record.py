@@ -33,7 +33,8 @@ class JobRecord:
     `posts` are the bodies a worker would send, in order; `dropped` says why a stream item or a progress update was
     not sent; `printed` is what the handler wrote to stdout and stderr and `gauge` what it took of the machine,
     where a notebook's worker ran it; `noted` is what was seen while it ran; `masked` are the paths in the request of
-    a job from the history whose secrets were not kept; `tolerance` is how far a golden job's numbers may be off.
+    a job from the history whose secrets were not kept; `tolerance` is how far a golden job's numbers may be off;
+    `unsent` shows an answer that is lost, as long as the kernel lives.
     """
 
     job: Job
@@ -44,6 +45,7 @@ class JobRecord:
     noted: tuple[Finding, ...] = ()
     masked: tuple[str, ...] = ()
     tolerance: float | None = None
+    unsent: Any = None
 
     @property
     def id(self) -> str:

@@ -21,6 +21,7 @@ from rp_notebook.jobs.handler import Handler, Kind
 from rp_notebook.jobs.interrupts import cancellable, obey
 from rp_notebook.jobs.judgement import taken_from
 from rp_notebook.jobs.keeping import kept_as
+from rp_notebook.jobs.likeness import likeness
 from rp_notebook.jobs.payload import first_unencodable, type_name
 from rp_notebook.jobs.posts import Post, post_of
 
@@ -148,7 +149,7 @@ def _ending(result: dict[str, Any], handler: Handler, job: dict[str, Any], clock
     try:
         post = post_of("done", result, is_stream=handler.streams)
     except (TypeError, ValueError, RecursionError) as error:
-        return Lost(clock(), _why(result, error))
+        return Lost(clock(), _why(result, error), likeness(result.get("output")))
     # Users report that a job with any other kind of error is shown as COMPLETED (facts/runpod-contract.md 2.3).
     return (Failed if isinstance(result.get("error"), str) else Completed)(clock(), post)
 

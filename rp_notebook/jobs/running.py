@@ -146,12 +146,15 @@ class _Recording:
         self._posts: list[Post] = []
         self._dropped: list[str] = []
         self._last_told: float | None = None
+        self._unsent: Any = None
 
     def happened(self, event: Event) -> None:
         self.job = advance(self.job, event)
         match event:
             case Completed() | Failed():
                 self._posts.append(event.post)
+            case Lost():
+                self._unsent = event.unsent
             case Yielded() | Progressed():
                 if event.post is None:
                     self._dropped.append(event.lost or "")
@@ -166,7 +169,9 @@ class _Recording:
         ended_at = None if self.job.lost else self.job.ended_at  # of an answer, which the update could overtake
         if self._last_told is not None and ended_at is not None and ended_at - self._last_told < LATE_S:
             self.noted.insert(0, told_late(ended_at - self._last_told))
-        return JobRecord(self.job, tuple(self._posts), tuple(self._dropped), noted=tuple(self.noted))
+        return JobRecord(
+            self.job, tuple(self._posts), tuple(self._dropped), noted=tuple(self.noted), unsent=self._unsent
+        )
 
 
 def _ended_by(end: BaseException, stop: Stop, at: float) -> Event:

@@ -32,6 +32,7 @@ TONES: Mapping[str, Tone] = MappingProxyType(
     }
 )
 ITEMS_SHOWN = 8
+UNSENT = "what the handler returned, and nobody gets:"
 EMPTY = "(no output: the body is empty)"
 
 
@@ -148,6 +149,8 @@ def _bodies(record: JobRecord) -> list[str]:
         shown.append(preview(record.output))
     elif record.final is not None and record.error is None and not items:
         shown.append(EMPTY)
+    if record.unsent is not None:
+        shown.append(f"{UNSENT}\n{preview(record.unsent)}")
     return shown
 
 
@@ -162,6 +165,8 @@ def _shown(record: JobRecord, allowance: Allowance) -> Iterator[str]:
         yield value_html(record.output, allowance)
     elif record.final is not None and record.error is None and not items:
         yield f'<div class="rpn-dim">{EMPTY}</div>'
+    if record.unsent is not None:
+        yield f'<div class="rpn-dim">{UNSENT}</div>{value_html(record.unsent, allowance)}'
 
 
 def _answers(record: JobRecord) -> bool:

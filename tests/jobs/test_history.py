@@ -147,7 +147,7 @@ for number in range(200):
     if number == 20:
         history.flush()
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # no file may grow any more
-    record = run_job(lambda job: "y" * 3000, number)
+    record = run_job(lambda job: f"{job['input']:04}" * 1000, number)
     history.happened(record.job, Started(1.0))
     history.ended(record)
 print(len(said), history.path, len(history.lines()), history.tally())

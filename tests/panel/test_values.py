@@ -212,3 +212,43 @@ def test_streamed_text_is_joined_and_the_largest_item_measured() -> None:
     assert "streamed 2 items:\nHello world" in result.text(record)
     assert '<pre class="rpn-text">Hello world</pre>' in result.html(record)
     assert "0% of 1 MB largest item" in result.html(record)
+
+
+def test_a_lost_answer_shows_what_nobody_gets() -> None:
+    import numpy
+    from PIL import Image
+
+    red = Image.new("RGB", (40, 30), (255, 0, 0))
+    answer = {
+        "picture": red,
+        "raw": sound(0.1),
+        "pixels": numpy.zeros((600, 300, 3), numpy.uint8),
+        "embedding": numpy.full(64, 0.5),
+        "large": numpy.zeros((1000, 1000)),
+        "score": numpy.float32(0.5),
+        "tags": {"a"},
+        "other": object(),
+        HOSTILE: HOSTILE,
+    }
+    record = run_job(lambda job: answer, 1)
+    assert record.outcome == "LOST"
+    shown = result.html(record)
+    assert shown.count('<img class="rpn-media"') == 2
+    assert "<audio" in shown
+    assert "PNG image, 40 × 30" in shown
+    assert "PNG image, 100 × 200" in shown
+    for said in ("64 numbers, norm 4", "‹numpy.ndarray 1000 × 1000 float64›", "‹object›"):
+        assert said in result.text(record)
+        assert said in shown
+    assert "<script" not in shown
+    assert "what the handler returned, and nobody gets" in result.text(record)
+
+
+def test_a_lost_answer_of_any_depth_keeps_the_kernel_and_no_memory() -> None:
+    circle: list = []
+    circle.append(circle)
+    for value in (circle, {"b": bytes(5_000_000)}, {1: {2, 3}}, [object()] * 10_000):
+        record = run_job(lambda job, value=value: value, 1)
+        assert record.outcome == "LOST"
+        assert len(repr(record.unsent)) < 10_000
+        assert result.html(record)
