@@ -136,7 +136,7 @@ def test_a_killed_process_leaves_its_jobs_and_the_running_one_as_interrupted(pat
 
 
 FULL = """
-import resource, sys
+import os, resource, sys
 from pathlib import Path
 from rp_notebook import run_job
 from rp_notebook.jobs.events import Started
@@ -147,7 +147,7 @@ for number in range(200):
     if number == 20:
         history.flush()
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # no file may grow any more
-    record = run_job(lambda job: f"{job['input']:04}" * 1000, number)
+    record = run_job(lambda job: os.urandom(2000).hex(), number)  # what can be pressed takes too little room
     history.happened(record.job, Started(1.0))
     history.ended(record)
 print(len(said), history.path, len(history.lines()), history.tally())
