@@ -138,21 +138,24 @@ def public(url: str) -> str | None:
 
 
 def _requirement(word: str, links: tuple[str, ...] = ()) -> Iterator[Asked]:
+    address = word
     if "://" in word and " @ " not in word and not re.match(r"[\w.-]+(\[[^]]*\])?@", word):
         name = _named_by(word)
         if name is None:
             return
         word = name
-        text = ""
-    else:
-        text = word
     try:
         requirement = Requirement(word)
     except InvalidRequirement:  # a folder, a file, or a word of the shell
         return
+    clone = (requirement.url or address).partition("#")[0]
+    source = public(clone.removeprefix("git+")) if clone.startswith("git+") else None
+    if source is not None:
+        text = f"{word.partition('@')[0].strip()} @ git+{source}"
+    else:
+        text = word if requirement.url is None and requirement.specifier else ""
     key = str(canonicalize_name(requirement.name))
-    known = text if requirement.url is None and requirement.specifier else ""
-    yield Asked(key, frozenset(requirement.extras), known, links)
+    yield Asked(key, frozenset(requirement.extras), text, links)
 
 
 def _named_by(url: str) -> str | None:
@@ -161,6 +164,9 @@ def _named_by(url: str) -> str | None:
     for item in parts.fragment.split("&"):
         if item.startswith("egg="):
             return unquote(item[len("egg=") :])
+    if url.startswith("git+"):  # most are called as their repository
+        name = parts.path.rstrip("/").rpartition("/")[2].partition("@")[0].removesuffix(".git")
+        return name if re.fullmatch(r"[\w.-]+", name) else None
     try:
         return str(parse_wheel_filename(unquote(parts.path.rpartition("/")[2]))[0])
     except InvalidWheelFilename:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from rp_notebook.export.around import Around
 from rp_notebook.export.carried import without_secrets
+from rp_notebook.export.contract import contract
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import Module, module_of
 from rp_notebook.export.needs import Caught, Needs, needs_of
@@ -57,6 +58,6 @@ def parts_of(
     apt = (*needs.apt, *surroundings.apt, *system_packages(texts, packages.pins), *surroundings.mapped)
     needs = replace(needs, apt=tuple(dict.fromkeys(apt)))
     findings = (*assets.findings, *local.findings, *packages.findings)
-    findings = (*findings, *portability(module, declaration, packages.pins, findings))
+    findings = (*findings, *portability(module, declaration, packages.pins, findings), *contract(module, declaration))
     files = {**assets.files, **local.files, **surroundings.slice_.files, **packages.files}
     return Parts(module, assets.slice_, files, packages.pins, needs, findings)

@@ -57,7 +57,7 @@ def pins(
     for key, extras in wanted.items():
         told = by_asked.get(key, Asked(key))
         pin, trouble = _pinned(by_key[key], extras | told.extras)
-        findings += trouble
+        findings += [*trouble, *_otherwise(by_key[key], told)]
         made += [replace(pin, links=told.links)] if pin else []
     said = sorted(set(findings), key=lambda finding: (finding.code, finding.message))
     return tuple(sorted(set(made), key=lambda pin: canonicalize_name(pin.name))), tuple(said)
@@ -112,6 +112,15 @@ def _pinned(one: Installed, extras: frozenset[str]) -> tuple[Pin | None, list[Fi
     name, body = made
     message = f"{one.name} {one.version} comes from this machine alone: it goes along as {name}"
     return Pin(one.name, one.version, f"./{name}", wheel=body), [Finding("RPX215", "note", message, "mind its licence")]
+
+
+def _otherwise(one: Installed, told: Asked) -> Iterator[Finding]:
+    """That another version is here than the notebook installs: what ran is what counts."""
+    said = Requirement(told.requirement) if told.requirement else None
+    version = version_of(one.version)
+    if said is not None and version is not None and not said.specifier.contains(version, prereleases=True):
+        message = f"the notebook installs {told.requirement}, and {one.name} {one.version} is here: that is pinned"
+        yield Finding("RPX218", "warning", message, "run the install again and restart, or correct its line")
 
 
 def _by_key(asked: Iterable[Asked]) -> dict[str, Asked]:

@@ -30,6 +30,7 @@ def asked(*cells: str, files: dict[str, str] | None = None) -> set[tuple[str, tu
 
 PLAIN = ("some-thing", ("b",), "some_thing[b]==1", ())
 LINKED = ("a", (), "a==1", (f"--extra-index-url {INDEX}",))
+CLONED = ("name", ("x",), "name[x] @ git+https://git.example/o/r@abc", ())
 
 LINES = [
     ("!pip install -q some_thing[b]==1", {PLAIN}),
@@ -53,8 +54,13 @@ LINES = [
     (f"!pip install a==1 -f {INDEX}", {("a", (), "a==1", (f"--find-links {INDEX}",))}),
     (f"!pip install a==1 --index-url '{INDEX}?token=1'", {("a", (), "a==1", ())}),
     ("!pip install a==1 -i https://w.example/hf_aB3dE5gH7jK9mN1pQ3sTu/x", {("a", (), "a==1", ())}),
-    ("!pip install git+https://git.example/o/r@abc#egg=name[x]", {("name", ("x",), "", ())}),
-    ("!pip install 'name[x] @ git+https://git.example/o/r@abc'", {("name", ("x",), "", ())}),
+    ("!pip install git+https://git.example/o/r@abc#egg=name[x]", {CLONED}),
+    ("!pip install 'name[x] @ git+https://git.example/o/r@abc'", {CLONED}),
+    (
+        "!pip install git+https://me:token@git.example/o/Repo.git",
+        {("repo", (), "Repo @ git+https://git.example/o/Repo.git", ())},
+    ),
+    ("!pip install git+ssh://git@git.example/o/Repo.git", {("repo", (), "", ())}),
     ("!pip install https://w.example/big_name-1.0-py3-none-any.whl", {("big-name", (), "", ())}),
     ("!conda install -y -c conda-forge faiss-cpu=1.8 numpy", {("faiss-cpu", (), "", ()), ("numpy", (), "", ())}),
     ("!pip install -r req.txt", {PLAIN, ("a", (), "a>2", ())}),
@@ -113,7 +119,7 @@ def test_an_imported_distribution_gets_the_extras_and_indexes_of_its_install_lin
     found, findings = pins(["thing"], find=find, asked=hints, locate=lambda _: tmp_path / "site-packages/thing.py")
     assert requirements_txt(found).splitlines()[:2] == [f"--extra-index-url {INDEX}", "runpod>=1.10.1"]
     assert "some-thing[b]==1.5" in requirements_txt(found)
-    assert findings == ()
+    assert [finding.code for finding in findings] == ["RPX218"]  # version 1 was asked for
 
 
 def test_an_install_line_alone_pins_nothing(tmp_path) -> None:
