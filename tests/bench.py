@@ -35,9 +35,10 @@ class Row:
 
 
 def main() -> int:
-    from tests.bench_endpoint import endpoint_over_sdk  # it needs our Row
+    from tests.bench_endpoint import endpoint_over_sdk  # they need our Row
+    from tests.bench_export import exports
 
-    rows = [*(row() for row in ROWS), *endpoint_over_sdk()]
+    rows = [*(row() for row in ROWS), *exports(), *endpoint_over_sdk()]
     if "--json" in sys.argv[1:]:
         print(json.dumps({"rows": [asdict(row) | {"holds": row.holds} for row in rows]}, indent=1))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -27,7 +28,8 @@ def closure(keys: Iterable[str], by_key: Mapping[str, Installed]) -> tuple[str, 
     return tuple(sorted(reached))
 
 
-def required(one: Installed, extras: Iterable[str] = ()) -> tuple[Requirement, ...]:
+@lru_cache(maxsize=4096)
+def required(one: Installed, extras: frozenset[str] = frozenset()) -> tuple[Requirement, ...]:
     """What a distribution requires on this machine, with `extras`; lines that cannot be read are passed over."""
     found = []
     for line in one.requires:

@@ -16,4 +16,7 @@ def collector_paused() -> Iterator[None]:
         yield
     finally:
         if was_on:
+            if not gc.get_freeze_count():  # or somebody else keeps objects there
+                gc.freeze()  # there and back: what was made is not young, and not searched at once
+                gc.unfreeze()
             gc.enable()

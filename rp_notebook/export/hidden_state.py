@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rp_notebook.errors import ExportRefused
@@ -33,13 +33,14 @@ def hidden_state(
     by_cell: dict[int, list[Kept]] = {}
     for kept in slice_.kept:
         by_cell.setdefault(kept.cell, []).append(kept)
+    latest = {cell.cell_id: cell for cell in cells if cell.cell_id}
     found = [*_unknown(cells, by_cell)]
     unsaved: list[int] = []
     for number, statements in sorted(by_cell.items()):
         cell = ran.get(number)
         if cell is None:  # a value that was frozen
             continue
-        told = _rerun(cell, statements, cells) or (_changed(cell, statements, document) if document else None)
+        told = _rerun(cell, statements, latest) or (_changed(cell, statements, document) if document else None)
         if told is not None and told.severity == "note":
             unsaved.append(number)
         elif told is not None:
@@ -69,12 +70,12 @@ def _unknown(cells: Sequence[CellRun], by_cell: dict[int, list[Kept]]) -> Iterat
         yield Finding("RPS160", "note", message, "put %load_ext rp_notebook into the first cell", assumed[0])
 
 
-def _rerun(cell: CellRun, statements: Sequence[Kept], cells: Sequence[CellRun]) -> Finding | None:
+def _rerun(cell: CellRun, statements: Sequence[Kept], latest: Mapping[str, CellRun]) -> Finding | None:
     """A cell that ran again with another text, while something of the old one is still in the kernel."""
-    later = [c for c in cells if cell.cell_id and c.cell_id == cell.cell_id]
-    if not later or later[-1].number == cell.number:
+    later = latest.get(cell.cell_id or "")
+    if later is None or later.number == cell.number:
         return None
-    return _edited(cell, statements, later[-1].text, f"run again as In[{later[-1].number}]")
+    return _edited(cell, statements, later.text, f"run again as In[{later.number}]")
 
 
 def _changed(cell: CellRun, statements: Sequence[Kept], document: Document) -> Finding | None:

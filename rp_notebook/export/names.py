@@ -45,12 +45,12 @@ class Names:
     calls: bool = False
 
 
-def names_of(node: ast.stmt, *, future: bool = False) -> Names:
-    """The names of one top-level statement; `future` says that annotations are not evaluated."""
+def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -> Names:
+    """The names of one top-level statement; `future` says that annotations are not evaluated, `text` is its text."""
     now, later, bound, stores = set[str](), set[str](), set[str](), set[str]()
     parts = walk(node)
     if any(isinstance(part, SCOPING) for part in parts):
-        now, later, bound, stores = symbols_of(node, future=future)
+        now, later, bound, stores = symbols_of(node, text or ast.unparse(node), future=future)
         bound |= {n.target.id for n in immediate(node) if isinstance(n, ast.NamedExpr)}
         now |= _class_reads(node)
     else:

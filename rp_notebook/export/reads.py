@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from rp_notebook.export.names import immediate
 from rp_notebook.export.trees import tree_of, walk
 from rp_notebook.jobs.masking import has_shape, is_secret_variable
 
@@ -44,8 +45,20 @@ def variables(module: str) -> tuple[Variable, ...]:
             required = not variable.optional or (before is not None and not before.optional)
             default = variable.default if variable.default is not None or before is None else before.default
             found[variable.name] = replace(variable, default=default, optional=not required)
-    own = {_key(node, names, constants) for node in tree.body}
+    own = _set_first(tree, names, constants)
     return tuple(found[name] for name in sorted(found) if name not in own)
+
+
+def _set_first(tree: ast.Module, names: dict[str, str], constants: Mapping[str, str]) -> set[str]:
+    """The variables that a module sets before it reads them."""
+    own: set[str] = set()
+    read: set[str] = set()
+    for node in tree.body:
+        read |= {one.name for part in immediate(node) if (one := _variable(part, names, constants))}
+        key = _key(node, names, constants)
+        if key is not None and key not in read:
+            own.add(key)
+    return own
 
 
 def joined(variables: Iterable[Variable]) -> tuple[Variable, ...]:

@@ -42,11 +42,12 @@ def flat_names(facts: Iterable[Fact], program: Program, scalars: frozenset[str])
                 stuffed.add(left)
     flat = {name for name, values in program.values.items() if name not in scalars}
     while True:
+        plain = flat | scalars
         wrong = {
             name
             for name in flat
             if groups[name] & stuffed
-            or not groups[name] <= flat | scalars
+            or not groups[name] <= plain
             or not all(_is_flat(value, flat, scalars) for value in program.values[name])
         }
         if not wrong:

@@ -27,7 +27,7 @@ def take_state(demand: Demand, program: Program) -> None:
         if fact.position in demand.kept or fact.plumbing:
             continue
         for module in changed_roots(fact, "module:"):
-            if module in modules:
+            if module in modules and not _said_again(fact, module, demand.timeline.stateful):
                 demand.take(fact.position, f"sets something of {module}, which is used")
         for key in changed_roots(fact, "env:"):
             if texts is None:
@@ -42,6 +42,13 @@ def take_state(demand: Demand, program: Program) -> None:
         _take_logins(demand, program)
     _take_seeds(demand, program)
     _take_plugins(demand, modules)
+
+
+def _said_again(fact: Fact, module: str, stateful: list[Fact]) -> bool:
+    """Whether a seed is set once more in the same words: what is drawn between is looked at on its own."""
+    if module not in changed_roots(fact, "seed:"):
+        return False
+    return any(later.position > fact.position and later.statement.text == fact.statement.text for later in stateful)
 
 
 def modules_of(facts: list[Fact]) -> set[str]:

@@ -12,10 +12,10 @@ NOW_TABLES = frozenset({"listcomp", "setcomp", "dictcomp", "genexpr"})
 Found = tuple[set[str], set[str], set[str], set[str]]
 
 
-def symbols_of(node: ast.stmt, *, future: bool) -> Found:
+def symbols_of(node: ast.stmt, text: str, *, future: bool) -> Found:
     """Names that a statement reads as it runs and later, that it binds, and globals that functions of it may bind."""
     lazy = "from __future__ import annotations\n" if future else ""
-    table = symtable.symtable(lazy + ast.unparse(node), "<cell>", "exec")
+    table = symtable.symtable(lazy + text, "<cell>", "exec")
     inner = comprehension_names(node)
     now = {s.get_name() for s in table.get_symbols() if s.is_referenced()} - inner
     bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()} - {"annotations"} - inner

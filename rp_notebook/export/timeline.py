@@ -63,7 +63,7 @@ def facts_of(
             continue
         if statement.position not in read:
             if (node, future) not in names:
-                names[node, future] = names_of(node, future=future)
+                names[node, future] = names_of(node, future=future, text=None if statement.guarded else statement.text)
             read[statement.position] = names[node, future]
         found.append(_plain_fact(statement, program, read[statement.position], effects))
     return tuple(found)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
-WALKED = 65536  # trees whose nodes are kept
-PARSED = 16384  # texts whose trees are kept
+WALKED = 262144  # trees whose nodes are kept
+PARSED = 65536  # texts whose trees are kept
 # Fields that hold no node, or one that only stands for a word: whoever wants it asks its owner.
 _WORDS = frozenset({"ctx", "op", "ops", "id", "attr", "kind", "type_comment"})
 

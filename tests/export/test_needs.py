@@ -63,3 +63,9 @@ def test_a_secret_that_nothing_of_the_worker_reads_is_not_asked_for() -> None:
 def test_what_a_module_sets_itself_is_not_asked_for() -> None:
     result = exported("import os\nos.environ['MODE'] = 'fast'", "def handler(job):\n    return os.environ['MODE']")
     assert result.needs.variables == ()
+
+
+def test_a_token_that_the_notebook_hands_on_to_the_environment_is_asked_for() -> None:
+    made = f'import os\nAPI_TOKEN = "{TOKEN}"\nos.environ["HF_TOKEN"] = API_TOKEN'
+    needs = exported(made, "def handler(job):\n    return [API_TOKEN, os.environ['HF_TOKEN']]").needs
+    assert [(one.name, one.secret, one.optional) for one in needs.variables] == [("HF_TOKEN", True, False)]

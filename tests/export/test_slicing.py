@@ -678,3 +678,13 @@ def test_a_thousand_cells_that_lead_to_each_other_are_followed_to_the_first():
     chain = ["v0 = 1", *(f"v{n} = v{n - 1} + 1" for n in range(1, 1500)), "def handler(job):\n    return v1499"]
     cells = [CellRun(number, text) for number, text in enumerate(chain, start=1)]
     assert len(slice_cells(cells, Declaration("handler", "handler")).kept) == len(cells)
+
+
+def test_a_seed_that_is_set_again_before_anything_is_drawn_is_taken_once():
+    seed = "torch.manual_seed(0)"
+    once = ["import torch", seed, seed, "def handler(job):\n    return torch.relu(job)"]
+    twice = ["import torch", seed, "w = torch.rand(2)", seed, "def handler(job):\n    return w"]
+    for texts, seeds in ((once, 1), (twice, 2)):
+        cells = [CellRun(number, text) for number, text in enumerate(texts, start=1)]
+        kept = slice_cells(cells, Declaration("handler", "handler")).kept
+        assert [each.text for each in kept].count(seed) == seeds
