@@ -20,13 +20,12 @@ def tone_of(findings: Iterable[Finding]) -> Tone:
 
 
 def _fitted(line: str) -> str:
-    """A row of a listing within 80 columns: what goes on below stands under its last column. Text of files stays."""
-    if len(line) <= WIDTH or "\n" in line:
-        return line
+    """A row of columns within 80 of them: what goes on below stands under its last one. What is to be copied stays."""
     column = line.rfind("  ", 0, WIDTH - LEAST) + 2
+    if len(line) <= WIDTH or "\n" in line or column <= 1:
+        return line
     first, *rest = wrap(line[column:], WIDTH - column, break_on_hyphens=False, break_long_words=False)
-    indent = " " * (column if column > 1 else 4)
-    return "\n".join([line[:column] + first, *(indent + part for part in rest)])
+    return "\n".join([line[:column] + first, *(" " * column + part for part in rest)])
 
 
 class Report:

@@ -66,4 +66,7 @@ def test_a_worker_is_made_and_proved_in_80_columns(typed: Typed, tmp_path: Path)
     stopped = threading.Thread(target=lambda: (waited((tmp_path / "runs").exists), typed.terminal.sendintr()))
     stopped.start()
     assert "CANCELLED  slow" in typed("%runpod job {}")
-    assert not [line for line in "\n".join(shown).splitlines() if len(line) > 80 and "UsageError" not in line]
+    wide = ("UsageError", " answered alike in a clean process")  # prose, which the terminal breaks itself
+    assert not [
+        line for line in "\n".join(shown).splitlines() if len(line) > 80 and not any(said in line for said in wide)
+    ]
