@@ -163,6 +163,13 @@ class RunpodMagics(Magics):
         """What a line with two percent signs calls that is not its cell's first: to IPython it is a line magic."""
         raise UsageError(FIRST_LINE)
 
+    def shown(self, value: Any) -> None:
+        """What a command becomes that is not the last line of its cell: its result is shown all the same."""
+        if value is not None:
+            from IPython.display import display
+
+            display(value)
+
     async def awaited(self, line: str, cell: str | None = None) -> JobRecord | Report | None:
         """What `%runpod job`, `check` and `replay` become in a cell: an awaited call on the kernel's own loop."""
         name, _, rest = line.partition(" ")

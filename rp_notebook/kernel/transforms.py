@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import TypeGuard
 
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 
@@ -11,6 +12,7 @@ LINE_MAGICS = ("%runpod", JOB_MAGIC)
 AWAITED_COMMANDS = ("job", "check", "replay")
 # What `%runpod ...` has become once IPython's own transformers have run.
 LINE_MAGIC = "get_ipython().run_line_magic('runpod', "
+SHOWN = "get_ipython().magics_manager.registry['RunpodMagics'].shown("
 AWAITED = "await get_ipython().magics_manager.registry['RunpodMagics'].awaited("
 
 
@@ -49,7 +51,10 @@ handler_lines.has_side_effects = True  # type: ignore[attr-defined] # how IPytho
 
 
 def awaited_jobs(lines: list[str]) -> list[str]:
-    """Puts `await` before each awaited command of the cell, but inside functions, where it may not stand."""
+    """Puts `await` before each awaited command of the cell, but inside functions, where it may not stand.
+
+    IPython shows what the last line of a cell gives; a command that stands elsewhere is made to show it itself.
+    """
     text = "".join(lines)
     if LINE_MAGIC not in text:
         return lines
@@ -58,27 +63,41 @@ def awaited_jobs(lines: list[str]) -> list[str]:
     except SyntaxError:  # IPython reports it better
         return lines
     rows = [line.encode() for line in text.splitlines(keepends=True)]
-    for call in sorted(_job_calls(tree), key=lambda call: (call.lineno, call.col_offset), reverse=True):
-        row, start, end = rows[call.lineno - 1], call.col_offset, call.args[1].col_offset
-        rows[call.lineno - 1] = row[:start] + AWAITED.encode() + row[end:]
+    edits: list[tuple[int, int, int, str]] = []  # line, columns, text; of two at one place the later stands before
+    for statement, call in _our_calls(tree):
+        line, start = call.lineno, call.col_offset
+        if _runs_a_job(call):
+            edits.append((line, start, call.args[1].col_offset, AWAITED))
+        if statement is not None and statement is not tree.body[-1]:
+            assert call.end_lineno is not None
+            assert call.end_col_offset is not None
+            edits += [(line, start, start, SHOWN), (call.end_lineno, call.end_col_offset, call.end_col_offset, ")")]
+    for line, start, end, new in sorted(edits, key=lambda edit: edit[:3], reverse=True):
+        row = rows[line - 1]
+        rows[line - 1] = row[:start] + new.encode() + row[end:]
     return b"".join(rows).decode().splitlines(keepends=True)
 
 
-def _job_calls(tree: ast.AST) -> list[ast.Call]:
-    found = []
+def _our_calls(tree: ast.AST) -> list[tuple[ast.Expr | None, ast.Call]]:
+    """The commands outside functions, each with the statement that it is, if it is a whole one."""
+    found: list[tuple[ast.Expr | None, ast.Call]] = []
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.FunctionDef | ast.Lambda | ast.ClassDef):
             continue
-        if isinstance(node, ast.Call) and _runs_a_job(node):
-            found.append(node)
+        if isinstance(node, ast.Expr) and _is_ours(node.value):
+            found.append((node, node.value))
+        elif _is_ours(node):
+            found.append((None, node))
         else:
-            found += _job_calls(node)
+            found += _our_calls(node)
     return found
 
 
+def _is_ours(node: ast.AST) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and len(node.args) == 2 and ast.unparse(node).startswith(LINE_MAGIC)
+
+
 def _runs_a_job(call: ast.Call) -> bool:
-    if len(call.args) != 2 or not ast.unparse(call).startswith(LINE_MAGIC):
-        return False
     line = call.args[1]
     words = str(line.value).split(maxsplit=1) if isinstance(line, ast.Constant) else []
     return bool(words) and words[0] in AWAITED_COMMANDS
