@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--train", action="store_true", help="let the worker train, or compute for long, at its start")
     export.add_argument("--validate", action="store_true", help="check each job's input before the handler")
     export.add_argument("--weights", metavar="WAY", help="bake, volume, cached or runtime (default: by their size)")
+    export.add_argument("--resolve", action="store_true", help="ask pip whether the requirements go together")
     export.add_argument("--json", action="store_true")
     export.set_defaults(act=_export)
 
@@ -124,6 +125,10 @@ def _export(arguments: argparse.Namespace) -> int:
         environment=os.environ,
         train=arguments.train,
     )
+    if arguments.resolve:
+        from rp_notebook.proof.resolve import conflicts_of
+
+        result = replace(result, findings=(*result.findings, *conflicts_of(result.repo)))
     written = result.write(arguments.out, force=arguments.force) if arguments.out else "dry run"
     if arguments.json:
         told = {

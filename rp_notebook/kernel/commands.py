@@ -50,6 +50,7 @@ def export_flags() -> FlagParser:
     parser.add_argument("--weights", metavar="WAY", help="bake, volume, cached or runtime (default: by their size)")
     parser.add_argument("--freeze", metavar="NAME[,NAME]", help="export the present value, or a module's weights")
     parser.add_argument("--train", action="store_true", help="let the worker train, or compute for long, at its start")
+    parser.add_argument("--resolve", action="store_true", help="ask pip whether the requirements go together")
     parser.add_argument("--timeout", type=float, metavar="S", help="seconds a start or a job may take in the replay")
     return parser
 
@@ -76,6 +77,11 @@ def export(session: Session, flags: Namespace, say: Say = unheard) -> Report:
     tested = "tests/jobs.jsonl" in result.repo
     steps = [f"%runpod prove {flags.folder}"] if tested else ["%runpod job {...}  (a job that ran becomes a test)"]
     findings = (*result.findings, *climb.findings)
+    if flags.resolve:
+        from rp_notebook.proof.resolve import conflicts_of
+
+        say("asking pip whether the requirements go together")
+        findings += (*conflicts_of(result.repo),)
     return Report(written.upper(), "good", headline, [result.repo.tree(), "", *climb.lines], findings, steps)
 
 
