@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
+from rp_notebook.export.cutting import root_name
 from rp_notebook.export.layout import Block
 from rp_notebook.export.names import immediate, names_of
 from rp_notebook.export.slicing import Kept
-from rp_notebook.export.tables import STDLIB
+from rp_notebook.export.tables import SCALAR_BUILTINS, STDLIB
 
 DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+# Calls of these make a value of what they are given, and leave the process as it is.
+QUIET_BUILTINS = SCALAR_BUILTINS | {
+    "open",
+    "list",
+    "dict",
+    "set",
+    "tuple",
+    "frozenset",
+    "sorted",
+    "range",
+    "zip",
+    "bytes",
+}
+QUIET_MODULES = frozenset(
+    {"json", "csv", "re", "math", "cmath", "pathlib", "io", "base64", "zlib", "string", "itertools", "collections"}
+    | {"datetime", "statistics", "textwrap", "hashlib", "uuid", "struct", "fractions", "decimal", "operator"}
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +55,7 @@ def ordered(kept: Sequence[Kept]) -> Sections:
     written: set[str] = set()
     bound: set[str] = set()  # by what stands before
     spoken: set[str] = set()
+    quiet = set(QUIET_BUILTINS)  # names whose calls show in no import
     barrier = setting = False
     for number, piece in enumerate(kept):
         if piece.guarded:
@@ -54,11 +74,13 @@ def ordered(kept: Sequence[Kept]) -> Sections:
             else:
                 imports.append(_block(piece))
             written.add(spelling)
+            quiet |= {name for name in names.defs if _is_quiet(node)}
             continue
         bound |= names.defs | names.maydefs
         spoken |= names.uses | names.defs | names.maydefs
         body.append(_block(piece))
-        barrier |= _is_barrier(node)
+        quiet -= names.defs | names.maydefs
+        barrier |= _is_barrier(node, quiet)
         setting |= _sets(node)
     return Sections(
         tuple(future), tuple(imports), tuple(body), tuple(p for n, p in enumerate(kept) if p.guarded and n > last_open)
@@ -75,14 +97,25 @@ def _is_stdlib(node: ast.Import | ast.ImportFrom) -> bool:
     return not relative and all(module.split(".")[0] in STDLIB for module in modules)
 
 
-def _is_barrier(node: ast.stmt) -> bool:
+def _is_quiet(node: ast.Import | ast.ImportFrom) -> bool:
+    modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+    return all(module.split(".")[0] in QUIET_MODULES for module in modules)
+
+
+def _is_barrier(node: ast.stmt, quiet: Container[str]) -> bool:
     """Whether what a statement does might show in an import behind it: a call, a block, a store into something."""
     if isinstance(node, DEFINITION):
         return bool(node.decorator_list)
-    if not isinstance(node, ast.Assign | ast.AnnAssign) or any(isinstance(n, ast.Call) for n in immediate(node)):
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or any(
+        isinstance(n, ast.Call) and (root_name(n) not in quiet or _writes(n)) for n in immediate(node)
+    ):
         return True
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     return any(not isinstance(target, ast.Name | ast.Tuple) for target in targets)
+
+
+def _writes(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr.startswith(("write", "dump", "mkdir"))
 
 
 def _sets(node: ast.stmt) -> bool:

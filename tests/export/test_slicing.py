@@ -688,3 +688,21 @@ def test_a_seed_that_is_set_again_before_anything_is_drawn_is_taken_once():
         cells = [CellRun(number, text) for number, text in enumerate(texts, start=1)]
         kept = slice_cells(cells, Declaration("handler", "handler")).kept
         assert [each.text for each in kept].count(seed) == seeds
+
+
+@pytest.mark.parametrize(
+    ("made", "moves"),
+    [
+        ("lut = json.load(open('lut.json'))", True),
+        ("lut = set(open('lut.txt').read().split())", True),
+        ("lut = open('plugin.py', 'w').write('')", False),
+        ("open = print\nlut = open('lut.json')", False),
+        ("lut = numpy.array(1)", False),
+    ],
+)
+def test_imports_move_up_over_what_only_makes_a_value(made, moves):
+    texts = ["import json\nimport numpy", made, "from torch import relu", "def handler(job):\n    return relu(lut)"]
+    cells = [CellRun(number, text) for number, text in enumerate(texts, start=1)]
+    declaration = Declaration("handler", "handler")
+    module = module_of(slice_cells(cells, declaration), declaration).text
+    assert (module.index("from torch") < module.index("lut =")) is moves
