@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rp_notebook.export.cleaning import Cleaned
 from rp_notebook.export.demand import Demand
@@ -13,6 +14,7 @@ from rp_notebook.export.insertion import Insertion, inserted_into, value_stateme
 from rp_notebook.export.live import Live
 from rp_notebook.export.names import names_in
 from rp_notebook.export.object_graph import is_module, parts, reaches
+from rp_notebook.export.plain_data import is_plain
 from rp_notebook.export.plan import ASKED, Plan
 from rp_notebook.export.program import LIKELY, Function, Program
 from rp_notebook.export.tables import IPYTHON_NAMES
@@ -41,20 +43,28 @@ class Freezer:
         self.unwritten: dict[str, CannotFreeze] = {}
 
     def spared(self, facts: Sequence[Fact]) -> dict[str, set[int]]:
-        """The statements that trained, for each name that is, or holds, a module whose weights are exported.
+        """For each name the statements that trained and left it as it was, although they share objects with it.
 
-        For any other one too, where training reaches it only through what the data was made of.
+        What is, or holds, a module whose weights are exported needs no training. Neither does plain data, and with
+        such weights anything else, that no training statement touches and that holds nothing that one wrote into.
         """
         if self._live is None:
             return {}
         live = self._live.namespace
+        trained = [fact for fact in facts if training_calls(fact)]
         modules = {id(live[name]) for name in self._asked if name in live and is_module(live[name])}
-        trained = [fact for fact in facts if training_calls(fact)] if modules else []
-        names = {name for fact in facts for name in fact.names.defs | fact.names.maydefs} if trained else set()
-        holding = {name for name in names if name in live and reaches(live[name], modules)}
-        return {
-            name: {fact.position for fact in trained if name in holding or name not in fact.touches} for name in names
-        }
+        names = {name for fact in facts for name in fact.names.defs | fact.names.maydefs if name in live}
+        found: dict[str, set[int]] = {}
+        for name in names if trained else ():
+            if modules and reaches(live[name], modules):
+                found[name] = {fact.position for fact in trained}
+            elif modules or is_plain(live[name]):
+                found[name] = {
+                    fact.position
+                    for fact in trained
+                    if name not in fact.touches and not reaches(live[name], _written_by(fact, live))
+                }
+        return found
 
     def next_history(self, clean: Cleaned, first: Demand, demand: Demand) -> Cleaned | None:
         """The history with a statement for each further name that has to be frozen; None when there is none.
@@ -192,3 +202,9 @@ def _written(function: Function, program: Program) -> set[str]:
     effects = program.summary(function)
     roots = {root for root, tier, _ in effects.changed if tier >= LIKELY}
     return {root for root in roots | effects.rebound if root.isidentifier()}
+
+
+def _written_by(fact: Fact, live: Mapping[str, Any]) -> set[int]:
+    """The containers and objects that a statement itself writes into, as they are now."""
+    roots = {root for root, _, deep in fact.effects.changed if not deep and root in live}
+    return {id(live[root]) for root in roots if not isinstance(live[root], str | bytes | int | float | None)}

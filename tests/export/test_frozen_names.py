@@ -201,6 +201,23 @@ def test_training_is_not_taken_for_what_the_data_was_made_of(monkeypatch):
         )
 
 
+KEEPING = [
+    "import torch\nseen = []\nstats = {'seen': seen}\ndata = [('a', 1.0)]\nnet = torch.nn.Linear(1, 1)",
+    "for _, x in torch.utils.data.DataLoader(data):\n    net(x[None].float()).sum().backward()\n    seen.append(1)",
+]
+
+
+def test_what_training_wrote_into_keeps_it_and_the_plain_data_it_read_does_not():
+    space: dict = {}
+    for cell in KEEPING:
+        exec(cell, space)
+    plan = Plan(freeze=(("net", "is frozen as you asked"),))
+    with pytest.raises(ExportRefused, match="RPS132"):
+        exported(*KEEPING, handler("[net, stats]"), live=space, plan=plan)
+    assert "backward" not in exported(*KEEPING, handler("[net, data]"), live=space, plan=plan)[1]
+    assert "backward" not in exported(*KEEPING, handler("data"), live=space)[1]
+
+
 def test_frozen_weights_stand_in_for_the_training(tmp_path, monkeypatch):
     space: dict = {}
     for cell in TRAINING:
