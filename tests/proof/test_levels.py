@@ -25,6 +25,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 BASE = "localhost/rp-notebook-test-base:1"
 COMMIT = "0c9f1d2e3b4a5968778695a4b3c2d1e0f9182736"
 CONFIG = b'{"answer": 42}'
+TOKEN = "hf_" + "qWeRtYuIoPaSdFgHjKlZxCvBnM01234567"
 
 # All that an image has to have: a file beside the notebook, a package, a library of the system, weights of a hub.
 WHOLE = """
@@ -148,8 +149,9 @@ FAULTS = {
 @pytest.mark.image
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(not shutil.which("buildah") or os.geteuid() != 0, reason="builds images with Buildah, as root")
-def test_two_exports_build_and_run_as_images_and_each_planted_fault_is_found(tmp_path, hub):
+def test_two_exports_build_and_run_as_images_and_each_planted_fault_is_found(tmp_path, hub, monkeypatch):
     base = base_image(hub)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
     try:
         (tmp_path / "greeting.txt").write_text("hello")
         (tmp_path / "shelf.py").write_text("def words(text):\n    return text.split()\n")
@@ -158,6 +160,8 @@ def test_two_exports_build_and_run_as_images_and_each_planted_fault_is_found(tmp
         # Proofs take their images away again, and with them the layers that nobody else holds.
         Engine("buildah").build(tmp_path / "whole", f"{base}-layers", tmp_path / "build.log", base=base)
         assert [said for severity, said in findings if severity == "error"] == []
+        assert holding(f"{base}-layers", TOKEN) == ""
+        assert holding(f"{base}-layers", "fastjsonschema.compile").endswith("/app/handler.py")
         proof = proved_at(tmp_path / "whole", jobs, level="image", base=base)
         told = "\n".join(report_lines(proof))
         assert proof.passed, told
@@ -184,6 +188,20 @@ def test_two_exports_build_and_run_as_images_and_each_planted_fault_is_found(tmp
         assert (finding.code, "buildah says" in finding.fix) == ("RPP121", True)
     finally:
         subprocess.run(["buildah", "rmi", f"{base}-layers", base], check=False, capture_output=True)
+
+
+def holding(image, text):
+    """The first file of an image that holds a text."""
+    said = {"capture_output": True, "text": True, "check": True}
+    container = subprocess.run(["buildah", "from", "--pull-never", image], **said).stdout.strip()
+    try:
+        root = subprocess.run(["buildah", "mount", container], **said).stdout.strip()
+        search = ["grep", "--recursive", "--files-with-matches", "--fixed-strings", "--devices=skip", "-m1", text]
+        places = [f"{root}/{name}" for name in ("app", "etc", "home", "opt", "root", "run", "tmp", "requirements.txt")]
+        found = subprocess.run([*search, *places], capture_output=True, text=True, check=False).stdout.splitlines()
+        return next((name for name in found if "/app/" in name), found[0] if found else "")
+    finally:
+        subprocess.run(["buildah", "rm", container], check=False, capture_output=True)
 
 
 def base_image(hub):
