@@ -37,7 +37,7 @@ def builtin(reading: Reading, name: str, node: ast.Call, arguments: Arguments) -
         return inside(arguments.positional[0]) if name == "next" else NOTHING
     if name in COPIES:
         return copied(arguments.all)
-    if name in ITERATORS:
+    if name in ITERATORS and name != "open":  # a file has nothing of its name
         return held(arguments.all) | copied(arguments.all)
     if name == "getattr":
         return inside(arguments.all)

@@ -214,6 +214,13 @@ SOUND = [
 ]
 
 
+def test_reading_files_by_name_changes_no_list_of_names(tmp_path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    cells = ["PARTS = ['a.txt']", H + "    return [open(part).read() for part in PARTS]"]
+    runs = [CellRun(number, text, cwd=str(tmp_path)) for number, text in enumerate(cells, 1)]
+    assert "RPS131" not in {finding.code for finding in export_document(runs, folder=tmp_path).findings}
+
+
 @pytest.mark.parametrize("cells", [s[1] for s in SOUND], ids=[s[0] for s in SOUND])
 def test_what_is_sound_is_not_called_a_defect(tmp_path, cells) -> None:
     runs = [CellRun(number, text, cwd=str(tmp_path)) for number, text in enumerate(cells, 1)]
