@@ -73,7 +73,7 @@ def form_of_schema(schema: Schema) -> Form:
 
 
 def _field(key: Key) -> dict[str, Any]:
-    low, high, choices = _limits(key.rule)
+    low, high, choices = _limits(key.rule, whole=key.kinds[:1] == ("integer",))
     choices = key.choices or choices
     field: dict[str, Any] = {"name": key.name, "required": key.required, "about": key.about, "rule": key.rule or ""}
     field["control"] = "choice" if choices else _control(key.name, key.kinds)
@@ -103,8 +103,11 @@ def _control(name: str, kinds: Sequence[str]) -> str:
     return CONTROLS.get(certain[0], "any") if len(certain) == 1 else "any"
 
 
-def _limits(rule: str | None) -> tuple[float | None, float | None, tuple[Any, ...]]:
-    """The least and the largest number, or the only values, that a rule takes: `>= 1 and <= 4`, `0 < x < 1`."""
+def _limits(rule: str | None, *, whole: bool) -> tuple[float | None, float | None, tuple[Any, ...]]:
+    """The least and the largest number, or the only values, that a rule takes: `>= 1 and <= 4`, `0 < x < 1`.
+
+    Of whole numbers, `0 < x` begins at 1.
+    """
     low, high = None, None
     choices: tuple[Any, ...] = ()
     for node in ast.walk(_parsed(rule or "")):
@@ -116,9 +119,9 @@ def _limits(rule: str | None) -> tuple[float | None, float | None, tuple[Any, ..
                 case ast.Name(), ast.In(), _:
                     choices = tuple(_constants(right))
                 case (ast.Name(), ast.GtE() | ast.Gt(), number) | (number, ast.LtE() | ast.Lt(), ast.Name()):
-                    low = _number(number)
+                    low = _number(number, whole and isinstance(operator, ast.Gt | ast.Lt), 1)
                 case (ast.Name(), ast.LtE() | ast.Lt(), number) | (number, ast.GtE() | ast.Gt(), ast.Name()):
-                    high = _number(number)
+                    high = _number(number, whole and isinstance(operator, ast.Gt | ast.Lt), -1)
     return low, high, choices
 
 
@@ -130,12 +133,12 @@ def _parsed(rule: str) -> ast.AST:
         return ast.Module([], [])
 
 
-def _number(node: ast.expr) -> float | None:
+def _number(node: ast.expr, beyond: bool, step: int) -> float | None:
     try:
         value = ast.literal_eval(node)
     except ValueError:
         return None
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return value + step * beyond if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _constants(node: ast.expr) -> list[Any]:

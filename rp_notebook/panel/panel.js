@@ -67,12 +67,12 @@ function parsed(text) {
 
 function fieldOf(field, changed) {
   const id = `rpp-${unique++}`;
-  const described = field.about || field.rule ? `${id}-about` : null;
-  const hint = "default" in field ? `default ${JSON.stringify(field.default)}` : field.said ? `default ${field.said}` : "";
+  const described = field.about || (field.rule && !field.choices) ? `${id}-about` : null;
+  const hint = field.default === null ? "" : "default" in field ? `default ${JSON.stringify(field.default)}` : field.said ? `default ${field.said}` : "";
   const common = { id, onchange: changed, oninput: changed, "aria-describedby": described, "aria-required": field.required || null };
   const made = (CONTROLS[field.control] || CONTROLS.any)(field, common, hint, changed);
   const label = h("label", { htmlFor: id }, field.name, field.required && h("span", { className: "rpp-needed", title: "required" }, "*"));
-  const about = described && h("div", { id: described, className: "rpp-dim" }, [field.about, field.rule].filter(Boolean).join(" · "));
+  const about = described && h("div", { id: described, className: "rpp-dim" }, [field.about, field.choices ? "" : field.rule].filter(Boolean).join(" · "));
   return { name: field.name, required: field.required, ...made, node: h("div", { className: "rpp-field" }, label, h("div", {}, made.node, about)) };
 }
 
@@ -94,6 +94,7 @@ function numberControl(step) {
     const node = h("input", { ...common, type: "number", step, placeholder: hint });
     const get = () => (node.value === "" ? undefined : Number(node.value));
     if (field.low == null) return { node, get, set: (value) => { node.value = value ?? ""; } };
+    node.placeholder = hint.replace("default ", "");
     const span = field.high - field.low;
     const slider = h("input", {
       type: "range", min: field.low, max: field.high, step: step === "1" ? 1 : span / 100, "aria-label": `${field.name}, slider`,

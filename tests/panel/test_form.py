@@ -71,6 +71,12 @@ def test_a_slider_has_the_limits_of_the_rule(rule: str, low: object, high: objec
     assert (field.get("low"), field.get("high")) == (low, high)
 
 
+def test_a_whole_number_begins_beyond_its_limit() -> None:
+    text = "S = {'n': {'type': int, 'required': True, 'constraints': lambda x: 0 < x < 100}}\n"
+    (field,) = form_of(input_fields(f"{text}def handler(job):\n    return validate(job['input'], S)\n", "handler"))
+    assert (field["low"], field["high"]) == (1, 99)
+
+
 def test_a_constraint_that_names_its_values_is_a_choice() -> None:
     text = "S = {'n': {'type': str, 'required': False, 'default': 'a', 'constraints': lambda x: x in ['a', 'b']}}\n"
     (field,) = form_of(input_fields(f"{text}def handler(job):\n    return validate(job['input'], S)\n", "handler"))
