@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -144,7 +143,7 @@ class Desk:
         return {"waits": self._pump.in_cell}
 
     def _prove(self, given: Any) -> dict[str, Any]:
-        flags = Namespace(folder=given["folder"], level="process", base=None)
+        flags = commands.prove_flags().parse_args(["--", given["folder"]])
         act = lambda: self._reported(lambda say: commands.prove(self._session, flags, say))  # noqa: E731
         threading.Thread(target=act, name="rp_notebook proof", daemon=True).start()
         return {"waits": False}
@@ -165,7 +164,7 @@ class Desk:
 
     def _reported(self, act: Callable[[Callable[[str], None]], Report]) -> None:
         """Does something long, and tells the panel how far it is and what came of it."""
-        told: dict[str, Any] = {"html": "", "ok": False}
+        told: dict[str, Any] = {"html": "", "ok": False, "error": "that failed: the kernel's log says why"}
         try:
             report = act(lambda line: self._say({"kind": "log", "line": line}))
             told = {"html": report._repr_html_(), "ok": report.tone == "good"}

@@ -468,6 +468,7 @@ function render({ model, el }) {
     handler = name;
     save({ handler });
     const { fields, last } = await ask("form", { handler });
+    if (handler !== name) return; // another was picked since, and its form may have come first
     form.fields(fields);
     const kept = draft.inputs?.[handler];
     form.fill(kept ? JSON.parse(kept) : last ?? undefined);
@@ -727,7 +728,7 @@ function render({ model, el }) {
   }
   const heard = {
     events,
-    handlers: (told) => handlers(told.handlers),
+    handlers: (told) => { if (root.dataset.ready) handlers(told.handlers); },
     refused: (told) => { if (told.id === current?.id) { current = null; panes.result.replaceChildren(); cancel.disabled = true; } tell(told.why, true); },
     log: (told) => log.append(h("div", {}, told.line)),
     report: worked,
@@ -766,8 +767,8 @@ function render({ model, el }) {
     handler = told.first || draft.handler || "";
     turn(draft.page in pages ? draft.page : "History");
     drawHistory();
-    handlers(told.handlers);
     root.dataset.ready = "true";
+    handlers(told.handlers);
   })();
 
   return () => {
