@@ -98,7 +98,7 @@ def handler(job):
     "strict": "%runpod export strict-worker --freeze model --strict",
 }
 # By hand and in this order: before the labels there was no threshold, and the training ran twice.
-NIGHT = ("load", "install", "imports", "token", "data", "words", "model", "train", "plot", "train", "plot", "eval")
+NIGHT = ("load", "install", "imports", "token", "data", "words", "model", "train", "plot", "train", "eval")
 MORNING = ("label", "limit", "broken", "handler", "job")
 
 
