@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from rp_notebook.export import decorating, library
+from rp_notebook.export import decorating, implied, library
 from rp_notebook.export.expressions import Expressions
 from rp_notebook.export.links import SAME, Value, copied, inside
 from rp_notebook.export.program import MUST, PARAMETER, Effects, Function, Program, parameters
@@ -37,6 +37,7 @@ class Reading(Expressions):
                 for each in targets:
                     if isinstance(each, ast.Attribute | ast.Subscript):
                         self.write(each, each.value)
+                        implied.write_target(self, each, frozenset())
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.definition(node)
             case ast.ClassDef():
@@ -55,7 +56,10 @@ class Reading(Expressions):
                 self.bind(target, self.value(expression))
 
     def augment(self, node: ast.AugAssign) -> None:
-        value = copied(self.value(node.value))
+        added = self.value(node.value)
+        target = (node.target, self.value(node.target))
+        implied.combine(self, node.op, target, (node.value, added), inplace=True)
+        value = copied(added)
         if isinstance(node.target, ast.Name):
             self.change(self.name(node.target.id), MUST, deep=False)
             self.touch(node.target)
@@ -92,12 +96,15 @@ class Reading(Expressions):
     def compound(self, node: ast.AST) -> None:
         if isinstance(node, ast.For | ast.AsyncFor):
             self.bind(node.target, inside(self.consumed(node.iter)))
+        elif isinstance(node, ast.If | ast.While):
+            implied.run_methods(self, implied.TESTED, node.test, self.value(node.test))
         for child in children(node):
             match child:
                 case ast.stmt():
                     self.statement(child)
                 case ast.withitem():
                     value = self.consumed(child.context_expr)
+                    implied.run_methods(self, implied.ENTERED, child.context_expr, value)
                     if child.optional_vars is not None:
                         self.bind(child.optional_vars, value)
                 case ast.ExceptHandler() | ast.match_case():

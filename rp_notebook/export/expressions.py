@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from rp_notebook.export import calls, library
+from rp_notebook.export import calls, implied, library
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, SAME, Value, composed, copied, held, inside, union
 from rp_notebook.export.marks import Marks
@@ -47,6 +47,7 @@ class Expressions(Marks):
             case ast.Attribute(value=owner) | ast.Subscript(value=owner):
                 self.write(target, owner)
                 self.store(owner, value)
+                implied.write_target(self, target, value)
 
     def write(self, target: ast.Attribute | ast.Subscript, owner: ast.expr) -> None:
         """`owner.x = ...` or `owner[k] = ...`: the owner changes, or the module, or the process."""
@@ -107,17 +108,23 @@ class Expressions(Marks):
         """A value that is gone through: an iterator is used up by it."""
         if isinstance(node, ast.Name) and node.id in self.program.iterators:
             self.change(self.name(node.id), MUST, deep=True)
-        return self.value(node)
+        value = self.value(node)
+        implied.run_methods(self, implied.ITERATED, node, value)
+        return value
 
     def value(self, node: ast.expr, *, bare: bool = False) -> Value:
         match node:
             case ast.Name(id=name):
                 return self.name(name)
             case ast.Attribute(value=owner):
-                return NOTHING if library.path_of(node, self.program, self.locals) else inside(self.value(owner))
+                if library.path_of(node, self.program, self.locals):
+                    return NOTHING
+                receiver = self.value(owner)
+                return inside(receiver) | implied.read_attribute(self, node, receiver)
             case ast.Subscript(value=owner, slice=index):
                 self.value(index)
-                return inside(self.value(owner))
+                receiver = self.value(owner)
+                return inside(receiver) | implied.run_methods(self, ("__getitem__",), owner, receiver, NOTHING)
             case ast.Call():
                 return calls.call(self, node, bare=bare)
             case ast.Await(value=inner) | ast.Starred(value=inner):
@@ -139,14 +146,15 @@ class Expressions(Marks):
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
                 return self.comprehension(node)
             case ast.IfExp(test=test, body=left, orelse=right):
-                self.value(test)
+                implied.run_methods(self, implied.TESTED, test, self.value(test))
                 return self.value(left) | self.value(right)
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return copied(self.value(left) | self.value(right))
-        parts = union(*(self.value(c) for c in children(node) if isinstance(c, ast.expr)))
+        values = [self.value(c) for c in children(node) if isinstance(c, ast.expr)]
+        parts, answer = union(*values), implied.operate(self, node, values)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            return copied(parts) | answer
         if isinstance(node, ast.BoolOp):
             return parts
-        return held(parts) if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict) else NOTHING
+        return held(parts) if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict) else answer
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
         before = dict(self.locals)
