@@ -9,7 +9,8 @@ from rp_notebook.export import foreign
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.library import BUILTIN, Arguments, makers, method_tier, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, copied, held, inside, union
-from rp_notebook.export.program import FRESH, LIKELY, MUST, PARAMETER
+from rp_notebook.export.program import FRESH, LIKELY, MUST, PARAMETER, Program, loads
+from rp_notebook.export.registries import bound_mutators
 from rp_notebook.export.tables import (
     DRAWS,
     MUTATORS,
@@ -82,7 +83,8 @@ def _named(reading: Reading, func: ast.Name, arguments: Arguments) -> Value:
         for item in getattr(function, "decorator_list", ()):
             root = root_name(item)
             if root in program.functions or root in program.classes:
-                _anything_called(reading, root, NOTHING, arguments.all)
+                given = [reading.value(each) for each in item.args] if isinstance(item, ast.Call) else []
+                _anything_called(reading, root, NOTHING, union(arguments.all, *given))
     if name not in program.classes and name not in program.functions:
         return _value_called(reading, func, arguments)
     return found
@@ -121,7 +123,7 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
         if key.arg == "inplace" and isinstance(key.value, ast.Constant) and key.value.value:
             reading.change(receiver, MUST, deep=False)
         if key.arg == "out" and arguments.named:
-            reading.change(arguments.named["out"], MUST, deep=False)
+            reading.change(arguments.named["out"], MUST, deep=True)
     if name in DRAWS and not classes and reading.at_module:
         reading.change(receiver, MUST, deep=False)  # a generator moves on with every draw
     said = program.project.changes(name, makers(root, program) if root not in reading.locals else ())
@@ -147,7 +149,38 @@ def _value_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Val
     known = False
     for root in sorted(roots):
         known |= _anything_called(reading, root, value, arguments.all)
+        known |= _stored_called(reading, root, arguments)
     return arguments.all | inside(value) if known else NOTHING
+
+
+def _stored_called(reading: Reading, name: str, arguments: Arguments) -> bool:
+    """Marks what calling something out of a container may change: functions that were put there, methods of others."""
+    known = False
+    for stored in _stored_in(reading.program, name):
+        for method in bound_mutators(stored):
+            if not path_of(method, reading.program, reading.locals):
+                reading.change(reading.value(method.value), MUST, deep=method.attr not in SHALLOW_MUTATORS)
+                reading.join(reading.value(method.value), arguments.all)
+                known = True
+        if isinstance(stored, ast.Name) and stored.id in reading.program.functions:
+            known |= _anything_called(reading, stored.id, NOTHING, arguments.all)
+    return known
+
+
+def _stored_in(program: Program, name: str) -> tuple[ast.expr, ...]:
+    """The expressions that made a name's value, and those that were put into it or into what it was made of."""
+    if name not in program.stored:
+        seen: set[str] = set()
+        found: dict[ast.expr, None] = {}
+        todo = [name]
+        while todo:
+            each = todo.pop()
+            if each not in seen:
+                seen.add(each)
+                found.update(dict.fromkeys((*program.values.get(each, ()), *program.put.get(each, ()))))
+                todo += [used for value in program.values.get(each, ()) for used in loads(value)]
+        program.stored[name] = tuple(found)
+    return program.stored[name]
 
 
 def _anything_called(reading: Reading, name: str, value: Value, given: Value) -> bool:

@@ -61,7 +61,9 @@ class Reading(Expressions):
         implied.combine(self, node.op, target, (node.value, added), inplace=True)
         value = copied(added)
         if isinstance(node.target, ast.Name):
-            self.change(self.name(node.target.id), MUST, deep=False)
+            # What cannot be added to a list changes an array, and what looks at it.
+            of_array = not isinstance(node.op, ast.Add | ast.BitOr) or isinstance(node.value, ast.Constant)
+            self.change(self.name(node.target.id), MUST, deep=of_array)
             self.touch(node.target)
             if node.target.id in self.locals:
                 self.bind(node.target, value)

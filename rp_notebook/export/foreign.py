@@ -41,6 +41,8 @@ def builtin(reading: Reading, name: str, node: ast.Call, arguments: Arguments) -
         return held(arguments.all) | copied(arguments.all)
     if name == "getattr":
         return inside(arguments.all)
+    if name == "vars":
+        return arguments.all  # the object's own dict: who changes it, changes the object
     return copied(arguments.all) if name not in PURE_BUILTINS else NOTHING
 
 
@@ -67,7 +69,7 @@ def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *
         reading.join(arguments.positional[0], union(*arguments.positional[1:]))
     for name, value in (arguments.named or {}).items():
         if name == "out":
-            reading.change(value, MUST, deep=False)
+            reading.change(value, MUST, deep=True)  # an array, and what looks at it
     if top in DISPLAY_MODULES and top not in ("logging", "warnings"):
         return NOTHING
     if (leaf in MODULE_SETTERS or path == "nltk.download" or leaf.startswith(SETTER_PREFIXES)) and not SHOWN_ONLY & set(

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from rp_notebook.export.links import NOTHING, Value
 from rp_notebook.export.project import NO_PROJECT, Project
+from rp_notebook.export.registries import put_into
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import ITERATORS
 from rp_notebook.export.trees import children, walk
@@ -51,12 +52,14 @@ class Program:
     iterators: frozenset[str]
     ours: frozenset[str]
     project: Project = NO_PROJECT
+    put: Mapping[str, tuple[ast.expr, ...]] = field(default_factory=lambda: MappingProxyType({}))
     summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))
     # What was worked out of the text above: a name is asked for wherever it is called.
     made_of: dict[str, tuple[set[str], list[Function]]] = field(default_factory=dict, repr=False, compare=False)
     spoken: dict[str, tuple[list[Function], set[str]]] = field(default_factory=dict, repr=False, compare=False)
     made_by: dict[str, set[str]] = field(default_factory=dict, repr=False, compare=False)
     calling: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict, repr=False, compare=False)
+    stored: dict[str, tuple[ast.expr, ...]] = field(default_factory=dict, repr=False, compare=False)
     called: dict[tuple[str, frozenset[str]], list[Function]] = field(default_factory=dict, repr=False, compare=False)
 
     def summary(self, function: Function) -> Effects:
@@ -115,10 +118,10 @@ class Program:
         names: set[str] = set()
         for function in self.functions.get(name, ()):
             functions += [function, *inner_functions(function)]
-            names |= {n for d in getattr(function, "decorator_list", ()) for n in _loads(d)}
+            names |= {n for d in getattr(function, "decorator_list", ()) for n in loads(d)}
         for value in self.values.get(name, ()):
             functions += [n for n in walk(value) if isinstance(n, ast.Lambda)]
-            names |= set(_loads(value))
+            names |= set(loads(value))
         return functions, names
 
 
@@ -146,6 +149,7 @@ def program_of(statements: Iterable[Statement], ours: Iterable[str], project: Pr
         frozenset(iterators),
         frozenset(ours),
         project,
+        put_into(imported, functions),  # type: ignore[arg-type] # in the order in which they were found
     )
 
 
@@ -224,7 +228,8 @@ def _imported(node: ast.AST) -> dict[str, str]:
     return {}
 
 
-def _loads(node: ast.AST) -> list[str]:
+def loads(node: ast.AST) -> list[str]:
+    """The names that are read in a piece of code."""
     return [n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
 
 

@@ -1,0 +1,70 @@
+"""What a notebook puts into its containers, so that what is called out of one of them is known."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rp_notebook.export.cutting import root_name
+from rp_notebook.export.names import immediate
+from rp_notebook.export.tables import MUTATORS
+from rp_notebook.export.trees import walk
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def put_into(
+    statements: Iterable[ast.stmt], functions: Mapping[str, Sequence[Function]]
+) -> dict[str, tuple[ast.expr, ...]]:
+    """The expressions whose values go into what a name is bound to, by name.
+
+    They go there at module level, or by a function that puts what it is given there: called, or as a decorator.
+    """
+    found: dict[str, dict[ast.expr, None]] = {}
+    registrars = {name: into for name, each in functions.items() if (into := _fed(each))}
+    for statement in statements:
+        for node in immediate(statement):
+            for name, value in _puts(node):
+                found.setdefault(name, {})[value] = None
+            for function, given in _handed(node):
+                for name in registrars.get(function, ()):
+                    found.setdefault(name, {}).update(dict.fromkeys(given))
+    return {name: tuple(values) for name, values in found.items()}
+
+
+def bound_mutators(value: ast.expr) -> Iterator[ast.Attribute]:
+    """Methods that an expression takes off their objects without calling them: `TABLE["x"] = items.append`."""
+    called = {id(node.func) for node in walk(value) if isinstance(node, ast.Call)}
+    for node in walk(value):
+        if isinstance(node, ast.Attribute) and node.attr in MUTATORS and id(node) not in called:
+            yield node
+
+
+def _puts(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner, attr=name), args=args, keywords=keywords) if name in MUTATORS:
+            values = [*args, *(keyword.value for keyword in keywords)]
+            yield from ((root_name(owner), value) for value in values if root_name(owner))
+        case ast.Assign(targets=targets, value=value):
+            for target in targets:
+                if isinstance(target, ast.Subscript | ast.Attribute) and root_name(target):
+                    yield root_name(target), value
+
+
+def _fed(functions: Sequence[Function]) -> set[str]:
+    """The names outside a function into which its code puts something."""
+    found: set[str] = set()
+    for function in functions:
+        inner = {n.arg for n in walk(function) if isinstance(n, ast.arg)}
+        inner |= {n.id for n in walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        found |= {name for node in walk(function) for name, _ in _puts(node)} - inner
+    return found
+
+
+def _handed(node: ast.AST) -> Iterator[tuple[str, list[ast.expr]]]:
+    """The functions that a statement hands something to, and what."""
+    if isinstance(node, ast.Call):
+        yield root_name(node.func), [*node.args, *(keyword.value for keyword in node.keywords)]
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        for item in node.decorator_list:
+            yield root_name(item), [ast.Name(node.name, ast.Load())]

@@ -1,0 +1,133 @@
+"""Random notebooks with what real ones hold besides plain values: odd ways to change things, and to share them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tests.export.test_fuzz import Notebook
+
+HEADS = (
+    "import os, random, functools, operator\nimport numpy as np",
+    """class Acc:
+    bonus = 0
+    made = []
+    def __init__(self, v):
+        self.v = v
+        self.log = []
+        Acc.made.append(self)
+    def __iadd__(self, by):
+        self.v += by
+        self.log.append(by)
+        return self
+    def __setitem__(self, key, value):
+        self.log.append([key, value])
+    def __lshift__(self, other):
+        other.append(self.v)
+        return self
+    def __call__(self, a):
+        self.log.append(a)
+        return self.v + self.bonus
+    @property
+    def level(self):
+        return self.v
+    @level.setter
+    def level(self, value):
+        self.v = value
+        self.log.append('level')
+    def total(self):
+        return self.v + self.bonus + len(self.log) + len(Acc.made)""",
+    """class Into:
+    def __init__(self, target, v):
+        self.target, self.v = target, v
+    def __enter__(self):
+        self.target.append(self.v)
+        return self.target
+    def __exit__(self, *error):
+        self.target.append(-1)
+        return True""",
+    "HOOKS = []\nTABLE = {}\ndef hook(fn):\n    HOOKS.append(fn)\n    return fn",
+    """def counted(into):
+    def deco(fn):
+        @functools.wraps(fn)
+        def inner(*a, **k):
+            into.append(1)
+            return fn(*a, **k)
+        return inner
+    return deco""",
+    "def pairs(items):\n    for item in list(items)[:3]:\n        yield item if isinstance(item, int) else 0",
+    "q0, q1 = Acc(1), Acc(2)",
+    "a0 = np.arange(6)\na1 = a0[1:4]\na2 = np.zeros(3, dtype=int)",
+    "g0 = iter([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4])\nt0 = (l0, [5])",
+    "random.seed(1)\nnp.random.seed(1)",
+    "i2, i3, l2, l3 = 4, 6, [1], [2]\ndef f2(a, k=0):\n    return a + k",
+)
+
+
+class OddNotebook(Notebook):
+    """As `Notebook`, with stranger steps among its own."""
+
+    def __init__(self, seed: int) -> None:
+        self.odd = False
+        super().__init__(seed)
+        at = next(i for i, cell in enumerate(self.cells) if cell.startswith("def show"))
+        head = 1 + 2 * len(self.alive)
+        r = self.r
+        self.odd = True
+        body = [self.step() for _ in range(r.randint(8, 30))]
+        body += [r.choice(body) for _ in range(r.randint(0, 4))]
+        asked = r.sample(ASKED, r.randint(2, 5))
+        calls = f"def handler(job):\n    x = job['x']\n    return show([x, {', '.join([*asked, self.any('list')])}])"
+        after = [self.step() for _ in range(r.randint(0, 3))]
+        self.cells = [*self.cells[:head], *HEADS, *self.cells[head:at], *body, self.cells[at], calls, *after]
+
+    def step(self) -> str:
+        return super().step() if not self.odd or self.r.random() < 0.3 else self.strange()
+
+    def strange(self) -> str:
+        r, any_ = self.r, self.any
+        q, n, fn = r.choice(["q0", "q1"]), self.num(), any_("fn")
+        lists = partial(any_, "list")
+        return r.choice([
+            f"{q} += {n}", f"{q}['k'] = {n}", f"{q} << {lists()}", f"{q}({n})", f"{q}.level = {n}",
+            f"Acc.bonus = {n}", "Acc.bonus += 1", f"{q}.bonus = {n}", "q0 = q1", f"q1 = Acc({n})",
+            f"setattr({q}, 'v', {n})", f"{q}.__dict__['v'] = {n}", f"vars({q}).update(v={n})",
+            f"operator.setitem({any_('dict')}, 'o', {n})",
+            f"operator.iadd({lists()}, [{n}])",
+            f"with Into({lists()}, {n}) as into:\n    into.append(2)",
+            f"with Into({lists()}, {n}):\n    raise ValueError",
+            f"try:\n    {lists()}.append({n})\n    1 / 0\nexcept ArithmeticError:\n    {lists()}.append(8)",
+            f"try:\n    {lists()}.append({n})\nfinally:\n    {any_('dict')}['f'] = 1",
+            f"@hook\ndef f0(a, k=1):\n    {lists()}.append(a)\n    return a + k",
+            f"@counted({lists()})\ndef f1(a, k=1):\n    return a + {any_('int')}",
+            f"for h in HOOKS[:2]:\n    h({n})", f"HOOKS.append({lists()}.append)", f"TABLE['x'] = {lists()}.append",
+            f"TABLE.setdefault('x', {lists()}.append)({n})", f"TABLE['y'] = {fn}",
+            f"p0 = functools.partial({lists()}.insert, 0)\np0({n})", f"list(map({lists()}.append, [1, 2]))",
+            f"[{lists()}.append(q) for q in range(2)]", f"any({lists()}.append(q) for q in range(2))",
+            f"functools.reduce(lambda a, b: {lists()}.append(b) or b, [1, 2])",
+            f"for q in pairs({lists()}):\n    {lists()}.append(q)", "i0 = next(g0)", f"{lists()}.append(next(g0))",
+            f"def f0(a, acc=[{n}]):\n    acc.append(a)\n    return len(acc)",
+            f"f2 = {fn}", f"f3 = lambda a, k=2: a + {any_('int')}",
+            f"a1[0] = {n}", "a0 += 1", "a1 = a0[::2]", f"a0[2] = {n}", "a2 = a0.reshape(2, 3)[1]", "a2[:] = 4",
+            "a0 = a0 * 2", "np.add(a0, 1, out=a0)", f"a0.fill({n})", "a1.sort()", "np.random.seed(2)",
+            "i2 = int(np.random.randint(9))", "i3 = random.randint(0, 9)", f"random.shuffle({lists()})",
+            "random.seed(5)",
+            f"os.environ['FZ_A'] = str({n})", "i2 = int(os.environ.get('FZ_A', '4'))",
+            f"if (w := {n}) > 2:\n    {lists()}.append(w)",
+            f"match {n}:\n    case 1 | 2:\n        {lists()}.append(12)\n    case m:\n        {any_('dict')}['m'] = m",
+            f"t0[0].append({n})", f"t0 = ({lists()}, t0[1])", "t0[1].append(1)",
+            f"{lists()}[:] = [{n}]", f"{any_('dict')} |= {{'u': {n}}}", f"first, *rest = [{n}, 2, 3]\nl1 = rest",
+            f"l2 = sorted({lists()})", f"l3 = {lists()}[:]", f"{any_('dict')}.pop('zz', None)",
+            f"class Late(Acc):\n    bonus = {n}\nq1 = Late({n})",
+            f"Acc.total = lambda self: self.v * 2 + {any_('int')}",
+            "old = Acc.__call__\nAcc.__call__ = lambda self, a: old(self, a) + 1",
+            f"Box.bump = lambda self, by=1: {lists()}.append(by) or self.v", f"{any_('obj')}.put = {lists()}.append",
+            f"{any_('obj')}.put({n})", f"{any_('obj')}.bump()",
+        ])  # fmt: skip
+
+
+ASKED = [
+    "q0.total()", "q1.total()", "[q0.v, q0.log]", "q1(x)", "[int(v) for v in a0]", "[int(v) for v in a1]",
+    "[int(v) for v in a2]", "len(HOOKS)", "sorted(TABLE)", "t0[0]", "t0[1]",
+    "os.environ.get('FZ_A')", "i0", "i1", "i2", "i3", "f0(x)", "f1(x)", "f2(x)", "len(Acc.made)", "Acc.bonus",
+    "o0.bump()", "o1.total()", "next(g0)",
+]  # fmt: skip
