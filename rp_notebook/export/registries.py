@@ -10,11 +10,9 @@ from rp_notebook.export.names import immediate
 from rp_notebook.export.tables import MUTATORS
 from rp_notebook.export.trees import walk
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-
 
 def put_into(
-    statements: Iterable[ast.stmt], functions: Mapping[str, Sequence[Function]]
+    statements: Iterable[ast.stmt], functions: Mapping[str, Sequence[ast.AST]]
 ) -> dict[str, tuple[ast.expr, ...]]:
     """The expressions whose values go into what a name is bound to, by name.
 
@@ -51,7 +49,7 @@ def _puts(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
                     yield root_name(target), value
 
 
-def _fed(functions: Sequence[Function]) -> set[str]:
+def _fed(functions: Sequence[ast.AST]) -> set[str]:
     """The names outside a function into which its code puts something."""
     found: set[str] = set()
     for function in functions:
