@@ -50,7 +50,9 @@ def unload(session: Session, flags: Namespace) -> Report:
     freed = {"GPU memory": gpu - _reserved(), "RAM": ram - resident()}
     told = [f"{size(count)} of {kind}" for kind, count in freed.items() if count > WORTH_TELLING]
     held = {name: _holders(look, namespace) for name, look in watched.items() if look() is not None}
-    lines = [f"{name}: {_state(name, held)}{_maker(session, name)}" for name in flags.names]
+    makers = _makers(session)
+    again = {name: f"; In[{makers[name]}] makes it again" if name in makers else "" for name in flags.names}
+    lines = [f"{name}: {_state(name, held)}{again[name]}" for name in flags.names]
     badge = "HELD" if held else "UNLOADED"
     headline = f"{', '.join(flags.names)}: {' and '.join(told) or 'no memory to speak of'} came back"
     return Report(badge, "bad" if held else "good", headline, lines)
@@ -117,10 +119,10 @@ def _state(name: str, held: Mapping[str, list[str]]) -> str:
     return f"still held by {', '.join(by)}" if by else "still held by something that is no variable: a thread, a cache"
 
 
-def _maker(session: Session, name: str) -> str:
+def _makers(session: Session) -> dict[str, int]:
+    """The number of the cell that last gave each name its value."""
     from rp_notebook.export.names import names_of
     from rp_notebook.export.rereading import history_of
 
     statements = history_of(session.recorder.cells).statements
-    makers = [s.cell.number for s in statements if name in names_of(s.node).defs]
-    return f"; In[{makers[-1]}] makes it again" if makers else ""
+    return {name: each.cell.number for each in statements for name in names_of(each.node).defs}
