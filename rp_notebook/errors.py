@@ -1,4 +1,4 @@
-"""Every exception that rp_notebook raises on purpose: one line that says what is there and what to type."""
+"""Every exception that rp_notebook raises on purpose: one line that says what is there, what to type, what was meant."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rp_notebook.jobs.finding import Finding
+
+
+def meant(name: str, known: Iterable[str], said: str = "{}") -> str:
+    """`did you mean X?` for the known name most like this one, put as `said` has it; "" where none is like it."""
+    from difflib import get_close_matches  # only who errs needs it
+
+    return "".join(f"did you mean {said.format(close)}?" for close in get_close_matches(name, tuple(known), n=1))
 
 
 class RpNotebookError(Exception):
@@ -26,13 +33,11 @@ class UnknownHandler(RpNotebookError):
     """No handler of that name is registered."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        from difflib import get_close_matches  # only who errs needs it
-
         known = tuple(known)
         names = ", ".join(known)
-        close = get_close_matches(name, known, n=1)
         unknown = f"known: {names}" if names else "none is registered yet: begin a cell with %%runpod_handler"
-        hint = f"did you mean {close[0]}? {unknown}" if close else unknown
+        close = meant(name, known)
+        hint = f"{close} {unknown}" if close else unknown
         super().__init__(f"there is no handler {name!r}; {hint}")
 
 

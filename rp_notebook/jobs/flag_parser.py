@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import NamedTuple, NoReturn
 
-from rp_notebook.errors import BadDeclaration
+from rp_notebook.errors import BadDeclaration, meant
 
 
 class Taken(NamedTuple):
@@ -20,12 +20,10 @@ class FlagParser(argparse.ArgumentParser):
     """An argument parser that never ends the process: a mistake is a `BadDeclaration` with the usage in it."""
 
     def error(self, message: str) -> NoReturn:
-        from difflib import get_close_matches  # only who errs needs it
-
         words = message.split()
-        close = (get_close_matches(word, self.spelled, n=1) for word in words if word.startswith("--"))
-        meant = "".join(f"; did you mean {found[0]}?" for found in close if found and found[0] not in words)
-        raise BadDeclaration(f"{message}{meant} ({' '.join(self.format_usage().split())})")
+        flags = [flag for flag in self.spelled if flag not in words]
+        hints = [hint for word in words if word.startswith("--") and (hint := meant(word, flags))]
+        raise BadDeclaration(f"{'; '.join([message, *hints])} ({' '.join(self.format_usage().split())})")
 
     @property
     def spelled(self) -> list[str]:

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from rp_notebook.errors import BadInput
+from rp_notebook.errors import BadInput, meant
 from rp_notebook.jobs.gauge import GpuGauge
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.payload import MB
@@ -63,13 +63,10 @@ class PriceTable:
 
     def only(self, ids: Sequence[str]) -> PriceTable:
         """The table of these pools; of all where none is named. Raises `BadInput` for one that is not there."""
-        from difflib import get_close_matches  # only who errs needs it
-
         known = {pool.id: pool for pool in self.pools}
         for name in ids:
             if name not in known:
-                close = get_close_matches(name.upper(), known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+                hint = meant(name.upper(), known) or f"there are: {', '.join(known)}"
                 raise BadInput(f"there is no GPU pool {name!r}; {hint}")
         return replace(self, pools=tuple(known[name] for name in ids)) if ids else self
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from rp_notebook.errors import RpNotebookError
+from rp_notebook.errors import RpNotebookError, meant
 from rp_notebook.jobs.declaration import handler_flags
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
@@ -235,6 +234,5 @@ def _asks_for_help(rest: str) -> bool:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean %runpod {close[0]}?" if close else f"there are: {', '.join(sorted(known))}"
+    hint = meant(name, known, "%runpod {}") or f"there are: {', '.join(sorted(known))}"
     return f"%runpod has no command {name!r}; {hint}"

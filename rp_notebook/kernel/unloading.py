@@ -8,11 +8,10 @@ import traceback
 import weakref
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from types import FunctionType
 from typing import Any
 
-from rp_notebook.errors import BadInput
+from rp_notebook.errors import BadInput, meant
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.gauge import loaded_cuda, resident
 from rp_notebook.kernel.session import Session
@@ -59,8 +58,8 @@ def unload(session: Session, flags: Namespace) -> Report:
 
 
 def _no_variable(name: str, namespace: Mapping[str, Any]) -> str:
-    close = get_close_matches(name, [known for known in namespace if not known.startswith("_")], n=1)
-    return f"there is no variable {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+    hint = meant(name, (known for known in namespace if not known.startswith("_")), "{!r}")
+    return "; ".join(filter(None, (f"there is no variable {name!r}", hint)))
 
 
 def _watched(value: Any) -> Any:
