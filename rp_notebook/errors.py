@@ -1,4 +1,4 @@
-"""Every exception that rp_notebook raises on purpose: one line that says what is there, what to type, what was meant."""
+"""Every exception that rp_notebook raises on purpose: a line that says what is there, what to type, what was meant."""
 
 from __future__ import annotations
 
