@@ -12,14 +12,17 @@ from rp_notebook.errors import NotebookFailed
 from rp_notebook.export.cells import read_notebook
 
 CELL_TIMEOUT_S = 3600
-QUIET = "--Application.log_level=40"  # errors only: a new kernel warns at each start about its loopback sockets
+KERNEL_ARGUMENTS = (
+    "--Application.log_level=40",  # errors only: a new kernel warns at each start about its loopback sockets
+    "--InteractiveShellApp.extra_extensions=rp_notebook",  # so that a notebook need not load it for us
+)
 
 
 def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], more: tuple[str, ...] = ()) -> Any:
     """The notebook at `path` with its outputs, after all its cells and those of `more` ran in a fresh kernel.
 
-    `folder` is the kernel's working directory; `on_cell(number, total)` hears of each code cell, from 1. Raises
-    `NotebookFailed` with the cell and its error, and `BadInput` for a file that is no notebook.
+    The kernel has the extension loaded and works in `folder`; `on_cell(number, total)` hears of each code cell, from 1.
+    Raises `NotebookFailed` with the cell and its error, and `BadInput` for a file that is no notebook.
     """
     import nbformat
     from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -56,7 +59,7 @@ def notebook_client(notebook: Any, folder: Path, **options: Any) -> Any:
         timeout=CELL_TIMEOUT_S,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
-        extra_arguments=[QUIET],
+        extra_arguments=list(KERNEL_ARGUMENTS),
         **options,
     )
 
@@ -72,7 +75,6 @@ def run_notebook(path: Path, job: str, *, handler: str | None = None) -> dict[st
         answer = Path(scratch) / "answer.json"
         line = f"-n {handler} {job}" if handler else job
         last = f"await get_ipython().magics_manager.registry['RunpodMagics'].reported({line!r}, {str(answer)!r})"
-        more = ("%load_ext rp_notebook", last)
-        executed(path, folder=path.resolve().parent, on_cell=lambda _number, _total: None, more=more)
+        executed(path, folder=path.resolve().parent, on_cell=lambda _number, _total: None, more=(last,))
         told: dict[str, Any] = json.loads(answer.read_text())
     return told

@@ -119,7 +119,7 @@ def _kernel(path: Path, options: str) -> Iterator[Place]:
         answer = Path(scratch) / "serving.json"
         line = f"get_ipython().magics_manager.registry['RunpodMagics'].serving({options!r}, {str(answer)!r})"
         own = len(notebook.cells)
-        notebook.cells += [nbformat.v4.new_code_cell(source) for source in ("%load_ext rp_notebook", line)]
+        notebook.cells.append(nbformat.v4.new_code_cell(line))
         client = notebook_client(notebook, path.resolve().parent)
         with client.setup_kernel():
             kernel = client.km
