@@ -39,6 +39,7 @@ class Attempt:
     names: Mapping[str, Fingerprint] = field(default_factory=dict)
     touched: Touched | None = None
     seconds: float = 0.0
+    answered: bool = False  # at least one job, and with more than an error
 
     @property
     def passed(self) -> bool:
@@ -83,6 +84,7 @@ def _attempted(result: ExportResult, jobs: Sequence[RecordedJob], early: Collect
         first.names,
         first.touched,
         first.seconds,
+        any(ran.lost is None and not any(error_of(ran)) for job, ran in first.ran.items() if job not in outdated),
     )
 
 

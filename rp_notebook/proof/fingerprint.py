@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from logging import Logger
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 LOOKED_AT = 1_000_000  # bytes of one value
 DEPTH = 6
-CODE = (ModuleType, FunctionType, BuiltinFunctionType, MethodType, type)
+CODE = (ModuleType, FunctionType, BuiltinFunctionType, MethodType, type, Logger)
 SCALARS = ("NoneType", "bool", "int", "float", "complex", "str", "bytes")
 
 
@@ -22,7 +23,7 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprints(names: dict[str, Any]) -> dict[str, Fingerprint]:
-    """The marks of the variables of a module or a notebook; code, modules and private names have none."""
+    """The marks of the variables of a module or a notebook; code, modules, loggers and private names have none."""
     return {
         name: fingerprint(value)
         for name, value in names.items()

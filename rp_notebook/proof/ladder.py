@@ -86,7 +86,8 @@ class _Climbing:
         if not (attempt.passed or attempt.blocked):
             return None
         ran = [job for job in attempt.jobs if job.verdict != "skipped"]
-        findings = tuple(findings_of(self.tried, moving, more=step.plan.demands > self._plan.demands, none=self._none))
+        more = step.plan.demands > self._plan.demands
+        findings = tuple(findings_of(self.tried, moving, self._untested(attempt), more=more, none=self._none))
         proved = bool(ran) and not attempt.blocked
         jobs, seconds, outdated = attempt.jobs, attempt.seconds, frozenset(attempt.outdated)
         return Climb(step.result, step.plan, step.rung, jobs, findings, len(self.tried), seconds, proved, outdated)
@@ -124,6 +125,12 @@ class _Climbing:
             texts.append(f"NameError: {attempt.raised.message}")
         found = [re.match(r"NameError: name '(\w+)' is not defined", text) for text in texts]
         return next((m[1] for m in found if m and m[1] in self._live and m[1] not in step.plan.demands), None)
+
+    def _untested(self, attempt: Attempt) -> list[str]:
+        """The variables of which no answer tells whether it matters that they differ; a time or an id may."""
+        if attempt.answered or attempt.blocked:
+            return []
+        return [name for name in self.differing() if attempt.names[name].type not in SCALARS]
 
     def differing(self) -> list[str]:
         """The variables that are other ones than in the kernel after the smallest export that could be imported."""

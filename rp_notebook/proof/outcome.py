@@ -14,13 +14,18 @@ from rp_notebook.proof.strays import strays
 Tried = Sequence[tuple[Step, Attempt]]
 
 
-def findings_of(tried: Tried, moving: Sequence[str], *, more: bool, none: str) -> Iterator[Finding]:
+def findings_of(
+    tried: Tried, moving: Sequence[str], untested: Sequence[str], *, more: bool, none: str
+) -> Iterator[Finding]:
     """What there is to say about the last of the exports `tried`, which did well or could not run.
 
-    `moving` are variables that are others at each start; `more` was asked for than at first; `none` says why no job
-    ran.
+    `moving` are variables that are others at each start, `untested` others than in the kernel where no job completed;
+    `more` was asked for than at first; `none` says why no job ran.
     """
     step, attempt = tried[-1]
+    if untested:
+        said = f"others in the worker than in this kernel: {_some(untested)}; no job that completed tells if it matters"
+        yield Finding("RPS125", "warning", said, "run a job that completes, and export again")
     if attempt.blocked:
         yield Finding("RPP112", "warning", f"not proved: {attempt.blocked}", "%runpod prove DIR, where it can run")
         return
@@ -45,8 +50,7 @@ def findings_of(tried: Tried, moving: Sequence[str], *, more: bool, none: str) -
         yield Finding("RPS123", "warning", said, "seed it, if it is meant to be the one that you tested")
     idle = [name for name in _functions(step.result.module, attempt) if name]
     if idle:
-        others = f" and {len(idle) - SHOWN} more" if len(idle) > SHOWN else ""
-        yield Finding("RPP114", "note", f"no job executed {', '.join(f'{n}()' for n in idle[:SHOWN])}{others}")
+        yield Finding("RPP114", "note", f"no job executed {_some([f'{name}()' for name in idle])}")
 
 
 def refusal_of(tried: Tried, names: Sequence[str], refused: Sequence[Finding]) -> list[Finding]:
@@ -75,6 +79,11 @@ def _added(step: Step, first: Step) -> str:
     shown = "; ".join(f"cell {kept.cell}: {kept.text.splitlines()[0][:60]}" for kept in added[:SHOWN])
     more = f" and {len(added) - SHOWN} more" if len(added) > SHOWN else ""
     return f"{TOLD[step.rung]}{f' ({shown}{more})' if shown else ''}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def _of_import(attempt: Attempt, result: ExportResult, rungs: str) -> Finding:

@@ -194,6 +194,18 @@ def test_a_variable_that_the_module_reads_is_handed_on(monkeypatch):
     assert kernel.climb().proved
 
 
+@pytest.mark.parametrize(
+    ("jobs", "said"), [((), True), (("a",), True), (("a", 1), False)], ids=["none", "failed", "completed"]
+)
+def test_what_differs_is_told_where_no_completed_job_tells_whether_it_matters(jobs, said):
+    cells = "import random, time", "START = time.time()", "TABLE = {'k': random.random()}"
+    kernel = Kernel(*cells, handler("(x / 2, len(TABLE), START > 0)"))
+    for given in jobs:
+        kernel.job(given)
+    found = [finding.message for finding in kernel.climb().findings if finding.code == "RPS125"]
+    assert [("TABLE" in message, "START" in message) for message in found] == [(True, False)] * said
+
+
 def test_without_a_job_only_the_import_is_replayed():
     found = Kernel("K = 1", handler("x * K")).climb()
     assert not found.proved
