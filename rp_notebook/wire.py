@@ -61,7 +61,14 @@ class Refused:
     why: str
 
 
-Said = Began | Posted | Ended | Refused
+@dataclass(frozen=True)
+class Withdrawn:
+    """The notebook's user cancelled a job, which may not have been sent yet."""
+
+    job_id: str
+
+
+Said = Began | Posted | Ended | Refused | Withdrawn
 
 
 def comm_of(handler: str) -> str:
@@ -101,6 +108,8 @@ def sent(link: str, number: int, said: Said) -> tuple[Data, list[bytes]]:
             return {**data, "why": why, "cancelled": cancelled}, []
         case Refused(why=why):
             return {**data, "why": why}, []
+        case Withdrawn():
+            return data, []
 
 
 def received(data: Mapping[str, Any], buffers: Buffers) -> Said:
@@ -115,4 +124,6 @@ def received(data: Mapping[str, Any], buffers: Buffers) -> Said:
             return Ended(job_id, data["why"], data["cancelled"])
         case "Refused":
             return Refused(job_id, data["why"])
+        case "Withdrawn":
+            return Withdrawn(job_id)
     raise ValueError(f"a kernel said {data['kind']!r}: another version of rp_notebook?")

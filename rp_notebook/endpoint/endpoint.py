@@ -126,6 +126,11 @@ class Endpoint:
             self.queue.stop(job_id)
         return {"removed": len(waiting), "status": "completed"}
 
+    @property
+    def open_jobs(self) -> tuple[str, ...]:
+        """The ids of the jobs that are not over for their clients."""
+        return tuple(self._open)
+
     def health(self) -> dict[str, Any]:
         """How many jobs and workers there are, by what they do."""
         workers = self.queue.workers.names

@@ -63,6 +63,10 @@ class Endpoints(Mapping[str, Queue]):
         """Calls `changed` after each change of any queue."""
         self._changed = changed
 
+    def open_jobs(self) -> dict[str, Endpoint]:
+        """The jobs that are not over for their clients, by their ids."""
+        return {job_id: found for found in self._by_name.values() for job_id in found.open_jobs}
+
     @property
     def due(self) -> float | None:
         """When `tick` has something to do, in seconds since the epoch."""

@@ -88,6 +88,11 @@ class Seat:
         self._queue.fail(job_id, why)
         self.ended(job_id, None)
 
+    def withdrawn(self, job_id: str) -> None:
+        """The notebook's user cancelled a job, whether it was sent or not."""
+        self._queue.stop(job_id)
+        self.ended(job_id, None)
+
     def gone(self, why: str) -> None:
         """The worker is there no more: what it ran has failed, what it had not begun waits again."""
         self._there = False

@@ -8,14 +8,19 @@ if TYPE_CHECKING:
     from rp_notebook.jobs.handler import Handler
     from rp_notebook.jobs.handlers import Handlers
     from rp_notebook.jobs.history import History
+    from rp_notebook.jobs.interrupts import Stop
     from rp_notebook.jobs.record import JobRecord
     from rp_notebook.jobs.running import Listener
 
 
 class Notebook:
-    """Its history and handlers while the extension is loaded. Plain Python has neither."""
+    """Its history and handlers while the extension is loaded. Plain Python has neither.
+
+    `stops` are the ways to end the jobs that run.
+    """
 
     def __init__(self) -> None:
+        self.stops: list[Stop] = []
         self._history: History | None = None
         self._handlers: Handlers | None = None
 

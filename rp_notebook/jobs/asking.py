@@ -6,7 +6,8 @@ import asyncio
 import signal
 import threading
 
-from rp_notebook.jobs.interrupts import Reason, Stop, end, holds, until_arrived
+from rp_notebook.jobs.ambient import notebook
+from rp_notebook.jobs.interrupts import Reason, Stop, end, stops_of, until_arrived
 
 
 class Asking:
@@ -22,11 +23,8 @@ class Asking:
             if self._over or self._stop.asked is not None:
                 return
             self._stop.asked = reason
-            # To a loop that turns; and as a signal to one that the handler blocks, which is nobody else's.
-            self._loop.call_soon_threadsafe(_obeyed, self._stop)
-            if holds(signal.getsignal(signal.SIGINT), self._stop):
-                self._stop.sent = True
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            self._loop.call_soon_threadsafe(_obeyed, self._stop)  # to a loop that turns
+            _signal(self._stop)
 
     def __enter__(self) -> Asking:
         return self
@@ -35,6 +33,24 @@ class Asking:
         with self._turn:
             self._over = True
         until_arrived(lambda: self._stop.sent)
+
+
+def cancel_running(job_id: str) -> bool:
+    """Ends a job that a cell or a task of the main thread awaits, from any thread; whether there is one."""
+    found = [stop for stop in tuple(notebook.stops) if stop.job_id == job_id]
+    for stop in found:
+        stop.asked = stop.asked or "cancelled"
+        if stop.task is not None:
+            stop.task.get_loop().call_soon_threadsafe(_obeyed, stop)
+        _signal(stop)
+    return bool(found)
+
+
+def _signal(stop: Stop) -> None:
+    """To a handler that blocks its loop, where nobody else has SIGINT now."""
+    if stop in stops_of(signal.getsignal(signal.SIGINT)):
+        stop.sent = True
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def _obeyed(stop: Stop) -> None:

@@ -33,13 +33,14 @@ ARRIVES_S = 1.0  # far longer than a signal takes to the thread that it was sent
 class Stop:
     """The way to end one running job. `reason` is set once somebody asked for it; `task` runs an async handler.
 
-    `asked` is what another thread asks for, and `sent` whether a signal that says so is on its way.
+    `asked` is what is asked for this job alone, and `sent` whether a signal that says so is on its way.
     """
 
     reason: Reason | None = None
     task: asyncio.Task[object] | None = None
     asked: Reason | None = None
     sent: bool = False
+    job_id: str = ""
 
 
 RUNNING: ContextVar[Stop | None] = ContextVar("RUNNING", default=None)  # of the job whose code this is, tasks included
@@ -114,14 +115,14 @@ def asks_whether_alive(frame: FrameType | None) -> bool:
     return False
 
 
-def holds(handler: Any, stop: Stop) -> bool:
-    """Whether this handler of SIGINT would end the job of `stop`."""
-    return isinstance(handler, _Sigint) and any(stop in block.stops for block in handler.blocks)
+def stops_of(handler: Any) -> list[Stop]:
+    """The jobs that this handler of SIGINT would end."""
+    return [stop for block in handler.blocks for stop in block.stops] if isinstance(handler, _Sigint) else []
 
 
 def is_asked(handler: Any) -> bool:
     """Whether a signal that this handler of SIGINT gets now is for one job, and not from a person."""
-    return isinstance(handler, _Sigint) and any(stop.sent for block in handler.blocks for stop in block.stops)
+    return any(stop.sent for stop in stops_of(handler))
 
 
 class _Sigint:
@@ -137,7 +138,7 @@ class _Sigint:
             if callable(self.before):
                 self.before(number, frame)
             return
-        asked = [stop for block in self.blocks for stop in block.stops if stop.sent]
+        asked = [stop for stop in stops_of(self) if stop.sent]
         for stop in asked:
             stop.sent = False
         for stop in asked:
@@ -190,6 +191,7 @@ class Stoppable:
             return
         if self._end_timer is not None:
             self._end_timer()
+        until_arrived(lambda: any(stop.sent for stop in self.stops))
         owner.blocks.remove(self)
         if not owner.blocks and _signal.getsignal(signal.SIGINT) is owner:
             _signal.signal(signal.SIGINT, owner.before)

@@ -119,11 +119,15 @@ async def _recorded(
         obey()
 
     RUNNING.set(stop)  # in a context that ends with the job
+    stop.job_id = request.id
+    notebook.stops.append(stop)
     try:
         with Listening(request.id, told):
             ending = await run(handler, given, clock, recording.happened, recording.noted.append)
     except BaseException as end:  # noqa: BLE001 (what is no Exception ends a worker's task, and the job with it)
         ending = _ended_by(end, stop, clock())
+    finally:
+        notebook.stops.remove(stop)
     recording.happened(ending)
     if given.get("id") != request.id:
         recording.noted.append(renamed(request.id, given.get("id")))

@@ -48,6 +48,14 @@ class Bridge:
             if name not in self._comms:
                 self._register(name)
 
+    def withdraw(self, job_id: str) -> bool:
+        """Has the servers that sent us jobs cancel one that they keep; whether there are any."""
+        for link in self._links.values():
+            for name, comm in self._comms.items():
+                if name:
+                    _Outlet(link, comm, None).withdrawn(job_id)
+        return bool(self._links)
+
     def _register(self, name: str) -> None:
         comm = _comm_maker()(target_name=wire.TARGET, comm_id=wire.comm_of(name), primary=False)
         comm.on_msg(lambda message: self._received(name, message))
@@ -99,6 +107,9 @@ class _Outlet:
 
     def refused(self, job_id: str, why: str) -> None:
         self._say(wire.Refused(job_id, why))
+
+    def withdrawn(self, job_id: str) -> None:
+        self._say(wire.Withdrawn(job_id))
 
     def _say(self, said: wire.Said) -> None:
         data, buffers = wire.sent(self._link.id, self._link.said, said)

@@ -13,6 +13,7 @@ from rp_notebook.jobs.declaration import handler_flags
 from rp_notebook.jobs.flag_parser import FlagParser, Taken
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.query import OUTCOMES, Query
+from rp_notebook.kernel.cancelling import open_jobs
 from rp_notebook.kernel.session import Session
 
 MAGICS = ("%runpod", "%%runpod", HANDLER_MAGIC)
@@ -51,13 +52,13 @@ def completed(session: Session, flags: Flags) -> Callable[[], None]:
 def completions(session: Session, flags: Flags, line: str, symbol: str) -> list[str]:
     """What may stand where `symbol`, the end of `line`, is being typed."""
     line = line.lstrip()
-    magic, *words = line[: len(line) - len(symbol)].split()
+    magic, *words = line[: len(line) - len(symbol)].split() or [""]
     if magic == HANDLER_MAGIC:
         parser = handler_flags()
-    elif not words:
+    elif magic and not words:
         names = ["job"] if magic.startswith("%%") else [*flags]
         return [name for name in names if name.startswith(symbol)]
-    elif words[0] in flags:
+    elif words and words[0] in flags:
         parser = flags[words[0]]()
     else:
         return []
@@ -84,6 +85,8 @@ def _values(session: Session, command: str, taken: Taken, symbol: str) -> list[s
             from rp_notebook.jobs.pools import shipped
 
             return _starting([pool.id for pool in (session.prices or shipped()).pools], symbol)
+        case "cancel", _:
+            return _starting(open_jobs(session), symbol)
         case _, "ids":
             return _jobs(session, symbol)
         case "env", "variables":

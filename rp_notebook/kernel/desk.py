@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from html import escape
@@ -17,6 +16,7 @@ from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import refuse_oversized, request_of
 from rp_notebook.jobs.schema import refuse_unfit
 from rp_notebook.kernel import commands
+from rp_notebook.kernel.cancelling import cancelled
 from rp_notebook.kernel.declaring import described
 from rp_notebook.kernel.keys import keys_of
 from rp_notebook.kernel.pump import Order, Pump
@@ -101,15 +101,9 @@ class Desk:
         return {key: value for key, value in record.job.request.decoded().items() if key != "id"}
 
     def _cancel(self, given: Any) -> dict[str, Any]:
-        job_id = given["id"]
-        running = self._pump.runs(job_id)
-        if running or self._pump.holds(job_id):
-            self._pump.stop(job_id, "cancelled")
-        elif self.feed.runs(job_id):  # a cell awaits it: as the Stop button does
-            running = True
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        self._asked -= set() if running else {job_id}
-        return {"running": running}
+        running = cancelled(self._session, given["id"])
+        self._asked -= set() if running else {given["id"]}
+        return {"running": bool(running)}
 
     def _job(self, given: Any) -> dict[str, Any]:
         return self._shown(self._record(given["row"]))
@@ -204,7 +198,14 @@ class _Outlet:
 
     def __init__(self, refused: Callable[[str, str], None]) -> None:
         self.refused = refused
+        self._began = False
 
-    def began(self, job_id: str, capacity: int, at: float) -> None: ...
+    def began(self, *_: object, **__: object) -> None:
+        self._began = True
+
+    def withdrawn(self, job_id: str) -> None:
+        if not self._began:
+            self.refused(job_id, "the job was cancelled before it began")
+
     def posted(self, job_id: str, post: Post) -> None: ...
     def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None: ...

@@ -22,8 +22,10 @@ def linked(kernel: Any, session: Session) -> Callable[[], None]:
     )
     close = bridge.open()
     session.shell.events.register("post_run_cell", bridge.announce)
+    session.withdraw = bridge.withdraw
 
     def undo() -> None:
+        session.withdraw = None
         session.shell.events.unregister("post_run_cell", bridge.announce)
         close()
 

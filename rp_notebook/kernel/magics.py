@@ -17,7 +17,7 @@ from rp_notebook.jobs.declaration import handler_flags
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.kernel import commands, explaining, importing, job_history, needs, overriding, unloading
+from rp_notebook.kernel import cancelling, commands, explaining, importing, job_history, needs, overriding, unloading
 from rp_notebook.kernel.checking import checked
 from rp_notebook.kernel.gpus import gpus, gpus_flags
 from rp_notebook.kernel.inputs import job_flags
@@ -60,6 +60,7 @@ FIRST_LINE = (
 COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], Any]]] = MappingProxyType(
     {
         "jobs": (job_history.jobs_flags, job_history.jobs),
+        "cancel": (cancelling.cancel_flags, cancelling.cancel),
         "golden": (job_history.golden_flags, job_history.golden),
         "export": (commands.export_flags, commands.export),
         "prove": (commands.prove_flags, commands.prove),
@@ -98,6 +99,7 @@ class RunpodMagics(Magics):
         %runpod                       handlers, last jobs, what to type next
         %runpod job [-n NAME] INPUT   run a job; INPUT is JSON, a variable, an expression, or @file.json
         %runpod jobs                  the jobs so far: filtered, sorted, as CSV, drawn
+        %runpod cancel ID...          end jobs that wait or run
         %runpod panel                 a form, live jobs, history, plots, endpoint and export in one widget
         %runpod golden [ID...]        keep jobs for good, as tests of the export
         %runpod replay                earlier jobs again on the edited handler, side by side

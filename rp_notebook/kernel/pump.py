@@ -41,6 +41,7 @@ class Outlet(Protocol):
     def posted(self, job_id: str, post: Post) -> None: ...
     def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None: ...
     def refused(self, job_id: str, why: str) -> None: ...
+    def withdrawn(self, job_id: str) -> None: ...
 
 
 @dataclass(eq=False)
@@ -52,6 +53,7 @@ class Order:
     outlet: Outlet
     ask: Callable[[Reason], None] | None = None  # while it runs
     stopped: Reason | None = None
+    withdrawn: bool = False  # by the notebook's user, and not by who sent it
 
 
 class Pump:
@@ -90,13 +92,22 @@ class Pump:
         self._chores.append(chore)
         self._loop.call_soon_threadsafe(self._start)
 
-    def holds(self, job_id: str) -> bool:
-        """Whether a job waits or runs here."""
-        return job_id in self._running or any(order.request.id == job_id for order in tuple(self._waiting))
+    def held(self) -> list[str]:
+        """The ids of the jobs that run or wait here."""
+        return [*self._running, *(order.request.id for order in tuple(self._waiting) if order.stopped is None)]
 
-    def runs(self, job_id: str) -> bool:
-        """Whether a job runs here."""
-        return job_id in self._running
+    def cancel(self, job_id: str) -> bool | None:
+        """Ends a job for the notebook's user, and tells who sent it: whether it had begun; None for one not here."""
+        running, _ = self._running.get(job_id, (None, None))
+        waiting = [order for order in tuple(self._waiting) if order.request.id == job_id and order.stopped is None]
+        if running is not None:
+            running.withdrawn = True
+        elif waiting:
+            self._loop.call_soon_threadsafe(waiting[0].outlet.withdrawn, job_id)
+        else:
+            return None
+        self.stop(job_id, "cancelled")
+        return running is not None
 
     def stop(self, job_id: str, reason: Reason) -> None:
         """Ends a job, or sees to it that it never begins."""
@@ -203,7 +214,10 @@ class Pump:
                     self._paused_until = self._loop.time() + INTERRUPTED_S
                     self._loop.call_later(INTERRUPTED_S, self._start)
                 del self._running[job.id]
-                order.outlet.ended(job.id, None, cancelled=True)
+                if order.withdrawn:
+                    order.outlet.withdrawn(job.id)
+                else:
+                    order.outlet.ended(job.id, None, cancelled=True)
 
 
 def interruptible(chore: Callable[[], object]) -> None:

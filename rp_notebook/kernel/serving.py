@@ -57,6 +57,7 @@ class Serving:
             rate_limits=rate_limits,
             private_webhooks=private_webhooks,
         )
+        self._endpoints = service.endpoints
         self._server = listening(service, self.key, port, address=address)
         self._server.start()
 
@@ -73,6 +74,22 @@ class Serving:
     def stop(self) -> None:
         """Ends it: who waits is told, what runs is ended."""
         self._server.stop()
+
+    def held(self) -> list[str]:
+        """The ids of the jobs that wait or run, for their clients."""
+        return self._server.call(lambda: [*self._endpoints.open_jobs()])
+
+    def cancel(self, job_id: str) -> bool | None:
+        """Cancels a job as its client would: whether it had begun; None for one that is not open."""
+
+        def act() -> bool | None:
+            endpoint = self._endpoints.open_jobs().get(job_id)
+            if endpoint is None:
+                return None
+            endpoint.cancel(job_id)
+            return endpoint.entry(job_id).job.started_at is not None
+
+        return self._server.call(act)
 
     def _asked(self, endpoint: Endpoint, job_id: str, port: int) -> None:
         """A cell that waits for its own kernel would wait for ever: it is told so, and after a while answered so."""
@@ -128,6 +145,10 @@ class _Across:
 
     def refused(self, job_id: str, why: str) -> None:
         self._said.append(partial(self._seat.refused, job_id, why))
+        self._wake()
+
+    def withdrawn(self, job_id: str) -> None:
+        self._said.append(partial(self._seat.withdrawn, job_id))
         self._wake()
 
     def _wake(self) -> None:

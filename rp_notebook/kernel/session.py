@@ -56,6 +56,7 @@ class Session:
         self.said: dict[Literal["keep", "drop"], list[str]] = {"keep": [], "drop": []}  # %runpod keep and drop
         self.pump: Pump | None = None  # made when somebody first sends a job from outside
         self.serving: Serving | None = None  # %runpod serve
+        self.withdraw: Callable[[str], bool] | None = None  # a job that a Jupyter server may keep
         self.close_panel: Callable[[], None] | None = None  # %runpod panel
         self.unwatch: list[Callable[[], object]] = []  # what is to be undone besides
         self.exports: list[Path] = []  # the folders that this session wrote

@@ -57,10 +57,6 @@ class Feed:
 
         return stop
 
-    def runs(self, job_id: str) -> bool:
-        """Whether that job runs."""
-        return job_id in self._live
-
     def _happened(self, job: Job, event: Event) -> None:
         match event:
             case Started(at=at):

@@ -205,6 +205,8 @@ def _tell(seat: Seat, said: wire.Said) -> None:
             seat.ended(job_id, why, cancelled=cancelled)
         case wire.Refused(job_id=job_id, why=why):
             seat.refused(job_id, why)
+        case wire.Withdrawn(job_id=job_id):
+            seat.withdrawn(job_id)
 
 
 def _nobody(name: str, handlers: dict[str, frozenset[str] | None]) -> RequestRefused:

@@ -162,6 +162,24 @@ def test_a_busy_kernel_is_a_queue(server):
     assert [server.status("echo", job_id).get("output") for job_id in ids] == [None, 1, 2]
 
 
+def test_a_cell_cancels_jobs_that_the_server_keeps(server, tmp_path):
+    ids = tmp_path / "ids"
+    shown: list[str] = []
+    code = (
+        f"while not os.path.exists({str(ids)!r}):\n    time.sleep(0.05)\n"
+        f"get_ipython().run_line_magic('runpod', 'cancel ' + open({str(ids)!r}).read())"
+    )
+    cell = threading.Thread(target=lambda: shown.append(server.place.cell(code)))
+    cell.start()
+    jobs = [server.sent("echo", n) for n in range(3)]
+    (tmp_path / "there").write_text(" ".join(jobs[:2]))
+    (tmp_path / "there").rename(ids)
+    cell.join()
+    assert shown[0].count("waits in the Jupyter server") == 2
+    assert waited(lambda: server.status("echo", jobs[2]).get("output")) == 2
+    assert [server.status("echo", job_id)["status"] for job_id in jobs[:2]] == ["CANCELLED"] * 2
+
+
 def test_a_kernel_without_the_extension_is_a_409_at_once_with_the_line_to_type(server):
     kernel, client, _ = server.kernel()
     client.execute("import time; time.sleep(3)")  # busy, at that

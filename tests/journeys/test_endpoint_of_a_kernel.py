@@ -179,6 +179,36 @@ def test_cancelling_a_job_beside_a_cell_does_not_touch_the_cell(place):
     assert sync(place, "echo", "next") == "next"
 
 
+def test_a_cell_cancels_jobs_by_their_id_wherever_they_come_from_and_no_others(place):
+    running = sent(place, "awaits")
+    runs(place, "awaits", running)
+    begin = (
+        "import json, rp_notebook, urllib.request\nmine = [asyncio.ensure_future(rp_notebook.arun_job(awaits, "
+        "{'id': f'mine-{n}', 'input': 1})) for n in (1, 2)]\nawait asyncio.sleep(0.1)\n"
+        "line = '%runpod cancel mi'\nget_ipython().complete(None, line, len(line))[1]"
+    )
+    assert place.cell(begin) == "['mine-1', 'mine-2']"
+    assert "several jobs have an id that begins with 'mine': mine-1, mine-2" in place.cell("%runpod cancel mine")
+    assert "there are: " in place.cell("%runpod cancel nobody")
+    wait_and_cancel = (
+        f"asked = urllib.request.Request('{place.url}/echo/run', b'{{\"input\": 5}}', "
+        f"{{'Authorization': '{place.key}'}})\n"
+        "waiting = [json.load(urllib.request.urlopen(asked))['id'] for _ in range(3)]\nprint(waiting)\n"
+        f"get_ipython().run_line_magic('runpod', ' '.join(['cancel', 'mine-1', '{running}', *waiting]))"
+    )
+    shown = place.cell(wait_and_cancel)
+    assert "mine-1  its handler is being stopped" in shown
+    assert f"{running}  its handler is being stopped" in shown
+    assert shown.count("it never began") == 3
+    assert status(place, "awaits", running)["status"] == "CANCELLED"
+    told = place.cell("print(*waiting, mine[0].cancelled(), mine[1].done())").split()
+    assert told[3:] == ["True", "False"]
+    assert {status(place, "echo", job_id)["status"] for job_id in told[:3]} == {"CANCELLED"}
+    assert "has ended: CANCELLED" in place.cell(f"%runpod cancel {running}")
+    place.cell("%runpod cancel mine-2")
+    assert sync(place, "echo", "next") == "next"
+
+
 def test_a_cell_that_calls_its_own_endpoint_is_answered_as_the_queue_would_and_told_what_to_write(place):
     code = (
         "import json, urllib.request\nfrom rp_notebook.kernel import serving\nserving.OWN_S = 1.5\n"

@@ -50,6 +50,7 @@ def test_tab_offers_what_may_follow(cell: Cell, tmp_path, monkeypatch) -> None:
         typed = line.split(" ")[-1].lstrip("@")
         assert some <= set(offered), line
         assert all(each.startswith(typed) for each in offered), line
+    assert InteractiveShell.instance().complete(None, "%runpod job", 0)
 
 
 def test_tab_offers_jobs_the_golden_ones_first(cell: Cell) -> None:
