@@ -33,6 +33,12 @@ class BuildFailed(Exception):
         super().__init__("the image does not build")
         self.tail = tail
 
+    @property
+    def without_base(self) -> bool:
+        """Whether the step that failed, the last that the builder names, is the one that fetches the base image."""
+        steps = [line for line in self.tail.splitlines() if line.startswith(("STEP ", "Step ")) or ">>> " in line]
+        return bool(steps) and " FROM " in steps[-1]
+
 
 @dataclass(frozen=True)
 class Engine:

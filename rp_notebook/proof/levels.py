@@ -96,8 +96,11 @@ def _in_image(
     try:
         engine.build(staged, tag, scratch / "build.log", base=base, volumes=mounts(settings, scratch))
     except BuildFailed as failed:
-        message = "the image does not build"
-        why = Finding("RPP121", "error", message, f"{engine.name} says:\n{failed.tail}")
+        said = f"{engine.name} says:\n{failed.tail}"
+        why = Finding("RPP121", "error", "the image does not build", said)
+        if failed.without_base:
+            fix = f"build on one that is here: --base IMAGE; {said}"
+            why = Finding("RPP133", "error", "the image that it is built on cannot be fetched", fix)
         return _failed("image", jobs, [why, *silent])
     try:
         place = Container(engine, tag, pass_env)

@@ -11,6 +11,7 @@ from pathlib import Path
 from rp_notebook.errors import ProofImpossible
 from rp_notebook.export.recorded import RecordedJob, load_jobs
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.proof.engines import engine_here
 from rp_notebook.proof.levels import proved_at
 from rp_notebook.proof.process import LEVELS, Proof, ignore
 
@@ -33,12 +34,15 @@ def prove_folder(
     with those `below`; `only` leaves them out. `base` is an image to build on instead of the Dockerfile's own, at level
     "image". The worker gets the variables that the folder's .env.example names, with the values of `environ`.
 
-    Raises `ProofImpossible` when there is nothing to run, and `BadInput` for a jobs file that does not parse.
+    Raises `ProofImpossible` when there is nothing to run, or nothing here that could build an image, and `BadInput` for
+    a jobs file that does not parse.
     """
     recorded = _recorded(jobs or folder / JOBS, folder)
     given = [name for name in _variables(folder) if name in environ]
     levels = [*(() if only or level not in LEVELS else LEVELS[: LEVELS.index(level)]), level]
     below: list[Proof] = []
+    if level == "image":
+        engine_here()  # the levels below take minutes
     for one in levels:
         say = on_progress if len(levels) == 1 else partial(_said, on_progress, one)
         found = proved_at(folder, recorded, level=one, base=base, pass_env=given, on_progress=say)

@@ -46,7 +46,7 @@ def report_lines(proof: Proof) -> list[str]:
 
 def not_proved(proof: Proof) -> list[str]:
     """What a level, or this run of it, cannot show."""
-    more = [OFFLINE] if proof.level != "process" and proof.offline is None else []
+    more = [OFFLINE] if proof.passed and proof.level != "process" and proof.offline is None else []
     return [*NOT_PROVED.get(proof.level, ()), *more]
 
 

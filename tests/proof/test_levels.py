@@ -14,7 +14,7 @@ import pytest
 
 from rp_notebook.errors import ProofImpossible
 from rp_notebook.export.recorded import load_jobs
-from rp_notebook.proof.engines import NO_ENGINE, Engine
+from rp_notebook.proof.engines import NO_ENGINE, BuildFailed, Engine
 from rp_notebook.proof.environment import worker_python
 from rp_notebook.proof.indexes import CERTIFICATE, mounts, pip_settings, told_settings, without_unreachable
 from rp_notebook.proof.levels import proved_at
@@ -324,6 +324,32 @@ def test_without_a_builder_the_way_to_one_is_told(tmp_path, monkeypatch):
         proved_at(worker(tmp_path / "w"), JOBS, level="image")
     assert str(told.value) == NO_ENGINE
     assert "apt-get install buildah" in NO_ENGINE
+
+
+NOT_FETCHED = (
+    "STEP 1/2: FROM there/is-none:1\nError: creating build container: no such host",
+    "Step 1/2 : FROM there/is-none:1\npull access denied for there/is-none",
+    "   1 | >>> FROM there/is-none:1\nERROR: failed to solve: there/is-none:1: failed to resolve source metadata",
+)
+NOT_BUILT = (
+    'STEP 1/2: FROM python:3.11\nSTEP 2/2: RUN pip install x\nERROR: No matching distribution FROM here\n',
+    "Dockerfile:2\n   1 |     FROM python:3.11\n   2 | >>> RUN false\nERROR: failed to solve: exit code: 1",
+    "no space left on device",
+)  # fmt: skip
+
+
+def test_a_base_image_that_cannot_be_fetched_is_told_from_a_step_that_fails():
+    assert [BuildFailed(tail).without_base for tail in (*NOT_FETCHED, *NOT_BUILT)] == [True] * 3 + [False] * 3
+
+
+@pytest.mark.image
+@pytest.mark.skipif(not shutil.which("buildah") or os.geteuid() != 0, reason="builds images with Buildah, as root")
+def test_a_base_image_that_is_nowhere_is_told_with_the_way_to_give_one(tmp_path):
+    folder = worker(tmp_path / "w", Dockerfile="FROM localhost/there-is-none:1\nCOPY handler.py /app/\n")
+    proof = proved_at(folder, JOBS, level="image")
+    (finding, *_) = proof.findings
+    assert (finding.code, finding.fix.split(";")[0]) == ("RPP133", "build on one that is here: --base IMAGE")
+    assert "could not be refused" not in "\n".join(report_lines(proof))
 
 
 @pytest.mark.kernel
