@@ -38,8 +38,9 @@ def main() -> int:
     from tests.bench_endpoint import endpoint_over_sdk  # they need our Row
     from tests.bench_export import exports
     from tests.bench_peers import peers
+    from tests.bench_start import starts
 
-    rows = [*(row() for row in ROWS), *exports(), *peers(), *endpoint_over_sdk()]
+    rows = [*(row() for row in ROWS), *exports(), *peers(), *starts(), *endpoint_over_sdk()]
     if "--json" in sys.argv[1:]:
         print(json.dumps({"rows": [asdict(row) | {"holds": row.holds} for row in rows]}, indent=1))
     else:
