@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rp_notebook.export.givings import ENVIRONMENT, Giving, givings, spelled_path
-from rp_notebook.export.names import immediate
 from rp_notebook.export.replacing import read
 from rp_notebook.export.secret_texts import variable_of
 from rp_notebook.export.statements import Statement
-from rp_notebook.export.trees import walk
+from rp_notebook.export.trees import immediate, walk
 from rp_notebook.jobs.masking import is_secret_name
 
 # Calls that ask for a secret, that ask for anything, and that only log somebody in.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from rp_notebook.export import foreign
+from rp_notebook.export import foreign, handed, implied
+from rp_notebook.export.binding import assigned
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.library import BUILTIN, Arguments, makers, method_tier, path_of
-from rp_notebook.export.links import NOTHING, SAME, Value, copied, held, inside, union
-from rp_notebook.export.program import FRESH, LIKELY, MUST, PARAMETER, Program, loads
-from rp_notebook.export.registries import bound_mutators
+from rp_notebook.export.links import COPY, NOTHING, SAME, Value, copied, held, inside, union
+from rp_notebook.export.namespace_dict import is_namespace, pairs, read_key
+from rp_notebook.export.program import FRESH, LIKELY, MUST, PARAMETER, Program
 from rp_notebook.export.tables import (
     DRAWS,
-    MUTATORS,
     OUR_MODULE,
     SHALLOW_MUTATORS,
     VIEWS,
@@ -27,12 +27,13 @@ CALLS_BACK = frozenset({"map", "filter", "sorted", "max", "min"})
 
 def call(reading: Reading, node: ast.Call, *, bare: bool) -> Value:
     """Follows a call and gives what its answer may be; `bare` when nothing is done with the answer."""
+    node = handed.as_method(node, reading.program, reading.locals)
     path = path_of(node.func, reading.program, reading.locals)
     arguments = _arguments(reading, node)
     if path.split(".")[0] == OUR_MODULE or (isinstance(node.func, ast.Name) and node.func.id in reading.program.ours):
         return NOTHING
     if not path.startswith(BUILTIN) or path[len(BUILTIN) :] in CALLS_BACK:
-        _passed_code(reading, node, arguments)
+        handed.passed_code(reading, node, arguments)
     if path.startswith(BUILTIN):
         return foreign.builtin(reading, path[len(BUILTIN) :], node, arguments)
     if path:
@@ -45,27 +46,11 @@ def call(reading: Reading, node: ast.Call, *, bare: bool) -> Value:
 
 
 def _arguments(reading: Reading, node: ast.Call) -> Arguments:
-    positional = [reading.consumed(a) for a in node.args if not isinstance(a, ast.Starred)]
+    positional = [handed.given(reading, a) for a in node.args if not isinstance(a, ast.Starred)]
     starred = [reading.consumed(a.value) for a in node.args if isinstance(a, ast.Starred)]
-    named = {k.arg: reading.consumed(k.value) for k in node.keywords if k.arg}
+    named = {k.arg: handed.given(reading, k.value) for k in node.keywords if k.arg}
     rest = [reading.consumed(k.value) for k in node.keywords if not k.arg]
     return Arguments(tuple(positional), named, inside(union(*starred, *rest)))
-
-
-def _passed_code(reading: Reading, node: ast.Call, arguments: Arguments) -> None:
-    """Functions among the arguments may be called by the callee."""
-    for part in [*node.args, *(k.value for k in node.keywords)]:
-        if isinstance(part, ast.Lambda):
-            reading.inline(part)
-        elif isinstance(part, ast.Name) and part.id not in reading.locals and part.id in reading.program.functions:
-            _anything_called(reading, part.id, reading.value(part), arguments.all)
-        elif (
-            isinstance(part, ast.Attribute)
-            and part.attr in MUTATORS
-            and not path_of(part, reading.program, reading.locals)
-        ):
-            reading.change(reading.value(part.value), MUST, deep=part.attr not in SHALLOW_MUTATORS)
-            reading.join(reading.value(part.value), arguments.all)
 
 
 def _named(reading: Reading, func: ast.Name, arguments: Arguments) -> Value:
@@ -81,10 +66,12 @@ def _named(reading: Reading, func: ast.Name, arguments: Arguments) -> Value:
     for function in program.functions.get(name, ()):
         found |= reading.call_function(function, arguments)
         for item in getattr(function, "decorator_list", ()):
+            if implied.is_cache(reading, item):
+                reading.changed.add((f"cache:{name}", MUST, False))
             root = root_name(item)
             if root in program.functions or root in program.classes:
                 given = [reading.value(each) for each in item.args] if isinstance(item, ast.Call) else []
-                _anything_called(reading, root, NOTHING, union(arguments.all, *given))
+                handed.anything_called(reading, root, NOTHING, union(arguments.all, *given))
     if name not in program.classes and name not in program.functions:
         return _value_called(reading, func, arguments)
     return found
@@ -94,8 +81,9 @@ def _made(reading: Reading, name: str, arguments: Arguments) -> Value:
     """The object that a class of the notebook makes: it holds what its constructor keeps."""
     program = reading.program
     makers = [m for each in ("__init__", "__post_init__", "__new__") for m in program.methods(each, [name])]
+    shared = frozenset((each, COPY) for each in program.lineage([name]) if _has_own_state(program, each))
     if not makers:
-        return held(arguments.all)
+        return held(arguments.all) | shared
     before = reading.edges
     reading.edges = set()
     for maker in makers:
@@ -105,11 +93,22 @@ def _made(reading: Reading, name: str, arguments: Arguments) -> Value:
     inherited = any(
         not isinstance(b, ast.Name) or b.id not in program.classes for c in program.classes[name] for b in c.bases
     )
-    return kept | (held(arguments.all) if inherited else NOTHING)
+    return kept | shared | (held(arguments.all) if inherited else NOTHING)
+
+
+def _has_own_state(program: Program, name: str) -> bool:
+    """Whether a class holds objects that all that are made of it share."""
+    values = [value for node in program.classes[name] for item in node.body for _, value in assigned(item)]
+    return not all(isinstance(value, ast.Constant | ast.UnaryOp | ast.JoinedStr) for value in values)
 
 
 def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Arguments, *, bare: bool) -> Value:
     program, root, name = reading.program, root_name(func), func.attr
+    if is_namespace(func.value, at_module=reading.at_module):
+        for each, given in pairs(node, at_module=reading.at_module):
+            reading.bind_global(each, reading.value(given) if given is not None else arguments.all)
+        read = read_key(node, at_module=reading.at_module)
+        return frozenset({(read, SAME)}) if read else NOTHING
     receiver = reading.value(func.value)
     classes = program.code_of(root)[0] if root and root not in reading.locals else set()
     methods = program.methods(name, classes)
@@ -148,56 +147,6 @@ def _value_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Val
     roots = {root for root, _ in value if not root.startswith(PARAMETER) and ":" not in root}
     known = False
     for root in sorted(roots):
-        known |= _anything_called(reading, root, value, arguments.all)
-        known |= _stored_called(reading, root, arguments)
+        known |= handed.anything_called(reading, root, value, arguments.all)
+        known |= handed.stored_called(reading, root, arguments)
     return arguments.all | inside(value) if known else NOTHING
-
-
-def _stored_called(reading: Reading, name: str, arguments: Arguments) -> bool:
-    """Marks what calling something out of a container may change: functions that were put there, methods of others."""
-    known = False
-    for stored in _stored_in(reading.program, name):
-        for method in bound_mutators(stored):
-            if not path_of(method, reading.program, reading.locals):
-                reading.change(reading.value(method.value), MUST, deep=method.attr not in SHALLOW_MUTATORS)
-                reading.join(reading.value(method.value), arguments.all)
-                known = True
-        if isinstance(stored, ast.Name) and stored.id in reading.program.functions:
-            known |= _anything_called(reading, stored.id, NOTHING, arguments.all)
-    return known
-
-
-def _stored_in(program: Program, name: str) -> tuple[ast.expr, ...]:
-    """The expressions that made a name's value, and those that were put into it or into what it was made of."""
-    if name not in program.stored:
-        seen: set[str] = set()
-        found: dict[ast.expr, None] = {}
-        todo = [name]
-        while todo:
-            each = todo.pop()
-            if each not in seen:
-                seen.add(each)
-                found.update(dict.fromkeys((*program.values.get(each, ()), *program.put.get(each, ()))))
-                todo += [used for value in program.values.get(each, ()) for used in loads(value)]
-        program.stored[name] = tuple(found)
-    return program.stored[name]
-
-
-def _anything_called(reading: Reading, name: str, value: Value, given: Value) -> bool:
-    """Marks what calling something made of the code behind `name` may change. False when there is no such code."""
-    program = reading.program
-    classes, functions = program.code_of(name)
-    for method in program.methods("__call__", classes) if classes else ():
-        reading.call_function(method, Arguments((value,), None, given))
-    for function in functions:
-        effects = program.summary(function)
-        own = any(root.startswith(PARAMETER) for root, _, _ in effects.changed)
-        for root, tier, deep in effects.changed:
-            if not root.startswith(PARAMETER):
-                reading.change(frozenset({(root, SAME)}), tier, deep=deep)
-        reading.rebound |= effects.rebound
-        if effects.remembers or own:
-            reading.change(value, MUST, deep=True)
-        if own:
-            reading.change(given, MUST, deep=True)
-    return bool(classes or functions)

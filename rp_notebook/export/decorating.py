@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rp_notebook.export.cutting import root_name
@@ -36,17 +37,20 @@ def decorate(reading: Reading, item: ast.expr, node: ast.FunctionDef | ast.Async
         reading.change(reading.name(root), MUST, deep=False)
 
 
-def derive(reading: Reading, node: ast.ClassDef) -> None:
+def derive(reading: Reading, given: Iterable[ast.expr], keywords: Iterable[ast.keyword]) -> None:
     """Making a class runs its metaclass and its bases' `__init_subclass__`."""
     program = reading.program
-    bases = program.lineage(base.id for base in node.bases if isinstance(base, ast.Name))
+    bases = program.lineage(base.id for base in given if isinstance(base, ast.Name))
     metas = {
         key.value.id
-        for each in [node, *(c for base in sorted(bases) for c in program.classes[base])]
-        for key in each.keywords
+        for each in [keywords, *(c.keywords for base in sorted(bases) for c in program.classes[base])]
+        for key in each
         if key.arg == "metaclass" and isinstance(key.value, ast.Name) and key.value.id in program.classes
     }
     hooked = {base for base in bases if program.methods("__init_subclass__", [base])} if bases else set()
+    if program.asks_subclasses:  # each class that is there is among the answers
+        for name in sorted(bases):
+            reading.change(frozenset({(name, SAME)}), MUST, deep=False)
     for name in sorted(metas | hooked):
         reading.change(frozenset({(name, SAME)}), MUST, deep=False)
         for hook in ("__init_subclass__", "__new__", "__init__"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rp_notebook.export.program import LIKELY, MUST
-from rp_notebook.export.sharing import bit_of, changes_in
+from rp_notebook.export.sharing import TIERS, bit_of, changes_in
 from rp_notebook.export.tables import BUILTINS
 from rp_notebook.export.timeline import Fact, Timeline
 
@@ -169,6 +169,18 @@ class Demand:
                     self.doubtful.discard(place)
                 self.take(place, f"changes `{name}`, which {why} uses", user, needed=tier >= MUST)
                 self._settled |= bit_of(place, tier) if place in self.kept else 0
+
+    def changed_since(self, name: str, position: int) -> bool:
+        """Whether something taken, or what it reads when it is called, was bound or changed anew after a place."""
+        timeline = self.timeline
+        places = timeline.reach(name, position).positions
+        if not self.kept.keys() & set(places):
+            return False
+        for each in {name}.union(*(self._read_by(place) for place in places)):
+            then, now = (set(timeline.reach(each, at).positions) for at in (position, timeline.end))
+            if then != now or timeline.changes(each, timeline.end) >> TIERS * (position + 1):
+                return True
+        return False
 
     def _read_by(self, place: int) -> frozenset[str]:
         """Globals that code behind a definition reads when it is called."""

@@ -6,11 +6,10 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 
 from rp_notebook.export.library import path_of
-from rp_notebook.export.names import immediate
 from rp_notebook.export.program import FRESH, PARAMETER, Program
 from rp_notebook.export.tables import DRAWS, RNG_MODULES
 from rp_notebook.export.timeline import Fact, changed_roots
-from rp_notebook.export.trees import walk
+from rp_notebook.export.trees import immediate, walk
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding, Severity
 

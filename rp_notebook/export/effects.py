@@ -6,10 +6,11 @@ import ast
 from collections.abc import Iterable
 
 from rp_notebook.export import decorating, implied, library
+from rp_notebook.export.binding import assigned
 from rp_notebook.export.expressions import Expressions
-from rp_notebook.export.links import SAME, Value, copied, inside
+from rp_notebook.export.links import SAME, Value, copied, held, inside, union
 from rp_notebook.export.program import MUST, PARAMETER, Effects, Function, Program, parameters
-from rp_notebook.export.trees import children
+from rp_notebook.export.trees import captured_names, children, walk
 
 ROUNDS = 6  # an alias chain inside one function longer than this is not followed
 
@@ -75,16 +76,17 @@ class Reading(Expressions):
             self.bind(node.target, value)
 
     def definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for default in [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]:
-            self.value(default)
+        kept = held(union(*(self.value(d) for d in [*node.args.defaults, *node.args.kw_defaults] if d)))
         decorators = [item for item in node.decorator_list if not library.is_plain_decorator(item, self.program)]
         for item in decorators:
             decorating.decorate(self, item, node)
         for item in node.decorator_list:
             self.value(item)
         if node.name in self.locals:
-            self.locals[node.name] |= self.closure(node)
+            self.locals[node.name] |= self.closure(node) | kept
             self.inline(node)
+        else:
+            self.edges |= {(node.name, root, kind) for root, kind in kept}
 
     def class_definition(self, node: ast.ClassDef) -> None:
         for item in node.decorator_list:
@@ -92,14 +94,18 @@ class Reading(Expressions):
                 decorating.decorate(self, item, node)
         inner = Reading(self.program, library.class_names(node), dict(self.locals))
         inner.body(item for item in node.body if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef))
+        for _, value in (each for item in node.body for each in assigned(item)):
+            implied.run_methods(inner, ("__set_name__",), value, inner.value(value), frozenset({(node.name, SAME)}))
         self.take(inner.effects())
-        decorating.derive(self, node)
+        decorating.derive(self, node.bases, node.keywords)
 
     def compound(self, node: ast.AST) -> None:
         if isinstance(node, ast.For | ast.AsyncFor):
             self.bind(node.target, inside(self.consumed(node.iter)))
         elif isinstance(node, ast.If | ast.While):
             implied.run_methods(self, implied.TESTED, node.test, self.value(node.test))
+        elif isinstance(node, ast.Match):
+            self.captured(node)
         for child in children(node):
             match child:
                 case ast.stmt():
@@ -115,6 +121,20 @@ class Reading(Expressions):
                     if not (isinstance(node, ast.For | ast.AsyncFor) and child in (node.target, node.iter)):
                         self.value(child)
 
+    def captured(self, node: ast.Match) -> None:
+        """What the patterns of a `match` take is the subject, or a part of it."""
+        subject = self.value(node.subject)
+        for pattern in (case.pattern for case in node.cases):
+            whole = [pattern, *(getattr(pattern, "patterns", ()) if isinstance(pattern, ast.MatchOr) else ())]
+            for part in walk(pattern):
+                value = subject if part in whole else inside(subject)
+                for name in captured_names(part):
+                    self.bind(ast.Name(name, ast.Store()), value if isinstance(part, ast.MatchAs) else held(value))
+
+
+def _decorators(function: Function) -> list[ast.expr]:
+    return getattr(function, "decorator_list", [])
+
 
 def read_statement(program: Program, node: ast.stmt) -> Effects:
     """The effects of one top-level statement."""
@@ -127,6 +147,10 @@ def read_function(program: Program, function: Function) -> Effects:
     """The effects of calling a function, on its parameters and on globals."""
     given: dict[str, Value] = {name: frozenset({(PARAMETER + name, SAME)}) for name in parameters(function)}
     reading = Reading(program, library.local_names(function), given)
+    if id(function) in program.owners and given:
+        reading.receiver = (next(iter(given)), program.owners[id(function)])
+        if any(isinstance(item, ast.Name) and item.id == "classmethod" for item in _decorators(function)):
+            reading.locals[reading.receiver[0]] |= implied.class_of(reading, ast.Name(reading.receiver[0], ast.Load()))
     body = function.body if isinstance(function.body, list) else [ast.Return(function.body)]
     for _ in range(ROUNDS):
         before = dict(reading.locals)

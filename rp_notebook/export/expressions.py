@@ -9,6 +9,7 @@ from rp_notebook.export import calls, implied, library
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, SAME, Value, composed, copied, held, inside, union
 from rp_notebook.export.marks import Marks
+from rp_notebook.export.namespace_dict import key_of, read_key
 from rp_notebook.export.program import FRESH, MUST, PARAMETER, Function
 from rp_notebook.export.tables import BUILTINS
 from rp_notebook.export.trees import children, walk
@@ -37,17 +38,23 @@ class Expressions(Marks):
                     self.locals[name] |= value
                     self.remembers |= name in self.outer
                 else:
-                    self.rebound.add(name)
-                    self.edges |= {(name, root, kind) for root, kind in value if root != FRESH}
+                    self.bind_global(name, value)
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
                 for element in elements:
                     self.bind(element, inside(value))
             case ast.Starred(value=inner):
                 self.bind(inner, held(value))
+            case ast.Subscript() if name := key_of(target, at_module=self.at_module):
+                self.bind_global(name, value)
             case ast.Attribute(value=owner) | ast.Subscript(value=owner):
                 self.write(target, owner)
                 self.store(owner, value)
                 implied.write_target(self, target, value)
+
+    def bind_global(self, name: str, value: Value) -> None:
+        """Binds a variable of the module."""
+        self.rebound.add(name)
+        self.edges |= {(name, root, kind) for root, kind in value if root != FRESH}
 
     def write(self, target: ast.Attribute | ast.Subscript, owner: ast.expr) -> None:
         """`owner.x = ...` or `owner[k] = ...`: the owner changes, or the module, or the process."""
@@ -81,7 +88,8 @@ class Expressions(Marks):
     def call_function(self, function: Function, arguments: library.Arguments) -> Value:
         """Applies what is known of a function to the values that it is given."""
         effects = self.program.summary(function)
-        bound = arguments.bound(function)
+        owner = self.program.owners.get(id(function), getattr(function, "name", ""))
+        bound = arguments.bound(function, frozenset({(owner, SAME)}) if owner else NOTHING)
 
         def meant(root: str) -> Value:
             if root.startswith(PARAMETER):
@@ -119,8 +127,12 @@ class Expressions(Marks):
             case ast.Attribute(value=owner):
                 if library.path_of(node, self.program, self.locals):
                     return NOTHING
+                if node.attr == "__class__":
+                    return implied.class_of(self, owner)
                 receiver = self.value(owner)
                 return inside(receiver) | implied.read_attribute(self, node, receiver)
+            case ast.Subscript() if name := read_key(node, at_module=self.at_module):
+                return frozenset({(name, SAME)})
             case ast.Subscript(value=owner, slice=index):
                 self.value(index)
                 receiver = self.value(owner)

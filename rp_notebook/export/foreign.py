@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from rp_notebook.export import decorating, implied
 from rp_notebook.export.library import Arguments, method_tier
 from rp_notebook.export.links import NOTHING, Value, copied, held, inside, union
+from rp_notebook.export.namespace_dict import ANY, executed
 from rp_notebook.export.program import LIKELY, MUST
 from rp_notebook.export.tables import (
     COPIES,
@@ -30,10 +32,21 @@ if TYPE_CHECKING:
 
 
 def builtin(reading: Reading, name: str, node: ast.Call, arguments: Arguments) -> Value:
+    match name, node.args:
+        case "type", [one]:
+            return implied.class_of(reading, one)
+        case "type", [_, ast.Tuple(elts=bases), _]:
+            decorating.derive(reading, bases, node.keywords)
+        case "setattr" | "delattr", [owner, word, *_]:
+            attribute = word.value if isinstance(word, ast.Constant) else ANY
+            target = ast.Attribute(owner, str(attribute), ast.Store())
+            reading.bind(target, union(*arguments.positional[2:]))
+            return NOTHING
+        case "exec", _ if (body := executed(node)) is not None and reading.at_module:
+            reading.rebound |= set() if body else {ANY}
+            reading.body(body)
     if name in FUNCTION_MUTATORS and arguments.positional:
         reading.change(arguments.positional[0], MUST, deep=False)
-        if name == "setattr" and len(arguments.positional) > 2:
-            reading.store(node.args[0], arguments.positional[2])
         return inside(arguments.positional[0]) if name == "next" else NOTHING
     if name in COPIES:
         return copied(arguments.all)

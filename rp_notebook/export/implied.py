@@ -6,9 +6,9 @@ import ast
 from typing import TYPE_CHECKING
 
 from rp_notebook.export.cutting import root_name
-from rp_notebook.export.library import Arguments
-from rp_notebook.export.links import NOTHING, Value, union
-from rp_notebook.export.program import Function
+from rp_notebook.export.library import Arguments, path_of
+from rp_notebook.export.links import NOTHING, SAME, Value, union
+from rp_notebook.export.program import MUST, PARAMETER, Function
 
 if TYPE_CHECKING:
     from rp_notebook.export.expressions import Expressions as Reading
@@ -54,9 +54,28 @@ def read_attribute(reading: Reading, node: ast.Attribute, receiver: Value) -> Va
     """`a.x`: a property, a descriptor or `__getattr__` may run."""
     if not reading.program.classes:
         return NOTHING
-    own = _run(reading, _properties(reading, node), receiver, ())
+    properties = _properties(reading, node)
+    own = _run(reading, properties, receiver, ())
+    if any(is_cache(reading, item) for each in properties for item in getattr(each, "decorator_list", ())):
+        reading.changed |= {(f"cache:{root}", MUST, False) for root, _ in receiver if root[:1] not in (PARAMETER, "@")}
     caught = run_methods(reading, _ANY_READ, node.value, receiver)
     return own | caught | _descriptors(reading, _HELD_READ, receiver, NOTHING)
+
+
+def class_of(reading: Reading, node: ast.expr) -> Value:
+    """`type(a)` or `a.__class__`: the notebook's classes that it may be."""
+    program, root = reading.program, root_name(node)
+    if isinstance(node, ast.Name) and root == reading.receiver[0]:
+        classes = program.kinds(reading.receiver[1])
+    else:
+        classes = program.code_of(root)[0] if root and root not in reading.locals else set()
+    return frozenset((name, SAME) for name in classes) or reading.value(node)
+
+
+def is_cache(reading: Reading, decorator: ast.expr) -> bool:
+    """Whether a decorator keeps what a function answered: `@lru_cache`, `@cached_property`, `@memory.cache`."""
+    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return "cache" in path_of(target, reading.program, reading.locals).rpartition(".")[2]
 
 
 def write_target(reading: Reading, node: ast.Attribute | ast.Subscript, value: Value) -> None:

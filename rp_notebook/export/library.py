@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from rp_notebook.export.cutting import root_name
-from rp_notebook.export.links import NOTHING, Value, union
-from rp_notebook.export.names import immediate
+from rp_notebook.export.links import NOTHING, Value, inside, union
 from rp_notebook.export.program import Function, Program, parameters
 from rp_notebook.export.tables import (
     BARE_MUTATORS,
@@ -20,7 +20,7 @@ from rp_notebook.export.tables import (
     PURE_PREFIXES,
     SHOWN_ONLY,
 )
-from rp_notebook.export.trees import walk
+from rp_notebook.export.trees import WALKED, captured_names, immediate, walk
 
 BUILTIN = "builtins."
 
@@ -42,8 +42,11 @@ class Arguments:
         """The arguments of a method, its receiver first."""
         return replace(self, positional=(receiver, *self.positional))
 
-    def bound(self, function: Function) -> dict[str, Value]:
-        """The values by parameter; what does not fit one goes to every parameter that may take it."""
+    def bound(self, function: Function, own: Value = NOTHING) -> dict[str, Value]:
+        """The values by parameter; what does not fit one goes to every parameter that may take it.
+
+        A parameter that is given none has its default, which is a part of `own`.
+        """
         names = parameters(function)
         found = dict.fromkeys(names, self.rest)
         extra = [a.arg for a in (function.args.vararg, function.args.kwarg) if a]
@@ -55,7 +58,20 @@ class Arguments:
         for name, value in (self.named or {}).items():
             for target in [name] if name in found else extra:
                 found[target] |= value
+        for name in defaulted(function) if own else ():
+            if name not in plain[: len(self.positional)] and name not in (self.named or {}):
+                found[name] |= inside(own)
         return found
+
+
+@lru_cache(maxsize=WALKED)
+def defaulted(function: Function) -> tuple[str, ...]:
+    """The parameters whose default may be an object that can change."""
+    args = function.args
+    named = [*args.posonlyargs, *args.args]
+    given = dict(zip(reversed(named), reversed(args.defaults), strict=False))
+    given |= {arg: value for arg, value in zip(args.kwonlyargs, args.kw_defaults, strict=True) if value}
+    return tuple(arg.arg for arg, value in given.items() if not isinstance(value, ast.Constant | ast.UnaryOp))
 
 
 def path_of(node: ast.expr, program: Program, local: Container[str]) -> str:
@@ -84,6 +100,8 @@ def setting(target: ast.expr, program: Program, local: Container[str]) -> str | 
     if parts[0] == "os" and "environ" in parts:
         key = target.slice if isinstance(target, ast.Subscript) else None
         return f"env:{key.value!s}" if isinstance(key, ast.Constant) else "env:*"
+    if parts[:2] == ["sys", "modules"] and isinstance(target, ast.Subscript):
+        return f"module:{str(getattr(target.slice, 'value', 'sys')).split('.')[0]}"
     return "" if SHOWN_ONLY & set(parts) else f"module:{parts[0]}"
 
 
@@ -150,8 +168,10 @@ def local_names(function: ast.AST) -> set[str]:
     for node in body_nodes(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             own.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            own.add(node.name)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler):
+            own |= {node.name or ""}
+        elif isinstance(node, ast.pattern):
+            own |= set(captured_names(node))
         elif isinstance(node, ast.Global | ast.Nonlocal):
             outside |= set(node.names)
     return own - outside

@@ -24,6 +24,7 @@ class Marks:
         self.returned: set[tuple[str, str]] = set()
         self.remembers = False
         self.outer: frozenset[str] = frozenset()
+        self.receiver: tuple[str, str] = ("", "")  # in a method: its first parameter, and its class
 
     def effects(self) -> Effects:
         """What was found, as plain data."""

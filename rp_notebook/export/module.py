@@ -14,6 +14,7 @@ from rp_notebook.errors import ExportRefused
 from rp_notebook.export.layout import Block, laid_out, wrapped
 from rp_notebook.export.local_code import imported_by_call
 from rp_notebook.export.names import names_of
+from rp_notebook.export.namespace_dict import ANY, bound_by_text
 from rp_notebook.export.order import ordered
 from rp_notebook.export.slicing import Kept, Slice
 from rp_notebook.export.tables import IPYTHON_NAMES
@@ -102,11 +103,12 @@ def _imported(tree: ast.Module) -> frozenset[str]:
 def _check(tree: ast.Module, lines: Sequence[tuple[int, int] | None], slice_: Slice) -> None:
     found = []
     undefined = [m for m in checker.Checker(tree).messages if isinstance(m, messages.UndefinedName)]
+    told = bound_by_text(tree) if undefined else frozenset()
     soft = {name for kept in slice_.kept if undefined and not kept.guarded for name in _soft(kept.text)}
     for message in undefined:
-        if message.message_args[0] in soft:
-            continue
         name = message.message_args[0]
+        if name in soft or not told.isdisjoint((name, ANY)):
+            continue
         place = lines[message.lineno - 1] or (None, None)
         code = "RPS110" if name in IPYTHON_NAMES else "RPS109"
         found.append(Finding(code, "error", f"`{name}` is used and never defined", "define it in a cell", *place))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.layout import Block
-from rp_notebook.export.names import immediate, names_of
+from rp_notebook.export.names import names_of
 from rp_notebook.export.slicing import Kept
 from rp_notebook.export.tables import SCALAR_BUILTINS, STDLIB
+from rp_notebook.export.trees import immediate
 
 DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 

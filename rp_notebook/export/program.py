@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from rp_notebook.export.binding import assigned, assigned_globals
 from rp_notebook.export.links import NOTHING, Value
 from rp_notebook.export.project import NO_PROJECT, Project
 from rp_notebook.export.registries import put_into
@@ -53,6 +54,8 @@ class Program:
     ours: frozenset[str]
     project: Project = NO_PROJECT
     put: Mapping[str, tuple[ast.expr, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    asks_subclasses: bool = False
+    owners: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))  # of methods, by their id
     summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))
     # What was worked out of the text above: a name is asked for wherever it is called.
     made_of: dict[str, tuple[set[str], list[Function]]] = field(default_factory=dict, repr=False, compare=False)
@@ -61,6 +64,7 @@ class Program:
     calling: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict, repr=False, compare=False)
     stored: dict[str, tuple[ast.expr, ...]] = field(default_factory=dict, repr=False, compare=False)
     called: dict[tuple[str, frozenset[str]], list[Function]] = field(default_factory=dict, repr=False, compare=False)
+    derived: dict[str, set[str]] = field(default_factory=dict, repr=False, compare=False)
 
     def summary(self, function: Function) -> Effects:
         """The effects of calling a function."""
@@ -90,6 +94,12 @@ class Program:
                 bases = [base.id for node in self.classes[name] for base in node.bases if isinstance(base, ast.Name)]
                 todo += [base for base in bases if base in self.classes]
         return found
+
+    def kinds(self, name: str) -> set[str]:
+        """A class of the notebook and all that derive from it."""
+        if name not in self.derived:
+            self.derived[name] = {each for each in self.classes if name in self.lineage([each])}
+        return self.derived[name]
 
     def code_of(self, name: str) -> tuple[set[str], list[Function]]:
         """Classes and functions that the value of a name may be made of, by the text of all that was assigned to it."""
@@ -125,7 +135,7 @@ class Program:
         return functions, names
 
 
-def program_of(statements: Iterable[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:
+def program_of(statements: Sequence[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:
     """The code that these statements define; summaries are still missing."""
     functions: dict[str, dict[Function, None]] = {}
     classes: dict[str, dict[ast.ClassDef, None]] = {}
@@ -150,6 +160,8 @@ def program_of(statements: Iterable[Statement], ours: Iterable[str], project: Pr
         frozenset(ours),
         project,
         put_into(imported, functions),  # type: ignore[arg-type] # in the order in which they were found
+        any("__subclasses__" in statement.text for statement in statements),
+        {id(item): name for name, found in classes.items() for node in found for item in node.body},
     )
 
 
@@ -160,7 +172,7 @@ def _read(
     values: dict[str, dict[ast.expr, None]],
 ) -> None:
     for node in walk(statement.node) if "global" in statement.text else ():
-        for name, value in _assigned_globals(node):
+        for name, value in assigned_globals(node):
             values.setdefault(name, {})[value] = None
     for node in _module_scope(statement.node):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -171,33 +183,6 @@ def _read(
             values.setdefault(name, {})[value] = None
             if isinstance(value, ast.Lambda):
                 functions.setdefault(name, {})[value] = None
-
-
-def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Names and the expressions bound to them, for assignments of whole names."""
-    if isinstance(node, ast.Assign):
-        for target in node.targets:
-            pairs = [(target, node.value)]
-            same = isinstance(target, ast.Tuple | ast.List) and isinstance(node.value, ast.Tuple | ast.List)
-            if same and len(target.elts) == len(node.value.elts):  # type: ignore[attr-defined] # both are displays
-                pairs = list(zip(target.elts, node.value.elts, strict=True))  # type: ignore[attr-defined] # see above
-            for left, right in pairs:
-                yield from ((n.id, right) for n in walk(left) if isinstance(n, ast.Name) and not _is_load(n))
-    elif isinstance(node, ast.AnnAssign | ast.NamedExpr | ast.AugAssign) and isinstance(node.target, ast.Name):
-        if node.value is not None:
-            yield node.target.id, node.value
-    elif isinstance(node, ast.For | ast.AsyncFor):
-        yield from ((n.id, node.iter) for n in walk(node.target) if isinstance(n, ast.Name))
-    elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-        yield from ((n.id, node.context_expr) for n in walk(node.optional_vars) if isinstance(n, ast.Name))
-
-
-def _assigned_globals(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """What a function assigns to names that it declares `global`."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        names = {name for part in walk(node) if isinstance(part, ast.Global) for name in part.names}
-        if names:
-            yield from ((name, value) for part in walk(node) for name, value in assigned(part) if name in names)
 
 
 def inner_functions(function: ast.AST) -> list[Function]:

@@ -6,8 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from rp_notebook.export.names import immediate
-from rp_notebook.export.trees import tree_of, walk
+from rp_notebook.export.trees import immediate, tree_of, walk
 from rp_notebook.jobs.masking import has_shape, is_secret_variable
 
 

@@ -6,9 +6,8 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rp_notebook.export.cutting import root_name
-from rp_notebook.export.names import immediate
 from rp_notebook.export.tables import MUTATORS
-from rp_notebook.export.trees import walk
+from rp_notebook.export.trees import immediate, walk
 
 
 def put_into(

@@ -93,7 +93,8 @@ def _loaded(names: Mapping[str, Any], file: str, above: str) -> Iterator[tuple[s
 
 def _constants_differ(module: ModuleType, source: bytes, assigned: Container[str]) -> bool:
     values_of: dict[str, list[ast.expr]] = {}
-    for node in ast.parse(source).body:
+    tree = ast.parse(source)
+    for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             values_of.setdefault(node.targets[0].id, []).append(node.value)
     plain = {
@@ -102,8 +103,9 @@ def _constants_differ(module: ModuleType, source: bytes, assigned: Container[str
         if len(values) == 1 and isinstance(values[0], ast.Constant)
     }
     loaded = vars(module)
+    rebound = {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
     return any(
         name not in loaded or (type(loaded[name]) is type(value) and loaded[name] != value)
         for name, value in plain.items()
-        if name not in assigned
+        if name not in assigned and name not in rebound
     )

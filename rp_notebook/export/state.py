@@ -34,6 +34,8 @@ def take_state(demand: Demand, program: Program) -> None:
                 texts = {n.value for f in kept for n in walk(f.statement.node) if isinstance(n, ast.Constant)}
             if key in texts or key.startswith(RUNTIME_ENV) or key == "*":
                 demand.take(fact.position, f"sets the environment variable {key}")
+        if any(demand.changed_since(name, fact.position) for name in changed_roots(fact, "cache:")):
+            demand.take(fact.position, "what it got was kept, and would be another now")
         if changed_roots(fact, "syspath:") and _imports_from(fact, kept, modules):
             demand.take(fact.position, "an import is found there")
         if changed_roots(fact, "cwd:") and _opened_later(fact, kept):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rp_notebook.export.effects import read_function
@@ -15,7 +15,7 @@ from rp_notebook.export.trees import walk
 ROUNDS = 12  # calls nested deeper than this, against the order of definition, are not followed
 
 
-def summarised(statements: Iterable[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:
+def summarised(statements: Sequence[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:
     """The program of these statements with the effects of each of its functions."""
     program = program_of(statements, ours, project)
     functions = dict.fromkeys(_functions(program))

@@ -12,6 +12,7 @@ from rp_notebook.export.effects import read_statement
 from rp_notebook.export.links import COPY, PART
 from rp_notebook.export.magics import command_in, is_harmless, magic_of
 from rp_notebook.export.names import Names, names_of
+from rp_notebook.export.namespace_dict import ANY
 from rp_notebook.export.program import NO_EFFECTS, PARAMETER, WEAK, Effects, Program
 from rp_notebook.export.scalars import flat_names, scalar_names
 from rp_notebook.export.sharing import Sharing, Version, bit_of
@@ -158,8 +159,12 @@ class Timeline:
                 return Reached(tuple(found), certain=bool(found), deleted=place)
             found.append(place)
             if kind == "def" and not self._goes_on(place):
-                return Reached(tuple(found), certain=True)
-        return Reached(tuple(found), certain=bool(found))
+                return Reached((*found, *self._unnamed(place, position)), certain=True)
+        return Reached((*found, *self._unnamed(-1, position)), certain=bool(found))
+
+    def _unnamed(self, after: int, position: int) -> tuple[int, ...]:
+        """The statements between two places that may bind any name."""
+        return tuple(place for place, _ in self._bindings.get(ANY, ()) if after < place < position)
 
     def _goes_on(self, place: int) -> bool:
         # `import a.b` adds to `a`: earlier imports of parts of it still count.

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from rp_notebook.export.demand import Demand
-from rp_notebook.export.names import immediate
 from rp_notebook.export.plan import Plan
 from rp_notebook.export.tables import LOADERS, TRAINERS
 from rp_notebook.export.timeline import Fact
+from rp_notebook.export.trees import immediate
 from rp_notebook.jobs.finding import Finding
 
 LONG_S = 30.0  # facts/slicing.md 2.12; below it, computing anew is cheaper than keeping a file

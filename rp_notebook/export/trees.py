@@ -26,6 +26,29 @@ def walk(node: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=WALKED)
+def immediate(node: ast.AST) -> tuple[ast.AST, ...]:
+    """The nodes that run when the statement runs: not the bodies of functions, but class bodies and defaults."""
+    todo = [node]
+    found: list[ast.AST] = []
+    while todo:
+        part = todo.pop()
+        found.append(part)
+        inner = children(part)
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+            inner = [*part.decorator_list, *part.args.defaults, *(d for d in part.args.kw_defaults if d)]
+        elif isinstance(part, ast.Lambda):
+            inner = [*part.args.defaults, *(d for d in part.args.kw_defaults if d)]
+        todo += reversed(inner)
+    return tuple(found)
+
+
+def captured_names(pattern: ast.AST) -> list[str]:
+    """The names that one node of a `match` pattern binds itself."""
+    found = (getattr(pattern, "name", None), getattr(pattern, "rest", None))
+    return [name for name in found if name] if isinstance(pattern, ast.pattern) else []
+
+
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below a node in their order; contexts and operators are left out."""
     found: list[ast.AST] = []

@@ -1,0 +1,134 @@
+"""Functions and methods that are not called where they are named: handed on, stored, or asked for by their names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Container
+from typing import TYPE_CHECKING
+
+from rp_notebook.export.cutting import root_name
+from rp_notebook.export.library import Arguments, path_of
+from rp_notebook.export.links import NOTHING, SAME, Value, inside
+from rp_notebook.export.program import MUST, PARAMETER, Function, Program, loads
+from rp_notebook.export.registries import bound_mutators
+from rp_notebook.export.tables import MUTATORS, SHALLOW_MUTATORS
+
+if TYPE_CHECKING:
+    from rp_notebook.export.expressions import Expressions as Reading
+
+
+def as_method(node: ast.Call, program: Program, local: Container[str]) -> ast.Call:
+    """`getattr(a, "m")(x)` and `methodcaller("m", x)(a)` as the call `a.m(x)` that they are; any other as it is."""
+    match node.func:
+        case ast.Call(func=func, args=[owner, ast.Constant(value=str() as name), *_]) if (
+            path_of(func, program, local) == "builtins.getattr"
+        ):
+            return ast.Call(ast.Attribute(owner, name, ast.Load()), node.args, node.keywords)
+        case ast.Call(func=func, args=[ast.Constant(value=str() as name), *given], keywords=named) if (
+            path_of(func, program, local) == "operator.methodcaller" and node.args
+        ):
+            return ast.Call(ast.Attribute(node.args[0], name, ast.Load()), given, named)
+    return node
+
+
+def given(reading: Reading, node: ast.expr) -> Value:
+    """The value of an argument; a method that is handed on brings its object along."""
+    value = reading.consumed(node)
+    if isinstance(node, ast.Attribute) and _methods(reading, node) is not None:
+        value |= reading.value(node.value)
+    return value
+
+
+def passed_code(reading: Reading, node: ast.Call, arguments: Arguments) -> None:
+    """Functions among the arguments may be called by the callee."""
+    program = reading.program
+    for part in [*node.args, *(k.value for k in node.keywords)]:
+        match part:
+            case ast.Lambda():
+                reading.inline(part)
+            case ast.Name(id=name) if name not in reading.locals and name in program.functions:
+                anything_called(reading, name, reading.value(part), arguments.all)
+            case ast.Name(id=name) if name not in reading.locals:
+                stored_called(reading, name, arguments)
+            case ast.Attribute():
+                _method_passed(reading, part, arguments)
+            case ast.Call(func=func, args=[owner, ast.Constant(value=str() as name), *_]) if (
+                path_of(func, program, reading.locals) == "builtins.getattr"
+            ):
+                _method_passed(reading, ast.Attribute(owner, name, ast.Load()), arguments)
+            case ast.Call(func=func, args=[ast.Constant(value=str() as name), *_]) if (
+                name in MUTATORS and path_of(func, program, reading.locals) == "operator.methodcaller"
+            ):
+                reading.change(inside(arguments.all), MUST, deep=True)
+
+
+def _methods(reading: Reading, node: ast.Attribute) -> list[Function] | None:
+    """The notebook's methods that an attribute may be, none for one that changes its object; None for no method."""
+    if path_of(node, reading.program, reading.locals):
+        return None
+    root = root_name(node)
+    classes = reading.program.code_of(root)[0] if root and root not in reading.locals else set()
+    methods = reading.program.methods(node.attr, classes)
+    return methods if methods or node.attr in MUTATORS else None
+
+
+def _method_passed(reading: Reading, node: ast.Attribute, arguments: Arguments) -> None:
+    methods = _methods(reading, node)
+    if methods is None:
+        return
+    receiver = reading.value(node.value)
+    for method in methods:
+        reading.call_function(method, Arguments((receiver,), None, arguments.all))
+    if not methods:
+        reading.change(receiver, MUST, deep=node.attr not in SHALLOW_MUTATORS)
+        reading.join(receiver, arguments.all)
+
+
+def stored_called(reading: Reading, name: str, arguments: Arguments) -> bool:
+    """Marks what calling something out of a container may change: functions that were put there, methods of others."""
+    known = False
+    for stored in _stored_in(reading.program, name):
+        for method in bound_mutators(stored):
+            if not path_of(method, reading.program, reading.locals):
+                reading.change(reading.value(method.value), MUST, deep=method.attr not in SHALLOW_MUTATORS)
+                reading.join(reading.value(method.value), arguments.all)
+                known = True
+        if isinstance(stored, ast.Name) and stored.id in reading.program.functions:
+            known |= anything_called(reading, stored.id, NOTHING, arguments.all)
+    return known
+
+
+def _stored_in(program: Program, name: str) -> tuple[ast.expr, ...]:
+    """The expressions that made a name's value, and those that were put into it or into what it was made of."""
+    if name not in program.stored:
+        seen: set[str] = set()
+        found: dict[ast.expr, None] = {}
+        todo = [name]
+        while todo:
+            each = todo.pop()
+            if each not in seen:
+                seen.add(each)
+                found.update(dict.fromkeys((*program.values.get(each, ()), *program.put.get(each, ()))))
+                todo += [used for value in program.values.get(each, ()) for used in loads(value)]
+        program.stored[name] = tuple(found)
+    return program.stored[name]
+
+
+def anything_called(reading: Reading, name: str, value: Value, given: Value) -> bool:
+    """Marks what calling something made of the code behind `name` may change. False when there is no such code."""
+    program = reading.program
+    classes, functions = program.code_of(name)
+    for method in program.methods("__call__", classes) if classes else ():
+        reading.call_function(method, Arguments((value,), None, given))
+    for function in functions:
+        effects = program.summary(function)
+        own = any(root.startswith(PARAMETER) for root, _, _ in effects.changed)
+        for root, tier, deep in effects.changed:
+            if not root.startswith(PARAMETER):
+                reading.change(frozenset({(root, SAME)}), tier, deep=deep)
+        reading.rebound |= effects.rebound
+        if effects.remembers or own:
+            reading.change(value, MUST, deep=True)
+        if own:
+            reading.change(given, MUST, deep=True)
+    return bool(classes or functions)

@@ -1,0 +1,23 @@
+"""Notebooks run in real shells: the smallest export of each answers as the notebook does."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.export.in_shells import Outcome, Told, outcomes
+from tests.export.notebook_files import cases, files
+
+CASES = cases("changing")
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Outcome]:
+    told = [Told(case.cells, files(case.files), climbs=False) for case in CASES]
+    return dict(zip((case.name for case in CASES), outcomes(told), strict=True))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_was_changed_is_exported(found, case):
+    outcome = found[case.name]
+    assert "error_type" not in str(outcome.expected)
+    assert outcome.answers == outcome.expected, outcome.repo.get("handler.py", outcome.said)
