@@ -48,16 +48,20 @@ def earlier_exports(folder: Path, notebook: str) -> list[Path]:
     return [path for path in found if (_read(path) or (None,))[0] == notebook]
 
 
-def changed(folder: Path, ran: Sequence[CellRun], document: Document | None) -> Changed | None:
+def changed(folder: Path, ran: Sequence[CellRun], document: Document | None, new: Iterable[int] = ()) -> Changed | None:
     """What became of the cells of the export in a folder, since; None when no export is there.
 
-    `ran` are the cells of this session, `document` is the notebook as last saved. Of a cell that neither knows,
-    nothing is said.
+    `ran` are the cells of this session, `document` is the notebook as last saved; the cells numbered `new` ran after
+    the export, which would have a statement of them now. Of a cell that neither knows, nothing is said.
     """
     read = _read(folder)
     if read is None:
         return None
-    return Changed(folder, tuple(each for each in _sources(read[1]) if _is_other(each, ran, document)))
+    exported = tuple(_sources(read[1]))
+    others = [each for each in exported if _is_other(each, ran, document)]
+    told = {each.cell_id for each in others if each.cell_id} | {each.sha256 for each in exported}
+    added = (Source(cell.number, cell.cell_id, fingerprint(cell.text)) for cell in ran if cell.number in {*new})
+    return Changed(folder, (*others, *(each for each in added if not {each.cell_id, each.sha256} & told)))
 
 
 def _read(folder: Path) -> tuple[str | None, dict[int, tuple[str | None, str]]] | None:

@@ -73,7 +73,7 @@ def export(session: Session, flags: Namespace, say: Say = unheard) -> Report:
         return Report("DRY RUN", "good", headline, shown, result.findings, [f"%runpod export {flags.folder}"])
     written = result.write(folder, force=flags.force)
     session.plans[handler.name] = climb.plan
-    session.exports = [each for each in session.exports if each != folder.absolute()] + [folder.absolute()]
+    session.exports[folder.absolute()] = handler, len(session.recorder.cells)
     tested = "tests/jobs.jsonl" in result.repo
     steps = [f"%runpod prove {flags.folder}"] if tested else ["%runpod job {...}  (a job that ran becomes a test)"]
     findings = (*result.findings, *climb.findings)

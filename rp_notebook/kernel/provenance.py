@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+from rp_notebook.errors import ExportRefused
 from rp_notebook.kernel.places import notebook_path
 from rp_notebook.kernel.session import Session
 
@@ -21,8 +23,26 @@ def since_exports(session: Session) -> list[str]:
     document = document_of(path)
     lines = []
     for folder in folders:
-        found = changed(folder, session.recorder.cells, document)
+        found = changed(folder, session.recorder.cells, document, _new(session, folder))
         if found is not None and found.cells:
             count = len(found.cells)
             lines.append(f"{count} cell{'s' * (count != 1)} changed since the export to {folder.name}")
     return lines
+
+
+def _new(session: Session, folder: Path) -> set[int]:
+    """The cells that ran after the export, of which it would have a statement now."""
+    handler, before = session.exports.get(folder, (None, 0))
+    ran = session.recorder.cells
+    if handler is None or len(ran) == before:
+        return set()
+    from rp_notebook.export.flat_cells import unfolded
+    from rp_notebook.export.overrides import said
+    from rp_notebook.export.slicing import slice_cells
+
+    try:
+        cells, declaration = unfolded(ran, session.declaration(handler))
+        kept = slice_cells(cells, declaration, overrides=said(**session.said)).kept
+    except ExportRefused:
+        return set()
+    return {cell.number for cell in ran[before:]} & {each.cell for each in kept}

@@ -59,7 +59,7 @@ class Session:
         self.withdraw: Callable[[str], bool] | None = None  # a job that a Jupyter server may keep
         self.close_panel: Callable[[], None] | None = None  # %runpod panel
         self.unwatch: list[Callable[[], object]] = []  # what is to be undone besides
-        self.exports: list[Path] = []  # the folders that this session wrote
+        self.exports: dict[Path, tuple[Handler, int]] = {}  # the folders written, and how many cells had run
         self.plans: dict[str, Plan] = {}  # how the last export of each handler was cut
         self.prices: PriceTable | None = None  # the last that --prices named; where there is none, those that ship
 

@@ -72,6 +72,16 @@ def test_cells_that_are_others_by_now_are_found(worker: Path, cells, document, n
     assert [source.number for source in found.cells] == numbers
 
 
+def test_a_cell_that_an_export_would_have_now_counts_unless_it_ran_before_as_it_is(worker: Path) -> None:
+    added, again, edited = ran(8, "T += 1", "n"), ran(9, CELLS[0].text, "t"), ran(10, "T = 6", "t")
+    found = changed(worker, (*CELLS, added, again), None, {8, 9})
+    assert found is not None
+    assert [source.number for source in found.cells] == [8]
+    found = changed(worker, (*CELLS, added, edited), None, {8, 10})
+    assert found is not None
+    assert [source.number for source in found.cells] == [3, 8]
+
+
 def test_exports_beside_a_notebook_are_found_by_its_name(worker: Path, tmp_path) -> None:
     (tmp_path / "stranger").mkdir()
     (tmp_path / "stranger" / MANIFEST).write_text("{}")

@@ -152,6 +152,17 @@ def test_the_card_counts_the_cells_that_changed_since_the_export(triple: Cell, n
     assert "2 cells changed since the export to worker" in card._repr_html_()
 
 
+def test_the_card_counts_what_ran_since_the_export_and_would_go_along_now(triple: Cell, notebook) -> None:
+    notebook(scale="SCALE = 3\nUNUSED = 4", handler=HANDLER)
+    triple("%runpod export worker")
+    run("other", "NOISE = 1")
+    assert "changed since" not in repr(triple("%runpod").result)
+    run("more", "SCALE += 1")
+    assert "1 cell changed since the export to worker" in repr(triple("%runpod").result)
+    triple("%runpod export worker")
+    assert "changed since" not in repr(triple("%runpod").result)
+
+
 def test_a_later_session_knows_the_export_beside_its_notebook(triple: Cell, notebook) -> None:
     notebook(scale="SCALE = 3\nUNUSED = 4", handler=HANDLER)
     triple("%runpod export worker")
