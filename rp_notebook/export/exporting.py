@@ -30,6 +30,7 @@ from rp_notebook.export.reads import Declared
 from rp_notebook.export.recorded import dump_jobs, recorded
 from rp_notebook.export.repo import Repo, worker_repo
 from rp_notebook.export.result import ExportResult
+from rp_notebook.export.secret_files import secrets_beside
 from rp_notebook.export.slicing import Slice, slice_cells
 from rp_notebook.export.sources import sources
 from rp_notebook.export.validation import keeping_schema, with_check
@@ -73,7 +74,8 @@ def export_cells(
     """
     cells = document.tagged(cells) if document is not None else cells
     ran, declaration = unfolded(cells, keeping_schema(declaration) if validate else declaration)
-    vault = Vault(live.secrets if live is not None else {})
+    known = secrets_beside([*(cell.cwd for cell in cells if cell.cwd), *([str(folder)] if folder else [])])
+    vault = Vault(known | dict(live.secrets if live is not None else {}))
     slicer = _slicer(live, vault, overrides, folder, plan)
     slice_ = slicer(ran, declaration)
     hidden = hidden_state(slice_, cells, document, partial(_resliced, declaration.name, slicer), strict=strict)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rp_notebook.export.file_tables import SECRET_FILES, SECRET_FOLDERS, SECRET_NAMES
-from rp_notebook.jobs.masking import secrets_in, tells
+from rp_notebook.jobs.masking import is_secret_name, secret_values, secrets_in, tells
 
 _CONFIG_BYTES = 1_000_000  # larger ones are data, and their keys are words of somebody's texts
+_LINED = (".yaml", ".yml", ".toml", ".ini", ".cfg", ".conf", ".properties")  # a name and its value on a line
+_DOTENV = (".env", ".env.*", "*.env")
 _SHORTEST = 12  # characters: shorter values of a key named `token` are mostly marks such as `<s>`
 
 
@@ -29,18 +32,40 @@ def why_secret(path: Path) -> str | None:
 
 
 def holds_secret(path: Path, body: bytes) -> bool:
-    """Whether a file's content has a secret's shape, or, in a small JSON file, a secret by its key."""
+    """Whether a file's content has a secret's shape, or, in a small file of settings, a secret by its key."""
     # Every shape is ASCII, and any file can be read like this; other bytes end a word.
     encoding = "utf-16" if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "ascii"
-    if tells(body.decode(encoding, "replace"), iter(())):
+    text = body.decode(encoding, "replace")
+    if tells(text, iter(())):
         return True
-    if path.suffix not in (".json", ".ipynb") or len(body) > _CONFIG_BYTES:
+    if len(body) > _CONFIG_BYTES:
         return False
+    if path.suffix in _LINED:
+        return any(is_secret_name(name) and _looks_random(value) for name, value in _pairs(text))
     try:
-        value = json.loads(body)
+        value = json.loads(body) if path.suffix in (".json", ".ipynb") else None
     except (ValueError, RecursionError):
         return False
     return any(_looks_random(text) for _, text in secrets_in(value))
+
+
+def secrets_beside(folders: Iterable[str]) -> dict[str, str]:
+    """The secrets in the .env files of folders, each with its variable: no value that a cell read there is written."""
+    found: dict[str, str] = {}
+    for path in sorted(path for folder in set(folders) for path in Path(folder).glob("*.env*")):
+        if any(fnmatchcase(path.name, pattern) for pattern in _DOTENV) and path.is_file():
+            with suppress(OSError):  # not ours to read
+                text = path.read_text("utf-8", "replace")[:_CONFIG_BYTES]
+                found |= secret_values({name.removeprefix("export "): value for name, value in _pairs(text)})
+    return found
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """What lines of settings give to a name: `name: value` or `name = value`, the value in quotes or not."""
+    for line in text.splitlines():
+        name, sign, value = min((line.partition(sign) for sign in ":="), key=lambda parts: len(parts[0]))
+        if sign:
+            yield name.strip(" \t-\"'"), value.partition(" #")[0].strip(" \t,\"'")
 
 
 def _looks_random(text: str) -> bool:

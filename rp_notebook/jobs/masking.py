@@ -20,7 +20,7 @@ _SECRET_KEY = re.compile(
 # What every such key holds, in lower case and with or without its underscores: a text without them has no such key.
 _KEY_WORDS = ("passw", "passphrase", "secret", "credential", "key", "access", "authorization", "token", "pwd")
 # Wider, for names that are written in capitals: those of environment variables.
-_SECRET_VARIABLE = re.compile("TOKEN|SECRET|PASSW|KEY|CREDENTIAL|AUTH|PRIVATE|_PWD$|_PAT$", re.IGNORECASE)
+_SECRET_VARIABLE = re.compile("TOKEN|SECRET|PASSW|KEY|CREDENTIAL|AUTH|PRIVATE|_(?:PWD?|PASS|PAT)$", re.IGNORECASE)
 _SECRET_VALUE = re.compile(
     r"\bhf_[A-Za-z0-9]{20,}|\bsk-(?=[\w-]*\d)[\w-]{20,}|\brpa_[A-Za-z0-9]{20,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{20,}|\bxox[abeprs]-[\w-]{10,}"
@@ -28,8 +28,9 @@ _SECRET_VALUE = re.compile(
     r"|\b(?:lsv2_(?:pt|sk)|dckr_pat)_[\w-]{20,}|\b(?:nvapi|pplx|tvly|xai|pypi)-[\w-]{20,}|\bAIza[\w-]{35}"
     r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|\b[Bb]earer (?=[\w.~+/-]*\d)[\w.~+/-]{16,}=*"
     r"|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bAccountKey=[\w+/=]{40,}"
-    # The user and the password of a URL, unless a name stands in for them; the URL of a hook is its own password.
-    r"|(?<=://)[^\s:/@?#{}<>$*\"'\\]*:(?![{<$*%])[^\s/@\"'\\]+(?=@)|(?<=://)hooks\.slack\.com/services/[\w/]{20,}"
+    # The user and the password of a URL, or a token in their place, unless a name stands in for them; the URL of a hook
+    # is its own password.
+    r"|(?<=://)[^\s:/@?#{}<>$*\"'\\]*:(?![{<$*%])[^\s/@\"'\\]+(?=@)|(?<=://)(?=[\w.~-]*\d)[\w.~-]{16,}(?=@)|(?<=://)hooks\.slack\.com/services/[\w/]{20,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\[nr]|[\s\w+/=:,-])*"
 )
 # What stands before a `_` or `-` of the shapes above, what the others hold, and how far before it they may begin.

@@ -577,6 +577,18 @@ SECRET = [
         "import json\nt = json.load(open('conf.json'))",
         "conf.json",
     ),
+    (
+        "a password in a line of settings",
+        {"conf.yaml": "url: https://a.b/c\ndb:\n  user: me\n  password: 'Tr0ub4dor-and-3'  # mine\n"},
+        "t = open('conf.yaml').read()",
+        "conf.yaml",
+    ),
+    (
+        "a key in a section",
+        {"conf.ini": "[a]\nmode = x:y\nclient_secret=Tr0ub4dor-and-3\n"},
+        "t = open('conf.ini').read()",
+        "conf.ini",
+    ),
 ]
 
 

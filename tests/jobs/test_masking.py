@@ -30,6 +30,7 @@ SHAPES = {
     "bearer": "Authorization: Bearer abcdef1234567890abcdef",
     "url": "postgres://me:p4ss@db.example/x",
     "url without a user": "redis://:p4ss@cache:6379/0",
+    "url with a token alone": "git+https://a1b2c3d4e5f6g7h8@git.example/x",
     "slack hook": "https://hooks.slack.com/services/T000/B000/abcdefabcdef",
     "key file": "-----BEGIN RSA PRIVATE KEY-----\nMIIEow1\n-----END RSA PRIVATE KEY-----",
 }
@@ -90,6 +91,10 @@ def test_a_secret_of_the_environment_is_one_by_its_value() -> None:
         {"MY_TOKEN": "plainvalue99", "HOME_KEY": "/home/me", "PG_PASSWORD": "postgres", "N": "12345678"}
     )
     assert known == {"plainvalue99": "MY_TOKEN"}
+    assert secret_values({"DB_PASS": "Plain-value-1", "DB_PW": "Plain-value-2", "N_PASSES": "Plain-value-3"}) == {
+        "Plain-value-1": "DB_PASS",
+        "Plain-value-2": "DB_PW",
+    }
     without, paths = masked({"input": {"text": "say plainvalue99", "other": 1}}, known)
     assert (without, paths) == ({"input": {"text": "***", "other": 1}}, ("input.text",))
     assert may_hold_secrets('{"text": "say plainvalue99"}', known)
