@@ -74,8 +74,7 @@ def export_cells(
     """
     cells = document.tagged(cells) if document is not None else cells
     ran, declaration = unfolded(cells, keeping_schema(declaration) if validate else declaration)
-    known = secrets_beside([*(cell.cwd for cell in cells if cell.cwd), *([str(folder)] if folder else [])])
-    vault = Vault(known | dict(live.secrets if live is not None else {}))
+    vault = Vault(secrets_beside(cells, folder) | dict(live.secrets if live is not None else {}))
     slicer = _slicer(live, vault, overrides, folder, plan)
     slice_ = slicer(ran, declaration)
     hidden = hidden_state(slice_, cells, document, partial(_resliced, declaration.name, slicer), strict=strict)

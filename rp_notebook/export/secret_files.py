@@ -9,6 +9,7 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from rp_notebook.export.cells import CellRun
 from rp_notebook.export.file_tables import SECRET_FILES, SECRET_FOLDERS, SECRET_NAMES
 from rp_notebook.jobs.masking import is_secret_name, secret_values, secrets_in, tells
 
@@ -49,10 +50,13 @@ def holds_secret(path: Path, body: bytes) -> bool:
     return any(_looks_random(text) for _, text in secrets_in(value))
 
 
-def secrets_beside(folders: Iterable[str]) -> dict[str, str]:
-    """The secrets in the .env files of folders, each with its variable: no value that a cell read there is written."""
+def secrets_beside(cells: Iterable[CellRun], folder: Path | None) -> dict[str, str]:
+    """The secrets in the .env files of `folder` and of those that cells ran in, each with its variable: a value that a
+    cell read there is not to be written.
+    """
     found: dict[str, str] = {}
-    for path in sorted(path for folder in set(folders) for path in Path(folder).glob("*.env*")):
+    folders = {*(Path(cell.cwd) for cell in cells if cell.cwd), *([folder] if folder else [])}
+    for path in sorted(path for folder in folders for path in folder.glob("*.env*")):
         if any(fnmatchcase(path.name, pattern) for pattern in _DOTENV) and path.is_file():
             with suppress(OSError):  # not ours to read
                 text = path.read_text("utf-8", "replace")[:_CONFIG_BYTES]

@@ -94,6 +94,9 @@ def _of_import(attempt: Attempt, result: ExportResult, rungs: str) -> Finding:
         place = result.lines[raised.line - 1]
     cell, line = place or (None, None)
     said = f"handler.py cannot be imported in a clean process: {raised.type}: {raised.message} (tried: {rungs})"
+    left = next((f.fix for f in result.findings if f.code == "RPX231" and f.message.startswith(f"{raised.path} ")), "")
+    if left and raised.type == "FileNotFoundError":  # it holds keys, and stays where it is
+        return Finding("RPP115", "error", said, left, cell, line)
     code, fix = {
         "FileNotFoundError": ("RPP115", f"put {raised.path} beside the notebook, so that it goes along"),
         "ModuleNotFoundError": ("RPP116", f"install what gives {raised.name}, or keep it beside the notebook"),

@@ -82,6 +82,23 @@ def test_of_errors_type_and_message_count(before, after, likeness):
     assert compare_bodies(body({"error": before}), body({"error": after})).likeness == likeness
 
 
+@pytest.mark.parametrize(
+    ("kept", "after", "same"),
+    [
+        ("***", "Bearer *** and more", True),
+        ("see ***@db/x and ***", "see me:pw@db/x and key", True),
+        ("see *** now", "see  now", False),
+        ("see *** now", "see it then", False),
+        ("see *** now ***", "see x now", False),
+        ("***", "", False),
+        ("a *** b *** a", "a x b a", False),
+    ],
+)
+def test_a_secret_that_was_not_kept_may_be_anything_and_what_stands_around_it_counts(kept, after, same):
+    found = compare_bodies(body({"output": [kept]}), body({"output": [after]}))
+    assert found.likeness == ("same" if same else "different")
+
+
 def test_an_error_fits_one_line():
     assert error_line(error("a\nb")) == "ValueError: a b"
     assert error_line("handler: a \ntraceback: here") == "a"

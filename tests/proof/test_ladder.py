@@ -7,6 +7,7 @@ import os
 import random
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 
@@ -225,6 +226,19 @@ def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch):
         kernel.climb()
     assert refusal.value.findings[0].code == "RPP115"
     assert "rows.csv" in refusal.value.findings[0].fix
+
+
+def test_what_a_file_of_keys_holds_is_not_written_and_the_file_not_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("export A_KEY='Some-Words-1'\n")
+    kernel = Kernel("lines = []\nfor line in open('.env'):\n    lines.append(line)", handler("x + len(lines)"))
+    kernel.runs = [replace(run, cwd=str(tmp_path)) for run in kernel.runs]
+    kernel.job()
+    with pytest.raises(ExportRefused) as refusal:
+        kernel.climb()
+    first, *_ = refusal.value.findings
+    assert (first.code, "environment variables of the endpoint" in first.fix) == ("RPP115", True)
+    assert "Some-Words-1" not in str(refusal.value)
 
 
 def test_functions_that_no_job_executed_are_named():
