@@ -159,6 +159,7 @@ def test_the_card_counts_what_ran_since_the_export_and_would_go_along_now(triple
     assert "changed since" not in repr(triple("%runpod").result)
     run("more", "SCALE += 1")
     assert "1 cell changed since the export to worker" in repr(triple("%runpod").result)
+    notebook(scale="SCALE = 3\nUNUSED = 4", handler=HANDLER, more="SCALE += 1")
     triple("%runpod export worker")
     assert "changed since" not in repr(triple("%runpod").result)
 
