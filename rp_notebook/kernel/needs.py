@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rp_notebook.export.by_hand import package_said, variable_said
@@ -47,13 +48,29 @@ def env_flags() -> FlagParser:
 def env(session: Session, flags: Namespace) -> Report:
     """Declares environment variables. Raises `BadInput` for a name that is none, and for the value of a secret."""
     declared = [variable_said(said) for said in flags.variables]
+    before = {variable.name: variable.default for variable in session.needs.declared.variables}
+    unlike: list[str] = []
     for variable in declared:
         session.needs.declare(variable)
         if variable.default is not None:
-            os.environ.setdefault(variable.name, variable.default)  # as the image will
+            unlike += _set(session, variable.name, variable.default, before.get(variable.name))
     known = session.needs.declared.variables
     lines = [one.name if one.default is None else f"{one.name}={one.default}" for one in known]
-    return Report("ENV", "good", f"{len(known)} declared for the worker", ["\n".join(lines)] if lines else [])
+    told = ["\n".join(lines)] * bool(lines)
+    return Report("ENV", "good", f"{len(known)} declared for the worker", [*told, *unlike])
+
+
+def _set(session: Session, name: str, default: str, before: str | None) -> Iterator[str]:
+    """Sets the variable as the image will, where only we had set it, and tells what was made without that value."""
+    if os.environ.get(name) == default:
+        return
+    if name in os.environ and os.environ[name] != before:
+        yield f"{name} has another value in this kernel, which keeps it"
+        return
+    os.environ[name] = default
+    without = dict.fromkeys(f"In[{cell.number}]" for cell in session.recorder.cells if name in cell.text)
+    if without:
+        yield f"run again what read {name} before it was set: {', '.join(without)}"
 
 
 def apt_flags() -> FlagParser:

@@ -24,6 +24,19 @@ def test_what_is_declared_goes_into_the_worker(cell: Cell, tmp_path, monkeypatch
     assert "STEPS=20" in dockerfile
 
 
+def test_what_ran_without_a_variable_is_named(cell: Cell, monkeypatch) -> None:
+    monkeypatch.setenv("RP_STEPS", "is taken away, also behind this test")
+    monkeypatch.delenv("RP_STEPS")
+    number = cell("import os; steps = os.environ.get('RP_STEPS')").execution_count
+    assert f"before it was set: In[{number}]" in repr(cell("%runpod env RP_STEPS=20").result)
+    assert "before" not in repr(cell("%runpod env RP_STEPS=20").result)
+    assert f"In[{number}]" in repr(cell("%runpod env RP_STEPS=30").result)
+    assert cell("os.environ['RP_STEPS']").result == "30"
+    cell("os.environ['RP_STEPS'] = '7'")
+    assert "another value in this kernel" in repr(cell("%runpod env RP_STEPS=40").result)
+    assert cell("os.environ['RP_STEPS']").result == "7"
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
