@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from rp_notebook.jobs.finding import Finding
 
 
+NO_HANDLER = "none is registered yet: begin a cell with %%runpod_handler, or name a function of the notebook"
+
+
 def meant(name: str, known: Iterable[str], said: str = "{}") -> str:
     """`did you mean X?` for the known name most like this one, put as `said` has it; "" where none is like it."""
     from difflib import get_close_matches  # only who errs needs it
@@ -34,8 +37,7 @@ class UnknownHandler(RpNotebookError):
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         known = tuple(known)
-        names = ", ".join(known)
-        unknown = f"known: {names}" if names else "none is registered yet: begin a cell with %%runpod_handler"
+        unknown = f"known: {', '.join(known)}" if known else NO_HANDLER
         close = meant(name, known)
         hint = f"{close} {unknown}" if close else unknown
         super().__init__(f"there is no handler {name!r}; {hint}")
