@@ -1,7 +1,8 @@
-"""How many cases were compared with real workers, as a line of pytest's summary, whichever process compared them."""
+"""What all test modules share: the count of cases that were compared with real workers, and a light collector."""
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from importlib import metadata
 from typing import Any
@@ -36,3 +37,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             f"differential: {compared[LATEST]:,} cases against runpod {LATEST}, {compared[f'{LATEST} differ']} differ; "
             f"{compared[OLDEST]:,} against {OLDEST}, {compared[f'{OLDEST} differ']} differ{listed}"
         )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _earlier_modules_are_no_work_for_the_collector() -> None:
+    """What earlier modules imported and cached stays until the end: without this, each full collection walks it all."""
+    gc.collect()
+    gc.freeze()
