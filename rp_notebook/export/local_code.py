@@ -10,7 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rp_notebook.export.installed import Find, Installed, Locate, installed, is_installed, is_standard, located
+from rp_notebook.export.tables import OUR_MODULE
 from rp_notebook.export.trees import walk
+from rp_notebook.export.unmarking import without_marks
 from rp_notebook.jobs.finding import Finding
 
 _OPTIONAL = ("ImportError", "ModuleNotFoundError")
@@ -112,6 +114,9 @@ def _taken(
         tree = ast.parse(body)
     except (SyntaxError, ValueError) as error:
         return body, [], [Finding("RPX212", "error", f"{name} does not parse: {error}", "mend it")]
+    if OUR_MODULE.encode() in body:
+        body = without_marks(body, tree)
+        tree = ast.parse(body)
     package = name.removesuffix(".py").removesuffix("/__init__").split("/")
     if not name.endswith("__init__.py"):
         package = package[:-1]

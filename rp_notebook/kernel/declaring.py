@@ -20,7 +20,7 @@ STARTED = ast.parse("get_ipython().magics_manager.registry['RunpodMagics'].start
 
 def may_declare(raw_cell: str) -> bool:
     """Whether a cell can declare a handler: looking closer, and through the namespace, has its price at every cell."""
-    return "@" in raw_cell or "handler" in raw_cell
+    return any(word in raw_cell for word in ("@", "handler", "import", "%run "))
 
 
 class Declaring:

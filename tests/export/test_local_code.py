@@ -31,6 +31,26 @@ def test_a_module_is_copied_with_what_it_imports(beside):
     assert code.findings == ()
 
 
+@pytest.mark.parametrize(
+    ("marked", "left"),
+    [
+        ("import os\nimport rp_notebook\n\n@rp_notebook.handler\ndef a(job): ...\n", "import os\n\ndef a(job): ...\n"),
+        (
+            "from rp_notebook import handler as h\n@h(\n    name='b',\n)\n@other\ndef a(): ...\n",
+            "@other\ndef a(): ...\n",
+        ),
+        ("import rp_notebook; x = 1\n", None),
+        ("import rp_notebook\nrp_notebook.run_job(print, {})\n", None),
+        ("try:\n    import rp_notebook\nexcept ImportError: ...\n", None),
+    ],
+    ids=["a mark", "its options", "beside something", "more than a mark", "in a block"],
+)
+def test_a_module_is_copied_without_our_marks(beside, marked, left):
+    code = beside({"one.py": marked}, "one")
+    assert code.files["one.py"].decode() == (marked if left is None else left)
+    assert left is None or set(code.files) == {"one.py"}
+
+
 def test_modules_that_import_each_other_end(beside):
     assert list(beside({"one.py": "import two", "two.py": "import one"}, "one").files) == ["one.py", "two.py"]
 

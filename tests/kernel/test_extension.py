@@ -27,6 +27,17 @@ def test_a_job_takes_its_input_from_a_file(cell: Cell, tmp_path) -> None:
     assert cell(f"%runpod job @{tmp_path}/in.json").result.output == 42
 
 
+def test_a_marked_handler_is_registered_when_its_module_is_imported_or_run(cell: Cell, tmp_path, monkeypatch) -> None:
+    marked = "import rp_notebook\n@rp_notebook.handler\ndef {}(job):\n    return job['input']['x'] * 3\n"
+    (tmp_path / "of_a_module.py").write_text(marked.format("triple"))
+    (tmp_path / "a_script.py").write_text(marked.format("thrice"))
+    monkeypatch.syspath_prepend(tmp_path)
+    cell("from of_a_module import triple")
+    assert cell("%runpod job {'x': 2}").result.job.handler == "triple"
+    cell("%run a_script.py")
+    assert cell("%runpod job {'x': 2}").result.job.handler == "thrice"
+
+
 def test_flags_may_stand_before_and_behind_the_input(cell: Cell) -> None:
     cell(DOUBLE)
     cell("%%runpod_handler\ndef other(job): return 0")
