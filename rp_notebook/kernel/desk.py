@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from rp_notebook.errors import BadInput, RpNotebookError
+from rp_notebook.errors import BadInput
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.query import Query
@@ -18,12 +18,12 @@ from rp_notebook.jobs.schema import refuse_unfit
 from rp_notebook.kernel import commands
 from rp_notebook.kernel.cancelling import cancelled
 from rp_notebook.kernel.declaring import described
+from rp_notebook.kernel.errand import Errand, Say
 from rp_notebook.kernel.keys import keys_of
 from rp_notebook.kernel.pump import Order, Pump
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel import result
 from rp_notebook.panel.feed import Feed
-from rp_notebook.panel.report import Report
 from rp_notebook.panel.values import Allowance
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ NODES = 5000
 GIVEN = 200_000  # bytes of an input that is filled into the form again
 DIFFERENCES = 50
 
-Say = Callable[[dict[str, Any]], None]
-
 
 class Desk:
     """Answers a panel. `say` tells it what it did not ask for. What takes long is done elsewhere and told later."""
@@ -45,12 +43,26 @@ class Desk:
         self._session, self._pump, self._say, self._first = session, pump, say, first
         self._announced: list[dict[str, Any]] = []
         self._asked: set[str] = set()  # jobs of the panel that have not ended
+        self._errand: Errand | None = None  # the latest
         self.feed = Feed(session.history, say, self._told)
 
     @property
     def answers(self) -> Mapping[str, Answer]:
         """What can be asked, by name."""
-        names = ("hello", "form", "run", "cancel", "job", "compare", "golden", "search", "export", "prove", "serve")
+        names = (
+            "hello",
+            "form",
+            "run",
+            "cancel",
+            "job",
+            "compare",
+            "golden",
+            "search",
+            "export",
+            "prove",
+            "give_up",
+            "serve",
+        )
         return {name: getattr(self, f"_{name}") for name in names}
 
     def announce(self, *_: object) -> None:
@@ -133,14 +145,21 @@ class Desk:
         handler = self._chosen(given)
         words = ["-n", handler.name, *(["--force"] if given.get("force") else []), "--", given["folder"]]
         flags = commands.export_flags().parse_args(words)
-        self._pump.do(lambda: self._reported(lambda say: commands.export(self._session, flags, say)))
+        self._errand = Errand(lambda say: commands.export(self._session, flags, say), self._say)
+        self._pump.do(self._errand)
         return {"waits": self._pump.in_cell}
 
     def _prove(self, given: Any) -> dict[str, Any]:
         flags = commands.prove_flags().parse_args(["--", given["folder"]])
-        act = lambda: self._reported(lambda say: commands.prove(self._session, flags, say))  # noqa: E731
-        threading.Thread(target=act, name="rp_notebook proof", daemon=True).start()
+        self._errand = Errand(lambda say: commands.prove(self._session, flags, say), self._say)
+        threading.Thread(target=self._errand, name="rp_notebook proof", daemon=True).start()
         return {"waits": False}
+
+    def _give_up(self, _: Any) -> dict[str, Any]:
+        """Ends the export or the proof that was asked for last."""
+        if self._errand is not None:
+            self._errand.give_up()
+        return {}
 
     def _serve(self, given: Any) -> dict[str, Any]:
         from rp_notebook.kernel.serve import serve, serve_flags
@@ -155,17 +174,6 @@ class Desk:
             return {}
         url = f"https://{pod}-{serving.port}.proxy.runpod.net/v2" if pod else serving.url
         return {"url": url, "key": serving.key}
-
-    def _reported(self, act: Callable[[Callable[[str], None]], Report]) -> None:
-        """Does something long, and tells the panel how far it is and what came of it."""
-        told: dict[str, Any] = {"html": "", "ok": False, "error": "that failed: the kernel's log says why"}
-        try:
-            report = act(lambda line: self._say({"kind": "log", "line": line}))
-            told = {"html": report._repr_html_(), "ok": report.tone == "good"}
-        except (RpNotebookError, OSError) as error:
-            told["error"] = str(error)
-        finally:
-            self._say({"kind": "report", **told})
 
     def _told(self, record: JobRecord) -> dict[str, Any] | None:
         if record.id not in self._asked:

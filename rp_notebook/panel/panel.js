@@ -501,18 +501,20 @@ function render({ model, el }) {
       if (!sending) ended.clear();
     }
   }
+  async function ending(what, given) { // what the kernel says to it, where it hears clicks while it runs something
+    const heard = ask(what, given);
+    const late = await Promise.race([heard.then(() => false), new Promise((done) => setTimeout(() => done(true), HEARD_MS))]);
+    if (!late) return heard;
+    // else its interrupt, where the front end offers it
+    const handled = !el.dispatchEvent(new CustomEvent("rp-notebook:interrupt", { bubbles: true, cancelable: true, composed: true }));
+    tell(handled ? "The kernel was interrupted." : "The kernel is busy and hears no clicks here: press Stop (■) in the notebook's toolbar.", !handled);
+    return null;
+  }
   async function stop() {
     const id = current?.id;
     if (!id) return;
-    const heard = ask("cancel", { id });
-    const late = await Promise.race([heard.then(() => false), new Promise((done) => setTimeout(() => done(true), HEARD_MS))]);
-    if (late) { // the kernel hears no clicks while it runs: its interrupt, where the front end offers it
-      const handled = !el.dispatchEvent(new CustomEvent("rp-notebook:interrupt", { bubbles: true, cancelable: true, composed: true }));
-      tell(handled ? "The kernel was interrupted." : "The kernel is busy and hears no clicks here: press Stop (■) in the notebook's toolbar.", !handled);
-      return;
-    }
-    const { running } = await heard;
-    if (!running && !live.has(id)) {
+    const heard = await ending("cancel", { id });
+    if (heard && !heard.running && !live.has(id)) {
       current = null;
       cancel.disabled = true;
       panes.result.replaceChildren(h("div", { className: "rpn-head" }, badge("CANCELLED"), h("b", {}, handler), h("span", { className: "rpp-dim" }, "before it began")));
@@ -654,6 +656,7 @@ function render({ model, el }) {
       const seconds = h("span", { className: "rpp-dim" });
       log.append(h("div", {}, `${what === "export" ? "Exporting to" : "Proving"} ${folder.value} `, seconds));
       for (const each of [exporting, proving]) each.disabled = true;
+      giving.disabled = false;
       clearInterval(working);
       working = setInterval(() => { seconds.textContent = `${((performance.now() - began) / 1000).toFixed(1)} s`; }, 100);
       try {
@@ -665,11 +668,13 @@ function render({ model, el }) {
   function worked(told) {
     clearInterval(working);
     for (const each of [exporting, proving]) each.disabled = false;
+    giving.disabled = true;
     if (told.error) log.append(h("div", { className: "rpp-wrong" }, told.error));
     report.innerHTML = told.html || "";
   }
   const exporting = button("Export", work("export"), { className: "rpp-primary" });
   const proving = button("Prove", work("prove"), { title: "replay the jobs through the exported worker under the real SDK" });
+  const giving = button("Cancel", () => ending("give_up"), { disabled: true, title: "end the export or the proof" });
 
   // pages
   const names = ["History", "Plots", "Endpoint", "Export"];
@@ -692,7 +697,7 @@ function render({ model, el }) {
     if (name === "History") history.draw();
   }
   pages.History.append(h("div", { className: "rpp-line" }, words, outcome, comparing, total), history.node);
-  pages.Export.append(h("div", { className: "rpp-line" }, h("label", {}, "folder ", folder), h("label", { htmlFor: force.id }, force, " replace an edited folder"), exporting, proving), log, report);
+  pages.Export.append(h("div", { className: "rpp-line" }, h("label", {}, "folder ", folder), h("label", { htmlFor: force.id }, force, " replace an edited folder"), exporting, proving, giving), log, report);
 
   const root = h("section", { className: "rpp", "aria-label": "rp-notebook panel", "data-lm-suppress-shortcuts": "true", "data-jp-suppress-context-menu": "true", onkeydown: (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !run.disabled && form.node.contains(event.target)) { event.preventDefault(); run.click(); }
