@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +27,7 @@ from rp_notebook.kernel.replaying import replay_flags, replayed
 from rp_notebook.kernel.session import Session
 from rp_notebook.kernel.transforms import AWAITED_COMMANDS
 from rp_notebook.panel.report import Report
-from rp_notebook.panel.result import text
+from rp_notebook.panel.result import text, wrapped
 
 
 def _serve_flags() -> FlagParser:
@@ -94,47 +96,47 @@ class RunpodMagics(Magics):
     @no_var_expand  # a dict's braces are no format string
     @line_cell_magic
     def runpod(self, line: str, cell: str | None = None) -> Any:
-        """Prototype a RunPod worker: run jobs on a warm handler, export it, prove the export.
+        """Prototype a RunPod worker: run jobs on a warm handler, export, prove the export.
 
-        %runpod                       handlers, last jobs, what to type next
-        %runpod job [-n NAME] INPUT   run a job; INPUT is JSON, a variable, an expression, or @file.json
-        %runpod jobs                  the jobs so far: filtered, sorted, as CSV, drawn
-        %runpod cancel ID...          end jobs that wait or run
-        %runpod panel                 a form, live jobs, history, plots, endpoint and export in one widget
-        %runpod golden [ID...]        keep jobs for good, as tests of the export
-        %runpod replay                earlier jobs again on the edited handler, side by side
-        %runpod gpus                  which GPU pools hold the jobs so far, and their prices
-        %runpod env NAME[=DEFAULT]    an environment variable that the worker needs
-        %runpod apt PACKAGE...        system packages that its image needs
-        %runpod unload NAME...        free a model and its memory
-        %runpod check [NAME]          what would go wrong later, without exporting
-        %runpod import DIR [NOTEBOOK] an existing worker repository as cells
-        %runpod export DIR            write the worker repository
-        %runpod why [NAME|LINE]       why a statement is part of it, or is not
-        %runpod keep | drop WHAT      what goes along, or stays out, on your word
-        %runpod serve                 the RunPod endpoint of this kernel, on a port of its own
-        %runpod prove DIR             replay the jobs through it under the real SDK
+        %runpod                    handlers, last jobs, what to type next
+        %runpod job INPUT          run a job: JSON, a variable, an expression or @file
+        %runpod jobs               the jobs so far: filtered, sorted, as CSV, drawn
+        %runpod cancel ID...       end jobs that wait or run
+        %runpod panel              a widget: form, live jobs, history, plots, export
+        %runpod golden [ID...]     keep jobs for good, as tests of the export
+        %runpod replay             earlier jobs again on the handler as it is now
+        %runpod gpus               the GPU pools that hold the jobs so far, and prices
+        %runpod env NAME[=VALUE]   an environment variable that the worker needs
+        %runpod apt PACKAGE...     system packages that its image needs
+        %runpod unload NAME...     free a model and its memory
+        %runpod check [NAME]       what would go wrong later, without exporting
+        %runpod import DIR         an existing worker repository as cells
+        %runpod export DIR         write the worker repository
+        %runpod why [NAME|LINE]    why a statement is part of it, or is not
+        %runpod keep | drop WHAT   what goes along, or stays out, on your word
+        %runpod serve              the RunPod endpoint of this kernel, on its own port
+        %runpod prove DIR          replay the jobs through it under the real SDK
 
-        Each of them answers --help. A handler is registered by a cell that begins with %%runpod_handler.
+        Each answers --help. A cell that begins with %%runpod_handler is a handler.
         """
         words = line.split(maxsplit=1)
         if not words:
             return commands.card(self.session)
         name, rest = words[0], words[1] if len(words) > 1 else ""
         if name in ("--help", "-h", "help"):
-            print(RunpodMagics.runpod.__doc__)  # noqa: T201 (what a magic says, it prints)
+            print(inspect.getdoc(RunpodMagics.runpod))  # noqa: T201 (what a magic says, it prints)
             return None
         if name in AWAITED:
             return self._where_it_cannot_run(name, rest)
         if name not in COMMANDS:
-            raise UsageError(_unknown(name, [*COMMANDS, *AWAITED]))
+            raise self._mistake(_unknown(name, [*COMMANDS, *AWAITED]))
         if cell:
-            raise UsageError(f"%%runpod {name} takes no body; only %%runpod job does: write %runpod {name}")
+            raise self._mistake(f"%%runpod {name} takes no body; only %%runpod job does: write %runpod {name}")
         flags, act = COMMANDS[name]
         if _asks_for_help(rest):
             print(flags().format_help())  # noqa: T201
             return None
-        with said_in_one_line():
+        with self._said_shortly():
             return act(self.session, flags().parse_args(commands.split(rest)))
 
     @no_var_expand
@@ -142,27 +144,29 @@ class RunpodMagics(Magics):
     def runpod_handler(self, line: str, cell: str | None = None) -> None:
         """Register the handler that this cell defines: %%runpod_handler [NAME] [flags].
 
-        The cell runs as an ordinary cell. It holds a function of one job (def, async def, generator or async
-        generator) with what it needs around it, or a whole handler.py, whose runpod.serverless.start({...}) is read
-        as the declaration and starts nothing. Flags: --aggregate, --concurrency N, --refresh, --timeout S,
+        The cell runs as an ordinary cell. It holds a function of one job (def, async
+        def, generator or async generator) with what it needs around it, or a whole
+        handler.py, whose runpod.serverless.start({...}) is read as the declaration and
+        starts nothing. Flags: --aggregate, --concurrency N, --refresh, --timeout S,
         --schema VAR. It must be the first line of the cell.
 
-        Or it is the handler itself, with its inputs named: %%runpod_handler -i prompt -i steps=20. Each job gives
-        these variables, or the default (a Python expression), and the cell's last expression is the answer. What the
-        cell assigns stays inside the job. An input that the cell assigns before it reads it (prompt = "a cat") has
-        that value only where the cell itself runs.
+        Or it is the handler itself, with its inputs named: %%runpod_handler -i prompt
+        -i steps=20. Each job gives these variables, or the default (a Python
+        expression), and the cell's last expression is the answer. What the cell assigns
+        stays inside the job. An input that the cell assigns before it reads it
+        (prompt = "a cat") has that value only where the cell itself runs.
         """
         if _asks_for_help(line):
             print(handler_flags().format_help())  # noqa: T201
             return
         if cell is None:
-            raise UsageError(FIRST_LINE)
+            raise self._mistake(FIRST_LINE)
         # Reached only by calling the magic from code; a typed cell is rewritten before IPython sees a magic.
         self.session.shell.run_cell(f"{HANDLER_MAGIC} {line}\n{cell}", store_history=False)
 
     def misplaced(self, _line: str) -> None:
         """What a line with two percent signs calls that is not its cell's first: to IPython it is a line magic."""
-        raise UsageError(FIRST_LINE)
+        raise self._mistake(FIRST_LINE)
 
     def shown(self, value: Any) -> None:
         """What a command becomes that is not the last line of its cell: its result is shown all the same."""
@@ -177,7 +181,7 @@ class RunpodMagics(Magics):
         if _asks_for_help(rest):
             print(AWAITED[name]().format_help())  # noqa: T201
             return None
-        with said_in_one_line():
+        with self._said_shortly():
             if name == "job":
                 return await self.session.run(rest.strip(), cell)
             flags = AWAITED[name]().parse_args(commands.split(rest))
@@ -209,26 +213,28 @@ class RunpodMagics(Magics):
         if _asks_for_help(rest):
             print(AWAITED[name]().format_help())  # noqa: T201
             return
-        raise UsageError(
+        raise self._mistake(
             f"%runpod {name} is awaited by its cell, which cannot be done here (inside a function or another magic): "
             "write `record = await rp_notebook.arun_job(handler, {...})`"
         )
+
+    @contextmanager
+    def _said_shortly(self) -> Iterator[None]:
+        """Turns our own errors into IPython's `UsageError`, which is shown without a traceback."""
+        try:
+            yield
+        except RpNotebookError as error:
+            raise self._mistake(str(error)) from None
+
+    def _mistake(self, said: str) -> UsageError:
+        """A user's mistake in one line; a terminal would break that anywhere."""
+        in_terminal = hasattr(self.shell, "pt_app")
+        return UsageError(wrapped(f"UsageError: {said}").partition(": ")[2] if in_terminal else said)
 
 
 def flags_by_command() -> Mapping[str, Callable[[], FlagParser]]:
     """The flags of each command."""
     return {**{name: flags for name, (flags, _) in COMMANDS.items()}, **AWAITED}
-
-
-class said_in_one_line:  # noqa: N801 (a context manager is read as a verb)
-    """Turns our own errors into IPython's `UsageError`, which is shown without a traceback."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _frames: Any) -> None:
-        if isinstance(error, RpNotebookError):
-            raise UsageError(str(error)) from None
 
 
 def _asks_for_help(rest: str) -> bool:

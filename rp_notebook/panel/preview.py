@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 from rp_notebook.jobs.media import Media
@@ -29,7 +30,7 @@ def preview(value: Any) -> str:
             return described(shape)
     if isinstance(value, str) and not _is_base64(value):
         return _few_lines(value)
-    return _few_lines(json.dumps(_cut(value, DEPTH), indent=2, ensure_ascii=False))
+    return _few_lines(_laid_out(_cut(value, DEPTH), ""))
 
 
 def described(shape: Numbers | Media) -> str:
@@ -95,6 +96,22 @@ def _few_lines(text: str) -> str:
     cut = [*lines[:LINES], f"… {more:,} more lines"] if more > 0 else lines
     whole = "\n".join(cut)
     return whole if len(text) <= LINES * 1000 else f"{whole}… ({len(text):,} characters)"
+
+
+def _laid_out(value: Any, margin: str) -> str:
+    """JSON, a member a line; a list of plain values that fits is one line."""
+    line = json.dumps(value, ensure_ascii=False)
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    is_plain = not any(isinstance(member, dict | list) for member in members)
+    if not members or (is_plain and isinstance(value, list) and len(margin) + len(line) < WIDTH):
+        return line
+    inner = f"{margin}  "
+    names = (
+        [f"{json.dumps(str(key), ensure_ascii=False)}: " for key in value] if isinstance(value, dict) else repeat("")
+    )
+    parts = (f"{inner}{name}{_laid_out(member, inner)}" for name, member in zip(names, members, strict=False))
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    return "\n".join([first, ",\n".join(parts), margin + last])
 
 
 def _is_base64(text: str) -> bool:

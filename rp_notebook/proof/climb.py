@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rp_notebook.export.plan import Plan
 from rp_notebook.export.result import ExportResult
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.panel.result import wrapped
 from rp_notebook.proof.process import Checked
 
 RUNGS = ("needed", "weak", "full", "freeze")
@@ -67,7 +68,7 @@ class Climb:
     @property
     def lines(self) -> tuple[str, ...]:
         """What there is to say beside the findings: what was taken on suspicion, what is around it, where it ran."""
-        return (*self._around(), *([self._where()] if self.proved else []), self.told)
+        return (*self._around(), *([self._where()] if self.proved else []), wrapped(self.told))
 
     def _around(self) -> Iterator[str]:
         unsure = [kept for kept in self.result.kept if not kept.sure]
