@@ -26,7 +26,18 @@ ORDER = (
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 
-PURE_ENDPOINT = ("asked", "endpoint", "endpoints", "entry", "openai", "queue", "rates", "replies")
+PURE_ENDPOINT = (
+    "asked",
+    "endpoint",
+    "endpoints",
+    "entry",
+    "openai",
+    "openapi",
+    "operations",
+    "queue",
+    "rates",
+    "replies",
+)
 PURE = ("errors.py", "jobs", "export", *(f"endpoint/{name}.py" for name in PURE_ENDPOINT))
 IMPURE_MODULES = {"IPython", "ipykernel", "jupyter_client", "jupyter_server", "tornado", "socket", "http", "requests"}
 # The one exception: cells are parsed with IPython's own transformer, when somebody exports.

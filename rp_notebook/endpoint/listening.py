@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 
-from rp_notebook.endpoint.client_routes import NoRoute, client_routes
+from rp_notebook.endpoint.client_routes import client_routes
 from rp_notebook.endpoint.loopback import LOOPBACK, Loopback
+from rp_notebook.endpoint.routes import NoRoute, keyed
 from rp_notebook.endpoint.service import Service
 from rp_notebook.endpoint.worker_routes import worker_routes
 
@@ -24,7 +25,7 @@ def listening(service: Service, key: str, port: int, *, address: str = LOOPBACK)
         port,
         address=address,
         around=service.running,
-        fallback=(NoRoute, {"service": service, "key": key}),
+        fallback=(NoRoute, {"allowed": keyed(key, lambda name: name)}),
     )
 
 

@@ -3,49 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
-
-from tornado.web import HTTPError, RequestHandler, stream_request_body
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from rp_notebook.endpoint.entry import received
 from rp_notebook.endpoint.loopback import Route
+from rp_notebook.endpoint.operations import WORKER_OPERATIONS, pattern
 from rp_notebook.endpoint.queue import Queue
-from rp_notebook.errors import BadInput
+from rp_notebook.endpoint.routes import EndpointRoute, keyed
+from rp_notebook.errors import BadInput, RequestRefused
 
 T = TypeVar("T")
 
 HOLD_S = 1.0  # an empty poll answered at once makes the SDK spin (facts/runpod-contract.md 6.3)
-JSON = "application/json"  # the SDK takes no other content type for a job
 
 
-class WorkerRoute(RequestHandler):
-    """A route of one endpoint, open to who sends the raw key (no "Bearer") as a worker does."""
+class WorkerRoute(EndpointRoute):
+    """A route of one endpoint, for its workers; `hold_s` is how long an empty poll is held open, in seconds."""
 
-    def initialize(self, queues: Mapping[str, Queue], key: str, hold_s: float) -> None:
-        self._queues, self._key, self._hold_s = queues, key, hold_s
+    operations = WORKER_OPERATIONS
+    found: Queue
+
+    def initialize(self, *args: Any, **given: Any) -> None:
+        super().initialize(*args, **given)
+        self._hold_s: float = given["hold_s"]
         self._wake = asyncio.Event()
-        self._gone = False
-
-    def prepare(self) -> None:
-        if self.request.headers.get("Authorization") != self._key:
-            raise HTTPError(401, reason="the Authorization header is not this endpoint's key")
-        if self.path_args[0] not in self._queues:
-            raise HTTPError(404, reason="there is no such endpoint here")
-        self.queue = self._queues[self.path_args[0]]
 
     def on_connection_close(self) -> None:
-        self._gone = True
+        self.gone = True
         self._wake.set()
-
-    def reply(self, text: str) -> None:
-        """Answers with JSON text."""
-        self.set_header("Content-Type", JSON)
-        self.write(text.encode())
-
-    def write_error(self, status_code: int, **_: Any) -> None:
-        self.reply(json.dumps({"error": f"{status_code} {self._reason}"}))
 
     async def held(self, look: Callable[[], T]) -> T | None:
         """What `look` finds, as soon as it is not empty; None when the time is over or the client has gone.
@@ -54,9 +41,9 @@ class WorkerRoute(RequestHandler):
         """
         clock = asyncio.get_running_loop().time
         end = clock() + self._hold_s
-        unsubscribe = self.queue.subscribe(self._wake.set)
+        unsubscribe = self.found.subscribe(self._wake.set)
         try:
-            while not self._gone:
+            while not self.gone:
                 self._wake.clear()
                 if found := look():
                     return found
@@ -71,65 +58,79 @@ class WorkerRoute(RequestHandler):
 class TakeRoute(WorkerRoute):
     """`GET job-take/WORKER` answers one job, `job-take-batch` a list of them; 204 when none came."""
 
-    async def get(self, _endpoint: str, batch: str, worker: str) -> None:
-        self.queue.ask(worker, busy=self.get_query_argument("job_in_progress", "0") == "1")
+    async def answer(self, operation: str, *rest: str) -> None:
+        (worker,) = rest
+        batch = operation == "job-take-batch"
+        self.found.ask(worker, busy=self.get_query_argument("job_in_progress", "0") == "1")
         size = self.get_query_argument("batch_size", "1") if batch else "1"
-        count = int(size) if size.isdecimal() and len(size) < 10 else 1
-        jobs = await self.held(lambda: self.queue.take(worker, count))
+        count = int(size) if re.fullmatch("[0-9]{1,9}", size) else 1
+        jobs = await self.held(lambda: self.found.take(worker, count))
         if not jobs:
             self.set_status(204)
         else:
             bodies = [request.body for request in jobs]
-            self.reply(f"[{', '.join(bodies)}]" if batch else bodies[0])
+            self.reply((f"[{', '.join(bodies)}]" if batch else bodies[0]).encode())
 
 
 class StopRoute(WorkerRoute):
     """`GET job-stop/WORKER` answers the ids of jobs to stop; 204 when there are none."""
 
-    async def get(self, _endpoint: str, worker: str) -> None:
-        ids = await self.held(lambda: self.queue.stops(worker))
+    async def answer(self, _operation: str, *rest: str) -> None:
+        (worker,) = rest
+        ids = await self.held(lambda: self.found.stops(worker))
         if not ids:
             self.set_status(204)
         else:
-            self.reply(json.dumps({"jobsToStop": ids}))
+            self.reply({"jobsToStop": ids})
 
 
 class PingRoute(WorkerRoute):
     """`GET ping/WORKER`: a heartbeat, or the report of a failed fitness check."""
 
-    def get(self, _endpoint: str, worker: str) -> None:
+    async def answer(self, _operation: str, *rest: str) -> None:
+        (worker,) = rest
         failed = None
         if self.get_query_argument("status", "") == "unhealthy":
             failed = f"{self.get_query_argument('check', '?')}: {self.get_query_argument('reason', '?')}"
-        self.queue.ping(worker, failed)
-        self.reply("{}")
+        self.found.ping(worker, failed)
+        self.reply({})
 
 
-# The SDK labels its raw JSON as a form; read as a stream, tornado leaves the body alone.
-@stream_request_body
 class PostRoute(WorkerRoute):
     """`POST job-done/WORKER/JOB` and `job-stream/WORKER/JOB` keep a body; 404 when there is no such job."""
 
-    def initialize(self, queues: Mapping[str, Queue], key: str, hold_s: float) -> None:
-        super().initialize(queues, key, hold_s)
+    def initialize(self, *args: Any, **given: Any) -> None:
+        super().initialize(*args, **given)
         self._chunks: list[bytes] = []
 
     def data_received(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
+        if self.found is not None:
+            self._chunks.append(chunk)
 
-    def post(self, _endpoint: str, route: Literal["stream", "done"], worker: str, job_id: str) -> None:
+    async def answer(self, operation: str, *rest: str) -> None:
+        worker, job_id = rest
         is_stream = self.get_query_argument("isStream", "false") == "true"
         try:
-            post = received(route, b"".join(self._chunks), is_stream=is_stream)
+            post = received(
+                "stream" if operation == "job-stream" else "done", b"".join(self._chunks), is_stream=is_stream
+            )
         except BadInput:
-            raise HTTPError(400, reason="the body is not a JSON object") from None
-        self.queue.workers.saw(worker)
-        entry = self.queue.post(job_id, post)
+            raise RequestRefused(400, "the body is not a JSON object") from None
+        self.found.workers.saw(worker)
+        entry = self.found.post(job_id, post)
         if entry is None:
-            raise HTTPError(404, reason="there is no such job here")
+            raise RequestRefused(404, "there is no such job here")
         if entry.oversized is not None and post.kind == "done":
-            raise HTTPError(400, reason="the result is over the limit")
-        self.reply("{}")
+            raise RequestRefused(400, "the result is over the limit")
+        self.reply({})
+
+
+ROUTES: Sequence[tuple[Sequence[str], type[WorkerRoute]]] = (
+    (("job-take", "job-take-batch"), TakeRoute),
+    (("job-stop",), StopRoute),
+    (("ping",), PingRoute),
+    (("job-stream", "job-done"), PostRoute),
+)
 
 
 def worker_routes(queues: Mapping[str, Queue], key: str, *, hold_s: float = HOLD_S) -> list[Route]:
@@ -137,10 +138,5 @@ def worker_routes(queues: Mapping[str, Queue], key: str, *, hold_s: float = HOLD
 
     `hold_s` is how long an empty poll is held open, in seconds.
     """
-    with_these = {"queues": queues, "key": key, "hold_s": hold_s}
-    return [
-        (r"/v2/([^/]+)/job-take(-batch)?/([^/]+)", TakeRoute, with_these),
-        (r"/v2/([^/]+)/job-stop/([^/]+)", StopRoute, with_these),
-        (r"/v2/([^/]+)/ping/([^/]+)", PingRoute, with_these),
-        (r"/v2/([^/]+)/job-(stream|done)/([^/]+)/(.+)", PostRoute, with_these),
-    ]
+    with_these = {"allowed": keyed(key, queues.get), "hold_s": hold_s}
+    return [(f"/v2/{pattern(WORKER_OPERATIONS, names)}", route, with_these) for names, route in ROUTES]

@@ -9,9 +9,8 @@ from typing import Any
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import CBool
 
-from rp_notebook.endpoint.client_routes import PATHS
 from rp_notebook.server.kernels import Kernels
-from rp_notebook.server.routes import JupyterRoute, KeyRoute, Keys
+from rp_notebook.server.routes import Keys, jupyter_routes
 
 STOPPED = "the Jupyter server was stopped"
 
@@ -32,9 +31,7 @@ class RunpodExtension(ExtensionApp):
         self.kernels = Kernels(
             self.serverapp.kernel_manager, rate_limits=self.rate_limits, private_webhooks=self.private_webhooks
         )
-        given = {"kernels": self.kernels, "keys": self.keys}
-        self.handlers.extend([(rf"/runpod/v2/{path}", JupyterRoute, given) for path in PATHS])
-        self.handlers.append((r"/runpod/keys/([^/]+)", KeyRoute, {"keys": self.keys}))
+        self.handlers.extend(jupyter_routes(self.kernels, self.keys))
         self._stack = AsyncExitStack()
         self._watching: asyncio.Future[None] | None = None
         self.serverapp.io_loop.add_callback(self._start)

@@ -12,12 +12,15 @@ from tornado.web import HTTPError
 from rp_notebook.endpoint.client_routes import ClientRoute
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.listening import new_key
+from rp_notebook.endpoint.openapi import BARE, BEARER, Door
+from rp_notebook.endpoint.operations import OPERATIONS, patterns
 from rp_notebook.endpoint.replies import error_reply
 from rp_notebook.errors import RequestRefused
 
 if TYPE_CHECKING:
     from rp_notebook.server.kernels import Kernels
 
+DOOR = Door(OPERATIONS, {"bearer": BEARER, "bare": BARE}, (401, 403, 404, 409, 429))
 GIVE_JOBS = ("run", "runsync", "retry", "openai")
 
 
@@ -52,7 +55,7 @@ class Guarded(APIHandler):
 
     keys: Keys
     _keyed = False
-    _refused: HTTPError | None = None
+    _kept_out: HTTPError | None = None
 
     async def prepare(self) -> None:  # type: ignore[override] # newer releases say more precisely what they return
         given = self.request.headers.get("Authorization", "").strip()
@@ -64,7 +67,7 @@ class Guarded(APIHandler):
         try:
             await super().prepare()
         except HTTPError as error:
-            self._refused = error
+            self._kept_out = error
 
     async def let_in(self) -> None:
         """Raises `RequestRefused` with 401 for nobody, and with 403 for whom the server's rules keep out."""
@@ -73,25 +76,35 @@ class Guarded(APIHandler):
         user = getattr(self, "_jupyter_current_user", None)
         if user is None:
             raise RequestRefused(401, "log in to the Jupyter server, or send its token in the Authorization header")
-        if self._refused is not None or not self.check_origin():
+        if self._kept_out is not None or not self.check_origin():
             raise RequestRefused(403, "the Jupyter server does not take this request: its origin, host or XSRF token")
         allowed = self.authorizer.is_authorized(self, user, "execute", "kernels")
         if not (await allowed if isinstance(allowed, Awaitable) else allowed):
             raise RequestRefused(403, "you may not run anything in the kernels of this server")
 
 
-class JupyterRoute(ClientRoute, Guarded):
+class JupyterRoute(ClientRoute, Guarded):  # type: ignore[misc] # both say what `prepare` returns, in other words
     """One operation on the endpoint of a kernel's handler."""
 
-    def initialize(self, kernels: Kernels, keys: Keys, **_: Any) -> None:  # type: ignore[override] # what it needs here
-        super().initialize(kernels.service)
-        self.kernels, self.keys = kernels, keys
-
-    async def allowed(self, endpoint: str) -> Endpoint:
-        await self.let_in()
-        return await self.kernels.endpoint(endpoint, for_jobs=self.path_args[1] in GIVE_JOBS)
+    def initialize(self, keys: Keys, **given: Any) -> None:  # type: ignore[override] # what it needs here
+        super().initialize(**given)
+        self.keys = keys
 
     options = APIHandler.options  # type: ignore[assignment] # the server's own CORS
+
+
+def jupyter_routes(kernels: Kernels, keys: Keys) -> list[tuple[str, type[Guarded], dict[str, Any]]]:
+    """The routes below the server's base URL."""
+
+    async def allowed(route: Guarded, name: str, operation: str) -> Endpoint:
+        await route.let_in()
+        return await kernels.endpoint(name, for_jobs=operation in GIVE_JOBS)
+
+    given = {"keys": keys, "service": kernels.service, "door": DOOR, "allowed": allowed}
+    return [
+        *((f"/runpod/v2/{path}", JupyterRoute, given) for path in patterns(OPERATIONS)),
+        (r"/runpod/keys/([^/]+)", KeyRoute, {"keys": keys}),
+    ]
 
 
 class KeyRoute(Guarded):

@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from rp_notebook.endpoint import client_routes as module
-from rp_notebook.endpoint.client_routes import NoRoute, client_routes
+from rp_notebook.endpoint.client_routes import client_routes
 from rp_notebook.endpoint.entry import received
 from rp_notebook.endpoint.loopback import Loopback
+from rp_notebook.endpoint.routes import NoRoute, keyed
 from rp_notebook.endpoint.service import Service
 
 KEY = "the-key"
@@ -23,7 +24,9 @@ KEY = "the-key"
 def serving(**options):
     service = Service(lambda name: name == "ep", time.time, **options)
     server = Loopback(
-        client_routes(service, KEY), around=service.running, fallback=(NoRoute, {"service": service, "key": KEY})
+        client_routes(service, KEY),
+        around=service.running,
+        fallback=(NoRoute, {"allowed": keyed(KEY, lambda name: name)}),
     )
     server.service = service
     return server
@@ -147,7 +150,7 @@ def test_without_the_key_nothing_is_told(server, form, path):
         ("POST", "/v2/ep/retry/nobody", b"", 404),
         ("GET", "/v2/ep/nothing", None, 404),
         ("GET", "/v2/ep/status/%2e%2e%2f%2e%2e%2fetc", None, 404),
-        ("GET", "/v2/ep/status/%ff", None, 400),
+        ("GET", "/v2/ep/status/%ff", None, 404),
         ("POST", "/v2/ep/run", b"{", 400),
         ("POST", "/v2/ep/run", b'{"input": 1, "webhook": "http://127.0.0.1/x"}', 400),
         ("POST", "/v2/ep/run", b'{"input": 1, "webhook": "http://169.254.169.254/x"}', 400),

@@ -115,7 +115,7 @@ def test_a_failed_fitness_check_is_kept(server, queue):
 @pytest.mark.parametrize(
     ("method", "path", "body", "key", "status"),
     [
-        ("GET", "/v2/ep/job-take/w", None, "Bearer key", 401),
+        ("GET", "/v2/ep/job-take/w", None, "Bearer keys", 401),
         ("POST", "/v2/ep/job-done/w/j", b"{}", "wrong", 401),
         ("GET", "/v2/other/job-take/w", None, "key", 404),
         ("POST", "/v2/ep/job-done/w/nobody", b"{}", "key", 404),

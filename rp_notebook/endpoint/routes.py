@@ -1,0 +1,101 @@
+"""What all routes of an endpoint have in common: who may call, with which verbs, and how mistakes are answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from tornado.web import RequestHandler, stream_request_body
+
+from rp_notebook.endpoint.openapi import JSON
+from rp_notebook.endpoint.operations import Operation
+from rp_notebook.endpoint.replies import error_reply
+from rp_notebook.endpoint.service import holds_key
+from rp_notebook.errors import RequestRefused
+
+T = TypeVar("T")
+
+
+# Read as a stream, a body is dropped while it comes where nobody takes it, and is parsed as no form, though it says so.
+@stream_request_body
+class EndpointRoute(RequestHandler):
+    """Operations on one endpoint. `allowed` finds it, for who may call, by its name and the operation's."""
+
+    operations: Mapping[str, Operation]
+    found: Any = None
+    _refused: RequestRefused | None = None
+
+    def initialize(self, *_: Any, **given: Any) -> None:
+        self._allowed: Callable[[Any, str, str], Awaitable[Any]] = given["allowed"]
+        self.gone = False
+        if self.request.method not in self.SUPPORTED_METHODS:
+            self.request.method = "PUT"  # tornado would refuse it before anybody has asked for the key
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:  # noqa: ARG002 (tornado gives it)
+        return value.decode(errors="replace")  # else tornado answers before anybody has asked for the key
+
+    async def prepare(self) -> None:
+        before = super().prepare()
+        if before is not None:
+            await before
+        name, operation, *_ = self.path_args or ("", "")
+        try:
+            self.found = await self._allowed(self, name, operation)
+        except RequestRefused as refused:
+            self._refused = refused
+
+    def data_received(self, chunk: bytes) -> None:
+        """A part of the body; nobody takes it here."""
+
+    async def get(self, *_: str) -> None:
+        try:
+            if self._refused is not None:
+                raise self._refused
+            operation, *rest = self.path_args[1:]
+            verbs = self.operations[operation].verbs
+            if self.request.method not in verbs:
+                self.set_header("Allow", ", ".join(verbs))
+                raise RequestRefused(405, f"/{operation} takes {' and '.join(verbs)}")
+            await self.answer(operation, *rest)
+        except RequestRefused as refused:
+            self.reply(error_reply(str(refused)), refused.status)
+
+    post = put = patch = delete = head = options = get
+
+    async def answer(self, operation: str, *rest: str) -> None:
+        """Does what was asked for. Raises `RequestRefused`."""
+        raise NotImplementedError
+
+    def reply(self, body: bytes | dict[str, Any], status: int = 200) -> None:
+        """Answers with JSON."""
+        self.set_status(status)
+        self.set_header("Content-Type", JSON)
+        self.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        self.reply(error_reply(self._reason), status_code)
+
+
+class NoRoute(EndpointRoute):
+    """Whatever else is asked for: told to nobody without the key."""
+
+    async def get(self, *_: str) -> None:
+        refused = self._refused or RequestRefused(404, "there is nothing here")
+        self.reply(error_reply(str(refused)), refused.status)
+
+    post = put = patch = delete = head = options = get
+
+
+def keyed(key: str, find: Callable[[str], T | None]) -> Callable[[RequestHandler, str, str], Awaitable[T]]:
+    """Lets in who sends the key, bare or as `Bearer`, to what `find` has under the endpoint's name."""
+
+    async def allowed(route: RequestHandler, name: str, _operation: str) -> T:
+        if not holds_key(route.request.headers.get("Authorization"), key):
+            raise RequestRefused(401, "the Authorization header does not hold this endpoint's key")
+        found = find(name)
+        if found is None:
+            raise RequestRefused(404, f"there is no endpoint {name[:80]!r} here: it is the name of a handler")
+        return found
+
+    return allowed
