@@ -14,6 +14,7 @@ from rp_notebook.export.surroundings import Surroundings
 
 # Settings that switch on a package which nothing imports.
 _SWITCHES = {"HF_HUB_ENABLE_HF_TRANSFER": "hf_transfer"}
+_DRAWING = {"MPLBACKEND": "Agg"}  # a worker has no screen to draw on
 # What the SDK's upload helper reads (facts/runpod-contract.md 7.9); without them it writes to the worker's disk.
 _BUCKET = (
     Variable("BUCKET_ENDPOINT_URL", optional=True),
@@ -57,7 +58,8 @@ def needs_of(
     read = [one for text in texts for one in variables(text)]
     secret = [Variable(name, secret=True) for name in found.secrets]
     named = [Variable(one.name, secret=True, optional=one.optional) for one in read if one.name in caught.secrets]
-    settings = {**found.settings, **{one.name: one.default for one in declared.variables if one.default is not None}}
+    settings = {**_DRAWING} if any("matplotlib" in text for text in texts) else {}
+    settings |= {**found.settings, **{one.name: one.default for one in declared.variables if one.default is not None}}
     asked = {package for name, package in _SWITCHES.items() if _is_on(settings.get(name)) or f'"{name}"' in module}
     asked |= {package for name, package in _SWITCHES.items() if f"'{name}'" in module}
     uploads = _BUCKET if any("rp_upload" in text for text in texts) else ()

@@ -8,15 +8,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 import types
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+AT_ONCE = 2
+PATIENCE_S = 60
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,14 @@ class Outcome:
 def outcomes(told: Sequence[Told]) -> list[Outcome]:
     """Runs them all, some at a time, in an interpreter of their own."""
     root = Path(__file__).parents[2]
-    environ = {**os.environ, "PYTHONPATH": str(root)}
+    environ = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     ran = subprocess.run(
         [sys.executable, "-c", "from tests.export.in_shells import serve; serve()"],
         input=json.dumps([asdict(one) for one in told]),
         capture_output=True,
         text=True,
         check=False,
-        env=environ,
+        env={**environ, "PYTHONPATH": str(root)},
         cwd=root,
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
@@ -74,8 +79,6 @@ def outcomes(told: Sequence[Told]) -> list[Outcome]:
 
 def serve() -> None:
     """Reads notebooks from stdin and writes what became of them."""
-    import multiprocessing
-
     import numpy  # noqa: F401 (once for all of them)
     import pandas  # noqa: F401 (see above)
     from IPython.core.interactiveshell import InteractiveShell  # noqa: F401 (see above)
@@ -84,9 +87,24 @@ def serve() -> None:
     from rp_notebook.proof import ladder  # noqa: F401 (see above)
 
     told = [Told(**one) for one in json.load(sys.stdin)]
-    with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as pool:
-        found = pool.map(_outcome, told, chunksize=1)
-    print(json.dumps([asdict(one) for one in found]))
+    with tempfile.TemporaryDirectory() as scratch:
+        places = [Path(scratch) / str(number) for number in range(len(told))]
+        for number, one in enumerate(told):
+            if number >= AT_ONCE:
+                os.wait()
+            if os.fork() == 0:
+                signal.alarm(PATIENCE_S)
+                try:
+                    places[number].write_text(json.dumps(asdict(_outcome(one))))
+                except BaseException:  # noqa: BLE001 (told to the parent by what it does not find)
+                    traceback.print_exc()
+                finally:
+                    os._exit(0)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
+        ended = asdict(Outcome(said="its process ended"))
+        print(json.dumps([json.loads(place.read_text()) if place.exists() else ended for place in places]))
 
 
 def _outcome(told: Told) -> Outcome:
@@ -96,11 +114,12 @@ def _outcome(told: Told) -> Outcome:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
+            path.chmod(0o755)
         folder.mkdir(exist_ok=True)
-        ask = _forked(lambda repo: _answers(repo, told.inputs, Path(scratch) / "worker"))
+        ask = _forked(lambda repo: _answers(*repo, told.inputs, Path(scratch) / "worker"))
         os.environ["IPYTHONDIR"] = scratch
         os.chdir(folder)
-        sys.path[:] = [str(folder), *(path for path in sys.path if path)]
+        sys.path.insert(0, "")
         with contextlib.redirect_stdout(sys.stderr):
             return _in_shell(told, ask)
 
@@ -115,8 +134,9 @@ def _in_shell(told: Told, ask: Callable[[Any], Any]) -> Outcome:
 
     shell = InteractiveShell.instance()
     shell.run_cell("%load_ext rp_notebook", store_history=False)
+    exec(told.files.get("_before.py", ""), {"shell": shell})
     for cell in told.cells:
-        shell.run_cell(cell, store_history=True)
+        shell.run_cell(cell.replace("@ELSEWHERE@", str(Path.cwd().parent / "elsewhere")), store_history=True)
     session = shell.meta["rp_notebook"]
     for given in told.inputs:
         shell.run_cell(f"%runpod job -n {told.handler} {json.dumps(given)}", store_history=True)
@@ -127,7 +147,7 @@ def _in_shell(told: Told, ask: Callable[[Any], Any]) -> Outcome:
     vars(flags).update(freeze=None, train=True, dry_run=False, timeout=60.0)
     try:
         result, rung = exported(session, handler, plan=Plan(trains=True)), "needed"
-        answers = ask({name: result.repo[name].decode("latin-1") for name in result.repo})
+        answers = ask([dict(result.environ), {name: result.repo[name].decode("latin-1") for name in result.repo}])
         if answers != expected and told.climbs:
             climb = climbed(session, handler, flags)
             result, rung = climb.result, climb.rung
@@ -137,7 +157,7 @@ def _in_shell(told: Told, ask: Callable[[Any], Any]) -> Outcome:
         codes = [finding.code for finding in refusal.findings]
         return Outcome(expected, refused=codes, codes=codes, said=str(refusal))
     codes = [finding.code for finding in result.findings]
-    kept = [[each.cell, each.line] for each in result.kept]
+    kept = [[each.cell, each.line] for each in result.kept if each.cell]
     repo = {name: result.repo[name].decode("latin-1") for name in result.repo}
     return Outcome(expected, answers, rung, (), codes, kept, repo)
 
@@ -174,12 +194,13 @@ def _forked(work: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return ask
 
 
-def _answers(repo: dict[str, str], inputs: Sequence[Any], folder: Path) -> Any:
+def _answers(environ: dict[str, str], repo: dict[str, str], inputs: Sequence[Any], folder: Path) -> Any:
     """What a worker answers whose files are these."""
     for name, text in repo.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode("latin-1"))
+    os.environ.update(environ)
     os.chdir(folder)
     sys.path[:] = [str(folder), *(path for path in sys.path if path)]
     from rp_notebook.jobs.handler import as_handler

@@ -1,7 +1,8 @@
 """Reads the notebooks of `tests/export/notebooks`: text files with many each, which people can read, too.
 
 A notebook begins with `=== name` and what is said of it: codes of findings, `refused=CODE`, `rung=NAME`,
-`files=GROUP`.
+`files=GROUP`, `job=NAME` of the handler, `failed=CELL:LINE` of what raised, `needs=PACKAGE`, `has=TEXT,TEXT` in the
+exported files, `secret=TEXT` in none of them, `shell=only` for what nobody can tell without the kernel.
 Cells are parted by `---`; behind `-->` stands what the handler answers. In a file whose statements are marked, a
 line begins with `+ ` where the statement must be exported, `- ` where it must not, `~ ` where it may, else with two
 spaces.
@@ -19,7 +20,7 @@ SIGNS = ("+ ", "- ", "~ ")
 
 @dataclass(frozen=True)
 class Case:
-    """A notebook. `marks` has the sign of each statement by cell and line, `files` is the group beside the notebook."""
+    """A notebook. `marks` has the sign of each statement by cell and line; the rest is as said in the files."""
 
     name: str
     cells: tuple[str, ...]
@@ -29,6 +30,11 @@ class Case:
     rung: str = "needed"
     files: str = ""
     job: str = "handler"
+    shell: str = ""
+    failed: str = ""
+    needs: str = ""
+    has: str = ""
+    secret: str = ""
 
     def marked(self, sign: str) -> set[tuple[int, int]]:
         """Cell and line of the statements with that sign."""
@@ -52,7 +58,7 @@ def files(group: str) -> dict[str, str]:
 def _case(part: str, *, marked: bool) -> Case:
     head, _, body = part.partition("\n")
     name, *said = head.split()
-    options = dict(each.split("=") for each in said if "=" in each)
+    options = dict(each.split("=", 1) for each in said if "=" in each)
     codes = tuple(each for each in said if "=" not in each)
     body, arrow, answer = body.rstrip().partition("\n--> ")
     texts = body.split("\n---\n")
