@@ -31,12 +31,18 @@ PURE_ENDPOINT = (
     "endpoint",
     "endpoints",
     "entry",
+    "faults",
     "openai",
     "openapi",
     "operations",
     "queue",
     "rates",
+    "rehearsal",
     "replies",
+    "scaling",
+    "simulation",
+    "traffic",
+    "work",
 )
 PURE = ("errors.py", "jobs", "export", *(f"endpoint/{name}.py" for name in PURE_ENDPOINT))
 IMPURE_MODULES = {"IPython", "ipykernel", "jupyter_client", "jupyter_server", "tornado", "socket", "http", "requests"}

@@ -20,10 +20,17 @@ class FlagParser(argparse.ArgumentParser):
     """An argument parser that never ends the process: a mistake is a `BadDeclaration` with the usage in it."""
 
     def error(self, message: str) -> NoReturn:
-        words = message.split()
+        words = message.replace(":", " ").split()
         flags = [flag for flag in self.spelled if flag not in words]
         hints = [hint for word in words if word.startswith("--") and (hint := meant(word, flags))]
         raise BadDeclaration(f"{'; '.join([message, *hints])} ({' '.join(self.format_usage().split())})")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            said = filter(None, (error.message, meant(str(value), map(str, action.choices or ()))))
+            raise argparse.ArgumentError(action, "; ".join(said)) from None
 
     @property
     def spelled(self) -> list[str]:

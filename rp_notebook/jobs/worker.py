@@ -19,7 +19,7 @@ from rp_notebook.jobs.overdue import Overdue, Say
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request
 from rp_notebook.jobs.runner import Clock
-from rp_notebook.jobs.running import attempt
+from rp_notebook.jobs.running import Listener, attempt
 
 
 class Worker:
@@ -33,12 +33,17 @@ class Worker:
         self._clock = clock
         self._overdue = Overdue(say or _to_stderr)
 
-    async def run(self, handler: Handler, request: Request, timeout_s: float | None = None) -> JobRecord:
-        """The record of one job. Ctrl-C, and `timeout_s` in seconds, end the job and nothing else."""
+    async def run(
+        self, handler: Handler, request: Request, timeout_s: float | None = None, *, aside: Listener | None = None
+    ) -> JobRecord:
+        """The record of one job. Ctrl-C, and `timeout_s` in seconds, end the job and nothing else.
+
+        With `aside` it is no job of the history: that hears of its events instead, and nothing it prints is shown.
+        """
         stop = Stop()
         with self._overdue.watching(handler.name, (stop,)), Stoppable((stop,)):
             await _settled((stop,))
-            return await self._run(handler, request, stop, timeout_s)
+            return await self._run(handler, request, stop, _limit(handler, request, timeout_s), aside=aside)
 
     async def serve(self, handler: Handler, request: Request, asking: Callable[[Asking], None]) -> JobRecord:
         """The record of a job that no cell waits for: what it prints is kept with it, and shown nowhere.
@@ -52,14 +57,21 @@ class Worker:
             return await self._run(handler, request, stop, None, shown=False)
 
     async def _run(
-        self, handler: Handler, request: Request, stop: Stop, timeout_s: float | None, *, shown: bool = True
+        self,
+        handler: Handler,
+        request: Request,
+        stop: Stop,
+        limit_s: float | None,
+        *,
+        shown: bool = True,
+        aside: Listener | None = None,
     ) -> JobRecord:
-        limit_s = _limit(handler, request, timeout_s) if shown else None
-        with _timed(stop, limit_s), copied_output(shown=shown) as printed:
+        with _timed(stop, limit_s), copied_output(shown=shown and aside is None) as printed:
             gauge = gauging()
-            record = await attempt(handler, request, self._clock, stop, self.history.happened)
+            record = await attempt(handler, request, self._clock, stop, aside or self.history.happened)
             record = replace(record, gauge=gauge(), printed=printed.getvalue())
-        self.history.ended(record)
+        if aside is None:
+            self.history.ended(record)
         return record
 
     async def run_together(

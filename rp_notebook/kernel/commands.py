@@ -102,13 +102,15 @@ def prove_flags() -> FlagParser:
     return parser
 
 
-def prove(_session: Session, flags: Namespace, say: Say = unheard) -> Report:
+def prove(session: Session, flags: Namespace, say: Say = unheard) -> Report:
     """Proves an export under the real SDK, in a process of its own."""
     from rp_notebook.proof.proving import prove_folder
     from rp_notebook.proof.report import report_lines
 
     folder = Path(flags.folder).expanduser()
     proof = prove_folder(folder, level=flags.level, base=flags.base, only=flags.only, on_progress=say)
+    if proof.cold is not None:
+        session.cold_start = flags.folder, proof.cold.seconds
     headline, *lines = report_lines(proof)
     if proof.passed:
         return Report("PROVED", "good", headline, lines)

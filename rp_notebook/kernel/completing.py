@@ -81,7 +81,7 @@ def _values(session: Session, command: str, taken: Taken, symbol: str) -> list[s
     if taken.metavar in FILES:
         return _files(symbol)
     match command, taken.dest:
-        case _, "pools":
+        case _, "pools" | "pool":
             from rp_notebook.jobs.pools import shipped
 
             return _starting([pool.id for pool in (session.prices or shipped()).pools], symbol)
@@ -91,7 +91,7 @@ def _values(session: Session, command: str, taken: Taken, symbol: str) -> list[s
             return _jobs(session, symbol)
         case "env", "variables":
             return _starting(os.environ, symbol)
-        case ("unload" | "keep" | "drop", _) | (_, "freeze" | "output" | "schema"):
+        case ("unload" | "keep" | "drop", _) | (_, "freeze" | "output" | "schema" | "inputs"):
             return _starting(_variables(session), symbol)
         case "why", "what":
             return _starting([*handlers, *_variables(session)], symbol)

@@ -23,6 +23,7 @@ from rp_notebook.kernel import cancelling, commands, explaining, importing, job_
 from rp_notebook.kernel.checking import checked
 from rp_notebook.kernel.gpus import gpus, gpus_flags
 from rp_notebook.kernel.inputs import job_flags
+from rp_notebook.kernel.rehearsing import rehearse_flags, rehearsed
 from rp_notebook.kernel.replaying import replay_flags, replayed
 from rp_notebook.kernel.session import Session
 from rp_notebook.kernel.transforms import AWAITED_COMMANDS
@@ -79,7 +80,7 @@ COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], 
     }
 )
 AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType(
-    dict(zip(AWAITED_COMMANDS, (job_flags, commands.check_flags, replay_flags), strict=True))
+    dict(zip(AWAITED_COMMANDS, (job_flags, commands.check_flags, replay_flags, rehearse_flags), strict=True))
 )
 
 
@@ -105,6 +106,7 @@ class RunpodMagics(Magics):
         %runpod panel              a widget: form, live jobs, history, plots, export
         %runpod golden [ID...]     keep jobs for good, as tests of the export
         %runpod replay             earlier jobs again on the handler as it is now
+        %runpod rehearse           traffic now, and simulated on the deployed endpoint
         %runpod gpus               the GPU pools that hold the jobs so far, and prices
         %runpod env NAME[=VALUE]   an environment variable that the worker needs
         %runpod apt PACKAGE...     system packages that its image needs
@@ -176,7 +178,7 @@ class RunpodMagics(Magics):
             display(value)
 
     async def awaited(self, line: str, cell: str | None = None) -> JobRecord | Report | None:
-        """What `%runpod job`, `check` and `replay` become in a cell: an awaited call on the kernel's own loop."""
+        """What `%runpod job` and the like become in a cell: an awaited call on the kernel's own loop."""
         name, _, rest = line.partition(" ")
         if _asks_for_help(rest):
             print(AWAITED[name]().format_help())  # noqa: T201
@@ -185,7 +187,9 @@ class RunpodMagics(Magics):
             if name == "job":
                 return await self.session.run(rest.strip(), cell)
             flags = AWAITED[name]().parse_args(commands.split(rest))
-            return await (checked(self.session, flags.name) if name == "check" else replayed(self.session, flags))
+            if name == "check":
+                return await checked(self.session, flags.name)
+            return await (replayed if name == "replay" else rehearsed)(self.session, flags)
 
     async def reported(self, line: str, path: str) -> None:
         """Runs the job of a line like `%runpod job`'s and writes what came of it to a file, as JSON."""

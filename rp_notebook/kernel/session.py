@@ -61,6 +61,7 @@ class Session:
         self.unwatch: list[Callable[[], object]] = []  # what is to be undone besides
         self.exports: dict[Path, tuple[Handler, int]] = {}  # the folders written, and how many cells had run
         self.plans: dict[str, Plan] = {}  # how the last export of each handler was cut
+        self.cold_start: tuple[str, float] | None = None  # the folder that was proved last, and its seconds
         self.prices: PriceTable | None = None  # the last that --prices named; where there is none, those that ship
 
     @property

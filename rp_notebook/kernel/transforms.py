@@ -9,7 +9,7 @@ from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 
 JOB_MAGIC = "%%runpod"
 LINE_MAGICS = ("%runpod", JOB_MAGIC)
-AWAITED_COMMANDS = ("job", "check", "replay")
+AWAITED_COMMANDS = ("job", "check", "replay", "rehearse")
 # What `%runpod ...` has become once IPython's own transformers have run.
 LINE_MAGIC = "get_ipython().run_line_magic('runpod', "
 SHOWN = "get_ipython().magics_manager.registry['RunpodMagics'].shown("

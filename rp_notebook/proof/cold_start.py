@@ -49,6 +49,12 @@ class ColdStart:
     first_job: float | None = None
     second_job: float | None = None
 
+    @property
+    def seconds(self) -> float:
+        """All of it, with what the first job takes longer than the second; an image's own start is not in it."""
+        warm_up = max((self.first_job or 0.0) - (self.second_job or self.first_job or 0.0), 0.0)
+        return self.process + self.imports + self.load + warm_up
+
 
 def cold_start(place: Place, first_job: float | None, second_job: float | None) -> ColdStart | None:
     """Measures a start in a process of its own; None where handler.py does not run to its end there."""

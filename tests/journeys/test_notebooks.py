@@ -22,7 +22,7 @@ SHOWN = {
     "concurrency": ["OVERLAPPED", "OVERLAPPED", "COMPLETED", "FAILED", "CREATED", "PROVED"],
     "streaming": ["COMPLETED", "COMPLETED", "COMPLETED", "CREATED", "PROVED"],
     "endpoint": ["COMPLETED", "CREATED", "SERVING", "STOPPED", "PROVED"],
-    "gpus": ["REPEATED", "COMPLETED", "FITS", "FITS", "CREATED", "PROVED"],
+    "gpus": ["REPEATED", "COMPLETED", "FITS", "FITS", "CREATED", "PROVED", "REHEARSED", "REHEARSED"],
     "images": ["LOST", "COMPLETED", "FAILED", "CREATED", "PROVED"],
 }
 # Of these the notebook speaks itself: the model that the code names is fetched by the image only.
