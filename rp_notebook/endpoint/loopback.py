@@ -20,6 +20,7 @@ Route = tuple[str, type[RequestHandler], dict[str, Any]]
 Around = Callable[[], AbstractAsyncContextManager[None]]
 
 LOOPBACK = "127.0.0.1"
+PORTS = 65536
 # bytes; the SDK posts a result of any size whole, and a request that is too large is read to its end and told so.
 BODY_LIMIT = 1_000_000_000_000
 BUFFER_LIMIT = 1_000_000_000
@@ -65,9 +66,11 @@ class Loopback:
         return f"http://{LOOPBACK}:{self._up().port}"
 
     def start(self) -> None:
-        """Listens. Raises `OSError` when the port is taken."""
+        """Listens. Raises `OSError` when the port cannot be used: taken, privileged, out of range."""
         if self._running is not None:
             return
+        if not 0 <= self._port < PORTS:  # the system may take its lower bits
+            raise OSError(f"a port is a number from 0 to {PORTS - 1}")
         started: Future[_Running] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(started)), name="rp-notebook loopback", daemon=True

@@ -33,14 +33,13 @@ def serve_flags() -> FlagParser:
 
 
 def serve(session: Session, flags: Namespace) -> Report:
-    """Starts, shows or stops the endpoint. Raises `BadInput` when the port is taken."""
+    """Starts, shows or stops the endpoint. Raises `BadInput` when the port cannot be used."""
     running: Serving | None = session.serving
     if flags.stop:
         return Report("STOPPED", "dim", "the endpoint" if _stopped(session) else "there was no endpoint")
     if not len(session.handlers):
         raise UnknownHandler("handler", ())
     if running is None or flags.port not in (None, running.port):
-        _stopped(session)
         running = _started(session, flags)
     names = [handler.name for handler in session.handlers]
     listing = [line for name in reversed(names) for line in (*_lines(session, running, name), "")]
@@ -59,8 +58,9 @@ def told(session: Session) -> dict[str, Any]:
 
 
 def _started(session: Session, flags: Namespace) -> Serving:
+    """Only then, what was served before ends: where the port cannot be used, it goes on."""
     try:
-        session.serving = Serving(
+        started = Serving(
             session.handlers,
             pump_of(session, in_cell=True),
             port=flags.port or 0,
@@ -68,8 +68,10 @@ def _started(session: Session, flags: Namespace) -> Serving:
             rate_limits=flags.rate_limits,
             private_webhooks=flags.private_webhooks,
         )
-    except (OSError, OverflowError) as error:
-        raise BadInput(f"port {flags.port} cannot be used ({error}): name another, or none") from None
+    except OSError as error:
+        raise BadInput(f"port {flags.port or 0} cannot be used ({error}): name another, or none") from None
+    _stopped(session)
+    session.serving = started
     stop: Callable[[], object] = lambda: _stopped(session)  # noqa: E731 (one object, to be taken back by)
     atexit.register(stop)
     session.unwatch.append(stop)

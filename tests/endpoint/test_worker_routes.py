@@ -145,11 +145,22 @@ def test_a_server_starts_again_and_leaves_nothing_behind(queue):
     assert (threading.active_count(), process.num_fds()) == before
 
 
-def test_a_taken_port_is_an_error_here_and_not_in_the_thread(server):
-    port = int(server.url.rsplit(":", 1)[1])
+@pytest.mark.parametrize(
+    ("port", "address", "why"),
+    [
+        (None, "127.0.0.1", "in use"),
+        (99999, "127.0.0.1", "from 0 to 65535"),
+        (-1, "127.0.0.1", "from 0 to 65535"),
+        (0, "192.0.2.1", "assign"),
+        (0, "nowhere.invalid", "."),
+    ],
+    ids=["taken", "too large", "negative", "an address of others", "no address"],
+)
+def test_a_port_that_cannot_be_used_is_an_error_here_and_not_in_the_thread(server, port, address, why):
+    taken = int(server.url.rsplit(":", 1)[1])
     before = threading.active_count()
-    with pytest.raises(OSError, match="in use"):
-        Loopback([], port).start()
+    with pytest.raises(OSError, match=why):
+        Loopback([], taken if port is None else port, address=address).start()
     assert threading.active_count() == before
 
 
