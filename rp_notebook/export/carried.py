@@ -64,7 +64,8 @@ def _python(text: str, vault: Vault) -> tuple[str, list[str]]:
     except SyntaxError:
         return text, []
     imports = imports_of(iter([tree]))
-    found = [one for node in tree.body for one in secret_texts(node, imports, vault, frozenset())]
+    code = tree.body[1:] if tree.body and _is_docstring(tree.body[0]) else tree.body
+    found = [one for node in code for one in secret_texts(node, imports, vault, frozenset())]
     try:
         changed = edited(text, edits_of(found, text, 0))
         ast.parse(changed)

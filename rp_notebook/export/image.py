@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,8 @@ def image_of(
         needs.models,
         weights,
         other_gb=bare / GB,
-        token=any(one.name in _TOKENS for one in needs.variables),
+        # A second token of the notebook has a number.
+        token=any(re.sub(r"_\d+$", "", one.name) in _TOKENS for one in needs.variables),
         fixed=not any(model.id in named for model in needs.models),
     )
     machine = machine_of(

@@ -8,11 +8,12 @@ import random
 import re
 import string
 
+import nbformat
 import pytest
 
 from rp_notebook.errors import ExportRefused
 from rp_notebook.export.cells import CellRun
-from rp_notebook.export.exporting import export_cells
+from rp_notebook.export.exporting import export_cells, export_notebook
 from rp_notebook.export.live import Live
 from rp_notebook.export.module import module_of
 from rp_notebook.export.repo import worker_repo
@@ -190,6 +191,32 @@ def test_a_job_with_a_secret_is_kept_without_it(known: bool) -> None:
     assert "input.say held a secret" in said
 
 
+def test_what_a_notebook_file_holds_beside_its_code_stays_in_it(tmp_path) -> None:
+    places = ("markdown", "raw", "output", "display", "metadata", "attachment", "title")
+    secrets = {place: canary(place) for place in places}
+    code = nbformat.v4.new_code_cell(
+        "value = 1",
+        metadata={"note": secrets["metadata"]},
+        outputs=[
+            nbformat.v4.new_output("stream", text=secrets["output"]),
+            nbformat.v4.new_output("display_data", data={"text/html": f"<b>{secrets['display']}</b>"}),
+        ],
+    )
+    text = nbformat.v4.new_markdown_cell(
+        f"# {secrets['markdown']}", attachments={"a.txt": {"text/plain": secrets["attachment"]}}
+    )
+    raw = nbformat.v4.new_raw_cell(secrets["raw"])
+    notebook = nbformat.v4.new_notebook(
+        cells=[text, raw, code, nbformat.v4.new_code_cell(f"%%runpod_handler\n{HANDLER}")],
+        metadata={"title": secrets["title"]},
+    )
+    nbformat.write(notebook, tmp_path / "n.ipynb")
+    export_notebook(tmp_path / "n.ipynb", tmp_path / "worker")
+    written = b"".join(path.read_bytes() for path in (tmp_path / "worker").rglob("*") if path.is_file())
+    assert b"value = 1" in written
+    assert [place for place, secret in secrets.items() if secret.encode() in written] == []
+
+
 def test_a_value_without_a_cell_that_is_a_secret_is_not_frozen() -> None:
     secret = canary("live")
     said = everything([CellRun(1, HANDLER)], live=Live({"value": [secret]}, {}))
@@ -199,11 +226,11 @@ def test_a_value_without_a_cell_that_is_a_secret_is_not_frozen() -> None:
 
 def test_a_secret_in_a_module_beside_the_notebook_is_read_from_the_environment(tmp_path, monkeypatch) -> None:
     secret = canary("local")
-    (tmp_path / "besides.py").write_text(f'"""Mine."""\nTOKEN = "{secret}"\n')
+    (tmp_path / "besides.py").write_text(f'"""Mine, with {canary("text")}."""\nTOKEN = "{secret}"\n')
     monkeypatch.syspath_prepend(str(tmp_path))
     cells = [CellRun(1, "import besides"), CellRun(2, "def handler(job):\n    return besides.TOKEN")]
     result = export_cells(cells, Declaration("handler", "handler"), folder=tmp_path)
-    assert result.repo["besides.py"].decode() == '"""Mine."""\nimport os\nTOKEN = os.environ["HF_TOKEN"]\n'
+    assert result.repo["besides.py"].decode() == '"""Mine, with ***."""\nimport os\nTOKEN = os.environ["HF_TOKEN"]\n'
     assert b"HF_TOKEN=" in result.repo[".env.example"]
 
 

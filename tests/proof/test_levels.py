@@ -1,220 +1,22 @@
-"""Exported workers in fresh environments and in images that are really built, and the faults that only those show."""
+"""The levels of a proof: exported workers in fresh environments, and what is said where a level cannot be had."""
 
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
 from rp_notebook.errors import ProofImpossible
 from rp_notebook.export.recorded import load_jobs
-from rp_notebook.proof.engines import NO_ENGINE, BuildFailed, Engine
+from rp_notebook.proof.engines import NO_ENGINE, BuildFailed
 from rp_notebook.proof.environment import worker_python
 from rp_notebook.proof.indexes import CERTIFICATE, mounts, pip_settings, told_settings, without_unreachable
 from rp_notebook.proof.levels import proved_at
 from rp_notebook.proof.proving import prove_folder
 from rp_notebook.proof.report import report_lines
-
-SCRIPTS = Path(__file__).parents[2] / "scripts"
-BASE = "localhost/rp-notebook-test-base:1"
-COMMIT = "0c9f1d2e3b4a5968778695a4b3c2d1e0f9182736"
-CONFIG = b'{"answer": 42}'
-TOKEN = "hf_" + "qWeRtYuIoPaSdFgHjKlZxCvBnM01234567"
-
-# All that an image has to have: a file beside the notebook, a package, a library of the system, weights of a hub.
-WHOLE = """
-import ctypes
-import json
-from pathlib import Path
-
-import fastjsonschema
-from huggingface_hub import hf_hub_download
-
-GOMP = ctypes.CDLL("libgomp.so.1")
-GREETING = Path("greeting.txt").read_text().strip()
-CONFIG = json.loads(Path(hf_hub_download("owner/tiny", "config.json")).read_text())
-CHECK = fastjsonschema.compile({"type": "object"})
-
-
-def handler(job):
-    CHECK(job["input"])
-    Path("scratch.txt").write_text("a worker may write where it works")
-    threads = GOMP.omp_get_max_threads()
-    return {"said": f"{GREETING} {job['input']['name']}", "answer": CONFIG["answer"], "threads": threads > 0}
-"""
-STREAM = """
-import ctypes
-
-import fastjsonschema
-import huggingface_hub
-import shelf
-
-GOMP = ctypes.CDLL("libgomp.so.1")
-
-
-async def handler(job):
-    for word in shelf.words(job["input"]["text"]):
-        yield {"word": word, "known": bool(fastjsonschema.VERSION and huggingface_hub.__version__)}
-"""
-
-
-class Hub(BaseHTTPRequestHandler):
-    """As much of Hugging Face's hub as its own client asks for one file of one repository."""
-
-    def do_GET(self, *, body=True):
-        if self.path.startswith("/api/models/owner/tiny/"):
-            said = {"id": "owner/tiny", "sha": COMMIT, "siblings": [{"rfilename": "config.json"}], "tags": []}
-            if "/tree/" in self.path:
-                said = [{"type": "file", "path": "config.json", "size": len(CONFIG), "oid": "a" * 40}]
-            self.answer(json.dumps(said).encode(), "application/json", body=body)
-        elif re.fullmatch(rf"/owner/tiny/resolve/({COMMIT}|main)/config\.json", self.path):
-            self.answer(CONFIG, "text/plain", body=body)
-        else:
-            self.send_error(404)
-
-    def do_HEAD(self):
-        self.do_GET(body=False)
-
-    def answer(self, content, kind, *, body):
-        self.send_response(200)
-        for name, value in {"Content-Type": kind, "ETag": '"abc"', "X-Repo-Commit": COMMIT}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
-
-    def log_message(self, *_):
-        """Says nothing."""
-
-
-@pytest.fixture(scope="module")
-def hub():
-    """The address of a hub on this machine."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-def cached(home: Path) -> dict[str, str]:
-    """The environment of a kernel that has loaded the model from its cache."""
-    folder = home / "hub" / "models--owner--tiny"
-    (folder / "refs").mkdir(parents=True)
-    (folder / "refs" / "main").write_text(COMMIT)
-    (folder / "snapshots" / COMMIT).mkdir(parents=True)
-    (folder / "snapshots" / COMMIT / "config.json").write_bytes(CONFIG)
-    return {"HF_HOME": str(home)}
-
-
-def exported(source, folder, out, inputs, environment, *, aggregate=False):
-    """Exports a handler with the jobs that it answers here; gives the jobs, and severity and text of each finding."""
-    asked = {"source": source, "folder": str(folder), "out": str(out), "inputs": inputs, "aggregate": aggregate}
-    command = [sys.executable, Path(__file__).with_name("fresh_export.py")]
-    environ = {**os.environ, **environment, "HF_HUB_OFFLINE": "1"}
-    ran = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, env=environ, check=False)
-    assert ran.returncode == 0, ran.stderr
-    return load_jobs((out / "tests" / "jobs.jsonl").read_bytes()), json.loads(ran.stdout.splitlines()[-1])
-
-
-def with_fault(out, target, change):
-    """A copy of an export whose Dockerfile was changed."""
-    shutil.copytree(out, target)
-    text = (target / "Dockerfile").read_text()
-    changed = change(text)
-    assert changed != text
-    (target / "Dockerfile").write_text(changed)
-    return target
-
-
-def after_packages(line):
-    return lambda text: re.sub(r"(RUN pip install .*\n)", rf"\1{line}\n", text)
-
-
-# What is done to the Dockerfile, and what is then said of the worker.
-FAULTS = {
-    "file": (lambda text: text.replace("COPY greeting.txt handler.py", "COPY handler.py"), "greeting.txt"),
-    "package": (after_packages("RUN pip uninstall -y fastjsonschema"), "No module named 'fastjsonschema'"),
-    "library": (after_packages("RUN apt-get purge -y libgomp1"), "libgomp.so.1"),
-    "weights": (lambda text: text.replace("RUN python /tmp/fetch_weights.py\n", ""), "config.json|LocalEntryNotFound"),
-}  # fmt: skip
-
-
-@pytest.mark.image
-@pytest.mark.timeout(1200)
-@pytest.mark.skipif(not shutil.which("buildah") or os.geteuid() != 0, reason="builds images with Buildah, as root")
-def test_two_exports_build_and_run_as_images_and_each_planted_fault_is_found(tmp_path, hub, monkeypatch):
-    base = base_image(hub)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    try:
-        (tmp_path / "greeting.txt").write_text("hello")
-        (tmp_path / "shelf.py").write_text("def words(text):\n    return text.split()\n")
-        environment = cached(tmp_path / "huggingface")
-        jobs, findings = exported(WHOLE, tmp_path, tmp_path / "whole", [{"name": "you"}], environment)
-        # Proofs take their images away again, and with them the layers that nobody else holds.
-        Engine("buildah").build(tmp_path / "whole", f"{base}-layers", tmp_path / "build.log", base=base)
-        assert [said for severity, said in findings if severity == "error"] == []
-        assert holding(f"{base}-layers", TOKEN) == ""
-        assert holding(f"{base}-layers", "fastjsonschema.compile").endswith("/app/handler.py")
-        proof = proved_at(tmp_path / "whole", jobs, level="image", base=base)
-        told = "\n".join(report_lines(proof))
-        assert proof.passed, told
-        assert proof.offline is True
-        assert re.search(r"\ncold start, s .* again\nimage .*\d\.\d\d\n", told)
-        assert "downloads" not in told.replace("nothing is downloaded", "")
-        assert proof.cold.second_job < 5
-
-        for name, (change, words) in FAULTS.items():
-            faulty = with_fault(tmp_path / "whole", tmp_path / name, change)
-            found = proved_at(faulty, jobs, level="image", base=base)
-            assert not found.passed, name
-            assert re.search(words, str(found.findings[0])), (name, found.findings)
-
-        text = {"text": "one two"}
-        jobs, _ = exported(STREAM, tmp_path, tmp_path / "stream", [text], environment, aggregate=True)
-        proof = proved_at(tmp_path / "stream", jobs, level="image", base=base)
-        assert proof.passed, report_lines(proof)
-
-        broken = with_fault(
-            tmp_path / "stream", tmp_path / "broken", lambda text: text.replace("COPY handler", "COPY no")
-        )
-        (finding, *_) = proved_at(broken, jobs, level="image", base=base).findings
-        assert (finding.code, "buildah says" in finding.fix) == ("RPP121", True)
-    finally:
-        subprocess.run(["buildah", "rmi", f"{base}-layers", base], check=False, capture_output=True)
-
-
-def holding(image, text):
-    """The first file of an image that holds a text."""
-    said = {"capture_output": True, "text": True, "check": True}
-    container = subprocess.run(["buildah", "from", "--pull-never", image], **said).stdout.strip()
-    try:
-        root = subprocess.run(["buildah", "mount", container], **said).stdout.strip()
-        search = ["grep", "--recursive", "--files-with-matches", "--fixed-strings", "--devices=skip", "-m1", text]
-        places = [f"{root}/{name}" for name in ("app", "etc", "home", "opt", "root", "run", "tmp", "requirements.txt")]
-        found = subprocess.run([*search, *places], capture_output=True, text=True, check=False).stdout.splitlines()
-        return next((name for name in found if "/app/" in name), found[0] if found else "")
-    finally:
-        subprocess.run(["buildah", "rm", container], check=False, capture_output=True)
-
-
-def base_image(hub):
-    """The small base image, with the address of the hub in it."""
-    subprocess.run([SCRIPTS / "make-test-base-image", BASE], check=True)
-    said = {"capture_output": True, "text": True, "check": True}
-    container = subprocess.run(["buildah", "from", "--pull-never", BASE], **said).stdout.strip()
-    subprocess.run(["buildah", "config", "--env", f"HF_ENDPOINT={hub}", container], **said)
-    name = f"localhost/rp-notebook-test-base:{hub.rpartition(':')[2]}"
-    subprocess.run(["buildah", "commit", "--quiet", container, name], **said)
-    subprocess.run(["buildah", "rm", container], **said)
-    return name
-
+from tests.proof.exports import exported
+from tests.proof.hub import cached
 
 PLAIN = """
 import fastjsonschema
@@ -242,7 +44,7 @@ runpod.serverless.start({"handler": handler})
 @pytest.mark.kernel
 def test_a_fresh_environment_from_the_requirements_is_enough_and_a_download_is_found(tmp_path, hub):
     environment = cached(tmp_path / "huggingface")
-    jobs, _ = exported(PLAIN, tmp_path, tmp_path / "plain", [{"a": 1}], environment)
+    jobs, _ = exported([PLAIN], tmp_path, tmp_path / "plain", [{"a": 1}], environment)
     proof = prove_folder(tmp_path / "plain", level="venv")
     assert proof.passed, report_lines(proof)
     assert proof.offline in (True, None)  # None where this machine does not let a process leave its network
