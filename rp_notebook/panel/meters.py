@@ -5,9 +5,10 @@ from __future__ import annotations
 from rp_notebook.jobs.payload import ITEM_LIMIT, MB, NEAR, RUN_LIMIT, RUNSYNC_LIMIT
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.weighing import heaviest
-from rp_notebook.panel.preview import size
+from rp_notebook.panel.preview import cut_text, size
 
 BAR_CELLS = 10
+NAME = 100  # characters of a field's
 WEIGHED = MB // 10  # bytes of an answer from which on its largest fields are named
 
 
@@ -57,4 +58,4 @@ def heavy(record: JobRecord) -> str:
     if result < WEIGHED or "output" not in record.answer:
         return ""
     fields = heaviest(record.output, "output")
-    return f"largest: {', '.join(f'{name} {size(count)} ({count / result:.0%})' for name, count in fields)}"
+    return f"largest: {', '.join(f'{cut_text(name, NAME)} {size(count)} ({count / result:.0%})' for name, count in fields)}"

@@ -6,11 +6,12 @@ import json
 import string
 from collections.abc import Sequence
 from itertools import repeat
+from types import MappingProxyType
 from typing import Any
 
 from rp_notebook.jobs.media import Media
 from rp_notebook.jobs.payload import MB
-from rp_notebook.panel.shapes import Numbers, Table, shape_of
+from rp_notebook.panel.shapes import Numbers, Table, shape_of, whole_number
 
 TEXT = 300  # characters of one string
 ITEMS = 12  # members of one list or dict
@@ -18,6 +19,13 @@ DEPTH = 6
 LINES = 60
 WIDTH = 80  # characters of a line, where we choose
 CELL = 28  # characters of a table's cell
+LONG = 5000  # characters of a text that is all there is
+KEY = 60  # characters of a name
+DIGITS = 40  # of a whole number
+# Of what a terminal takes for commands only lines and tabs are left.
+CONTROLS = MappingProxyType(
+    {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | dict.fromkeys(range(127, 160), "�")
+)
 BASE64 = frozenset(string.ascii_letters + string.digits + "+/=-_")
 
 
@@ -29,8 +37,18 @@ def preview(value: Any) -> str:
         case Numbers() | Media() as shape:
             return described(shape)
     if isinstance(value, str) and not _is_base64(value):
-        return _few_lines(value)
+        return _few_lines(cut_text(value, LONG))
     return _few_lines(_laid_out(_cut(value, DEPTH), ""))
+
+
+def encodable(text: str) -> str:
+    """The text with lone surrogates as `\\ud800`: neither a message nor a terminal takes them as they are."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def visible(text: str) -> str:
+    """The text as a terminal may have it: what would move its cursor or clear it stands there as a character."""
+    return encodable(text).translate(CONTROLS)
 
 
 def described(shape: Numbers | Media) -> str:
@@ -91,11 +109,9 @@ def _table(table: Table) -> str:
 
 
 def _few_lines(text: str) -> str:
-    lines = text.splitlines() if len(text) <= LINES * 1000 else text[: LINES * 1000].splitlines()
-    more = text.count("\n") + 1 - LINES
-    cut = [*lines[:LINES], f"… {more:,} more lines"] if more > 0 else lines
-    whole = "\n".join(cut)
-    return whole if len(text) <= LINES * 1000 else f"{whole}… ({len(text):,} characters)"
+    lines = text.splitlines()
+    more = len(lines) - LINES
+    return "\n".join([*lines[:LINES], f"… {more:,} more lines"] if more > 0 else lines)
 
 
 def _laid_out(value: Any, margin: str) -> str:
@@ -128,11 +144,11 @@ def _cut(value: Any, depth: int) -> Any:
     if isinstance(value, dict):
         if depth == 0 and value:
             return f"{{… {len(value)} keys}}"
-        kept = {key: _cut(item, depth - 1) for key, item in list(value.items())[:ITEMS]}
+        kept = {cut_text(str(key), KEY): _cut(item, depth - 1) for key, item in list(value.items())[:ITEMS]}
         return kept | ({"…": f"{len(value) - ITEMS} more keys"} if len(value) > ITEMS else {})
     if isinstance(value, list):
         if depth == 0 and value:
             return f"[… {len(value)} items]"
         few = [_cut(item, depth - 1) for item in value[:ITEMS]]
         return few + ([f"… {len(value) - ITEMS} more items"] if len(value) > ITEMS else [])
-    return value
+    return whole_number(value) if type(value) is int and abs(value) >= 10**DIGITS else value

@@ -8,7 +8,7 @@ from textwrap import wrap
 
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.panel import style
-from rp_notebook.panel.preview import WIDTH
+from rp_notebook.panel.preview import WIDTH, encodable, visible
 from rp_notebook.panel.result import Tone, finding_html, sign, wrapped
 
 LEAST = 20  # columns that the last part of a row has at least
@@ -49,14 +49,8 @@ class Report:
 
     def __repr__(self) -> str:
         said = (wrapped(f"{sign(finding)} {finding}") for finding in self.findings)
-        return "\n".join(
-            (
-                wrapped(f"{self.badge}  {self.headline}"),
-                *map(_fitted, self.listing),
-                *said,
-                *(f"  {step}" for step in self.steps),
-            )
-        )
+        head, steps = wrapped(f"{self.badge}  {self.headline}"), (f"  {step}" for step in self.steps)
+        return visible("\n".join((head, *map(_fitted, self.listing), *said, *steps)))
 
     def _repr_html_(self) -> str:
         head = (
@@ -66,4 +60,4 @@ class Report:
         listing = f"<pre>{escape(chr(10).join(self.listing))}</pre>" if self.listing else ""
         findings = "".join(finding_html(finding) for finding in self.findings)
         steps = "".join(f"<div><code>{escape(step)}</code></div>" for step in self.steps)
-        return f'{style.SHEET}<div class="rpn">{head}{listing}{findings}{steps}</div>'
+        return encodable(f'{style.SHEET}<div class="rpn">{head}{listing}{findings}{steps}</div>')

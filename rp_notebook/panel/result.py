@@ -15,8 +15,8 @@ from rp_notebook.jobs.payload import MB, RUNSYNC_LIMIT
 from rp_notebook.jobs.record import KERNEL_DIED, JobRecord
 from rp_notebook.panel import style
 from rp_notebook.panel.meters import bars, heavy, meters
-from rp_notebook.panel.preview import WIDTH, duration, preview, size
-from rp_notebook.panel.values import LONG, Allowance, value_html
+from rp_notebook.panel.preview import LONG, WIDTH, duration, encodable, preview, size, visible
+from rp_notebook.panel.values import Allowance, value_html
 
 if TYPE_CHECKING:
     from rp_notebook.jobs.pools import PriceTable
@@ -65,7 +65,7 @@ def text(record: JobRecord, prices: PriceTable | None = None) -> str:
     blocks += [wrapped(said) for said in (heavy(record), _fit(record, prices))]
     blocks += _bodies(record)
     blocks += [wrapped(f"{sign(finding)} {finding}") for finding in record.findings]
-    return "\n".join(block for block in blocks if block)
+    return visible("\n".join(block for block in blocks if block))
 
 
 def html(
@@ -94,7 +94,7 @@ def html(
         findings,
         told if printed and record.printed else "",
     ]
-    return f'{style.SHEET}<div class="rpn">{"".join(parts)}</div>'
+    return encodable(f'{style.SHEET}<div class="rpn">{"".join(parts)}</div>')
 
 
 def _fit(record: JobRecord, prices: PriceTable | None) -> str:

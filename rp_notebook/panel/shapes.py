@@ -18,6 +18,7 @@ COLUMNS = 20
 CELL = 200  # characters: with longer texts in it, a list of objects is no table
 SIDE = 256  # pixels, at most, of a picture made of numbers
 FIRST = 4
+READ = 24  # digits of a whole number
 NUMBERS = {int, float}
 
 
@@ -153,7 +154,7 @@ def _spread(rows: list[list[Any]]) -> str:
     """The norm of a vector, or the least and the largest; of integers, which have none that matters, their range."""
     try:
         if _kind(rows[0]) == "integers":
-            return f"{min(map(min, rows))} to {max(map(max, rows))}"
+            return f"{whole_number(min(map(min, rows)))} to {whole_number(max(map(max, rows)))}"
         norms = [math.sqrt(math.fsum(value * value for value in row)) for row in rows]
     except (OverflowError, ValueError, TypeError):  # beyond a float; rows that were not looked at
         return "of no norm"
@@ -162,4 +163,11 @@ def _spread(rows: list[list[Any]]) -> str:
 
 
 def _first(values: list[Any]) -> str:
-    return ", ".join(f"{value:.4g}" if isinstance(value, float) else str(value) for value in values[:FIRST]) + ", …"
+    said = (f"{value:.4g}" if isinstance(value, float) else whole_number(value) for value in values[:FIRST])
+    return f"{', '.join(said)}, …"
+
+
+def whole_number(value: int) -> str:
+    """Its digits, as far as somebody reads them."""
+    text = str(value)
+    return text if len(text) <= READ else f"{text[:READ]}… ({len(text):,} digits)"

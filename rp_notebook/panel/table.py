@@ -8,7 +8,7 @@ from html import escape
 from rp_notebook.jobs.payload import RUN_LIMIT
 from rp_notebook.jobs.query import JobLine
 from rp_notebook.panel import style
-from rp_notebook.panel.preview import aligned, duration, size
+from rp_notebook.panel.preview import aligned, duration, encodable, size, visible
 from rp_notebook.panel.result import TONES, wrapped
 
 COLUMNS = ("job", "handler", "status", "took", "in", "out", "of /run", "RAM", "GPU", "note")
@@ -30,7 +30,7 @@ class JobTable:
         at = COLUMNS.index("of /run")  # what a terminal has no room for, like the notes: they stand below
         head, *rows = aligned([[*row[:at], *row[at + 1 :]] for row in narrow])
         told = [part for row, line in zip(rows, self.lines, strict=True) for part in (row, *_noted(line))]
-        return "\n".join((head, *told, wrapped(self._headline())))
+        return visible("\n".join((head, *told, wrapped(self._headline()))))
 
     def _repr_html_(self) -> str:
         headline = f'<div class="rpn-dim">{escape(self._headline())}</div>'
@@ -38,7 +38,7 @@ class JobTable:
             return f'{style.SHEET}<div class="rpn">{headline}</div>'
         head = "".join(f"<th>{name}</th>" for name in self._columns(COLUMNS))
         body = "".join(f"<tr>{self._cells(line)}</tr>" for line in self.lines)
-        return f'{style.SHEET}<div class="rpn"><table><tr>{head}</tr>{body}</table>{headline}</div>'
+        return encodable(f'{style.SHEET}<div class="rpn"><table><tr>{head}</tr>{body}</table>{headline}</div>')
 
     def _headline(self) -> str:
         total = sum(self.tally.values())

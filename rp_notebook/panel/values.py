@@ -13,8 +13,8 @@ from html import escape
 from typing import Any
 
 from rp_notebook.jobs.media import Media
-from rp_notebook.panel.preview import cell_text, cut_text, described, size
-from rp_notebook.panel.shapes import Numbers, Table, shape_of
+from rp_notebook.panel.preview import DIGITS, LONG, cell_text, cut_text, described, size
+from rp_notebook.panel.shapes import Numbers, Table, shape_of, whole_number
 
 SAVED = 300_000  # bytes of media that one output may put into the notebook's file
 PICTURE = 512  # pixels, of what stands for a larger picture
@@ -23,7 +23,6 @@ ITEMS = 50
 NODES = 500  # of a whole tree
 DEPTH = 12
 OPEN = 8  # members that a node inside the tree may have and still be shown open
-LONG = 5000  # characters of a text
 SHORT = 120
 
 
@@ -178,5 +177,7 @@ def _folding(name: str, said: str, inner: str, *, is_open: bool) -> str:
 
 
 def _leaf(value: Any) -> str:
+    if type(value) is int and abs(value) >= 10**DIGITS:
+        return f'<span class="rpn-number">{whole_number(value)}</span>'
     kind = "text" if isinstance(value, str) else "dim" if value is None or value in ({}, []) else "number"
     return f'<span class="rpn-{kind}">{escape(json.dumps(value, ensure_ascii=False))}</span>'

@@ -186,6 +186,33 @@ def test_an_answer_brings_no_markup_of_its_own(value: object) -> None:
     assert "x" not in {source for source in tags.attributes if source == "x"}
 
 
+@pytest.mark.parametrize(
+    "value", ["\ud800", {"\ud800": ["\ud800"]}, "\x1b[2J\x07\x9b2J\rover", ["\x1b]0;title\x07"]], ids=ascii
+)
+@pytest.mark.parametrize("ending", ["returned", "raised", "streamed"])
+def test_what_no_message_and_no_terminal_takes_is_shown_as_text(value: object, ending: str) -> None:
+    def answer(job):
+        if ending == "raised":
+            raise ValueError(value)
+        return value
+
+    def stream(job):
+        yield value
+
+    record = run_job(stream if ending == "streamed" else answer, 1)
+    shown = result.text(record)
+    assert (shown + result.html(record)).encode()
+    assert not [char for char in shown if ord(char) < 32 and char != "\n" or 127 <= ord(char) < 160]
+
+
+def test_numbers_and_names_of_any_length_are_cut() -> None:
+    record = run_job(lambda job: {"k" * 50_000: 10**4000, "n": [10**400] * 20}, 1)
+    assert "100000000000000000000000… (4,001 digits)" in result.text(record)
+    assert "(401 digits)" in result.text(record)
+    for shown in (result.text(record), result.html(record).partition("</style>")[2]):
+        assert len(shown) < 3000
+
+
 def test_a_large_answer_names_its_largest_fields() -> None:
     record = run_job(lambda job: {"images": ["i" * 3_000_000] * 2, "mask": "m" * 1_000_000, "seed": 7}, 1)
     said = "largest: output.images[] 6.0 MB (86%), output.mask 1.0 MB (14%)"
