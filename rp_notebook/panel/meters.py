@@ -57,5 +57,5 @@ def heavy(record: JobRecord) -> str:
     result = record.sizes.result or 0
     if result < WEIGHED or "output" not in record.answer:
         return ""
-    fields = heaviest(record.output, "output")
-    return f"largest: {', '.join(f'{cut_text(name, NAME)} {size(count)} ({count / result:.0%})' for name, count in fields)}"
+    fields = ((cut_text(name, NAME), count) for name, count in heaviest(record.output, "output"))
+    return f"largest: {', '.join(f'{name} {size(count)} ({count / result:.0%})' for name, count in fields)}"

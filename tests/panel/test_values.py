@@ -202,7 +202,7 @@ def test_what_no_message_and_no_terminal_takes_is_shown_as_text(value: object, e
     record = run_job(stream if ending == "streamed" else answer, 1)
     shown = result.text(record)
     assert (shown + result.html(record)).encode()
-    assert not [char for char in shown if ord(char) < 32 and char != "\n" or 127 <= ord(char) < 160]
+    assert not [char for char in shown if (ord(char) < 32 and char != "\n") or 127 <= ord(char) < 160]
 
 
 def test_numbers_and_names_of_any_length_are_cut() -> None:
