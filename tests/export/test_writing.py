@@ -1,8 +1,6 @@
 import os
-import signal
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -245,35 +243,55 @@ def test_a_folder_that_a_crash_left_moved_away_is_put_back_first(folder):
     assert contents(folder) == {**NEW, ".git/HEAD": b"ref"}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_a_writer_that_is_killed_leaves_the_old_repository_or_the_new_one(folder, tmp_path):
-    script = textwrap.dedent(
-        """
-        import sys
-        from pathlib import Path
-        sys.path.insert(0, sys.argv[2])
-        from tests.export.test_writing import OLD, NEW
-        from rp_notebook.export.writing import write_repo
-        print("ready", flush=True)
-        while True:
-            write_repo(NEW, Path(sys.argv[1]))
-            write_repo(OLD, Path(sys.argv[1]))
-        """
-    )
-    write_repo(OLD, folder)
-    root = str(Path(__file__).parents[2])
-    for number in range(8):
-        process = subprocess.Popen([sys.executable, "-c", script, str(folder), root], stdout=subprocess.PIPE)
-        process.stdout.readline()
-        try:
-            process.wait(timeout=0.02 + number * 0.003)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        assert contents(folder) in (dict(OLD), dict(NEW))
-    write_repo(NEW, folder)
-    assert list(tmp_path.iterdir()) == [folder]
+# Writes NEW over a copy of OLD with a folder of git in it, once for each thing that this does to the disk (opening,
+# making, linking, renaming, removing, and the exchange), in a process that is killed right before it.
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.export.test_writing import OLD, NEW
+from rp_notebook.export import writing
+
+root, steps = Path(sys.argv[1]), 0
+STEPS = ("open", "os.", "shutil.", "tempfile.", "ctypes.")
+
+def step(event, _):
+    global steps
+    if event.startswith(STEPS):
+        steps += 1
+        if steps == wanted:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+for wanted in range(1, 1000):
+    folder = root / str(wanted) / "worker"
+    writing.write_repo(OLD, folder)
+    (folder / ".git").mkdir()
+    (folder / ".git" / "HEAD").write_text("ref")
+    child = os.fork()
+    if child == 0:
+        sys.addaudithook(step)
+        writing.write_repo(NEW, folder)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if status == 0:
+        break
+    assert os.WTERMSIG(status) == signal.SIGKILL
+print(wanted)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="exchanges folders by renameat2")
+def test_a_writer_that_is_killed_at_any_point_leaves_the_old_repository_or_the_new_one(tmp_path):
+    command = [sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parents[2])]
+    points = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    found = [contents(tmp_path / str(point) / "worker") for point in range(1, points)]
+    git = {".git/HEAD": b"ref"}
+    olds = found.count({**OLD, **git})
+    news = found.count({**NEW, **git})
+    assert (olds + news, olds > 20, news > 5) == (points - 1, True, True)
+    for point in range(1, points):
+        write_repo(NEW, tmp_path / str(point) / "worker")
+        assert [path.name for path in (tmp_path / str(point)).iterdir()] == ["worker"]
 
 
 @pytest.mark.skipif(not os.path.ismount("/proc"), reason="no mount point at hand")

@@ -10,6 +10,7 @@ import threading
 import psutil
 import pytest
 
+from tests.export.test_writing import contents
 from tests.kernel.conftest import Cell
 
 HANDLER = "%%runpod_handler\ndef scale(job):\n    return job['input']['x'] * table['k']"
@@ -27,6 +28,8 @@ def test_an_export_says_how_it_was_proved(cell: Cell, tmp_path) -> None:
     report = cell(f"%runpod export {tmp_path}/worker").result
     assert "1 of 1 jobs answered alike in a clean process; rung 1" in report.listing[-1]
     assert "RPP111" not in codes(report)
+    cell(f"%runpod export {tmp_path}/again")
+    assert contents(tmp_path / "again") == contents(tmp_path / "worker")
 
 
 def test_a_value_that_no_cell_made_is_written(cell: Cell, tmp_path) -> None:
