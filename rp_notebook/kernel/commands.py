@@ -9,6 +9,7 @@ from pathlib import Path
 from rp_notebook.errors import BadInput, ExportRefused
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.query import Query
+from rp_notebook.kernel.addresses import addresses
 from rp_notebook.kernel.climbing import Say, climbed, unheard
 from rp_notebook.kernel.provenance import since_exports
 from rp_notebook.kernel.session import Session
@@ -30,7 +31,8 @@ def card(session: Session) -> StatusCard:
     """The status card."""
     kept = session.history.path
     where = "jobs are kept in memory only" if kept is None else f"jobs are kept in {kept}"
-    return StatusCard(session.handlers, session.history.lines(Query(last=JOBS_SHOWN)), where, since_exports(session))
+    jobs = session.history.lines(Query(last=JOBS_SHOWN))
+    return StatusCard(session.handlers, jobs, where, addresses(session), since_exports(session))
 
 
 def export_flags() -> FlagParser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Mapping
 from html import escape
@@ -16,6 +15,7 @@ from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import refuse_oversized, request_of
 from rp_notebook.jobs.schema import refuse_unfit
 from rp_notebook.kernel import commands
+from rp_notebook.kernel.addresses import on_pod
 from rp_notebook.kernel.cancelling import cancelled
 from rp_notebook.kernel.declaring import described
 from rp_notebook.kernel.errand import Errand, Say
@@ -169,11 +169,9 @@ class Desk:
 
     def _endpoint(self) -> dict[str, Any]:
         serving = self._session.serving
-        pod = os.environ.get("RUNPOD_POD_ID")
         if serving is None:
             return {}
-        url = f"https://{pod}-{serving.port}.proxy.runpod.net/v2" if pod else serving.url
-        return {"url": url, "key": serving.key}
+        return {"url": on_pod(serving.port, "/v2") or serving.url, "key": serving.key}
 
     def _told(self, record: JobRecord) -> dict[str, Any] | None:
         if record.id not in self._asked:

@@ -13,6 +13,7 @@ from rp_notebook.endpoint.listening import curl_line
 from rp_notebook.errors import BadInput, UnknownHandler
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.query import Query
+from rp_notebook.kernel.addresses import on_pod
 from rp_notebook.kernel.linking import pump_of
 from rp_notebook.kernel.serving import OWN_CELL, Serving
 from rp_notebook.kernel.session import Session
@@ -88,9 +89,8 @@ def _stopped(session: Session) -> bool:
 def _lines(session: Session, running: Serving, name: str) -> Iterator[str]:
     given = _example(session, name)
     yield f"{running.url}/{name}"
-    pod = os.environ.get("RUNPOD_POD_ID")
-    if pod:
-        public = f"https://{pod}-{running.port}.proxy.runpod.net/v2/{name}"
+    public = on_pod(running.port, f"/v2/{name}")
+    if public is not None:
         yield f"{public}  (from anywhere, where the Pod exposes HTTP port {running.port})"
     yield curl_line(f"{running.url}/{name}", running.key, json.dumps({"input": given}))
     yield f'import os; os.environ["RUNPOD_ENDPOINT_BASE_URL"] = "{running.url}"; import runpod'

@@ -15,12 +15,18 @@ from rp_notebook.panel.result import wrapped
 class StatusCard:
     """The state of a notebook in a few lines: `jobs` are the latest, `history` says where they are kept.
 
-    `exports` says what changed since the notebook was exported.
+    `endpoints` says where the latest handler is served, and `exports` what changed since the notebook was exported.
     """
 
     def __init__(
-        self, handlers: Iterable[Handler], jobs: Iterable[JobLine], history: str, exports: Iterable[str] = ()
+        self,
+        handlers: Iterable[Handler],
+        jobs: Iterable[JobLine],
+        history: str,
+        endpoints: Iterable[str] = (),
+        exports: Iterable[str] = (),
     ) -> None:
+        self._endpoints = tuple(endpoints)
         self._handlers = tuple(handlers)
         self._jobs = tuple(jobs)
         self._history = history
@@ -28,10 +34,12 @@ class StatusCard:
 
     def __repr__(self) -> str:
         known, exports = map(wrapped, self._known()), map(wrapped, self._exports)
-        return "\n".join((*known, *self._last(), *exports, *self._next()))
+        return "\n".join((*known, *self._endpoints, *self._last(), *exports, *self._next()))
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<div>{escape(line)}</div>" for line in (*self._known(), *self._last(), *self._exports))
+        lines = "".join(
+            f"<div>{escape(line)}</div>" for line in (*self._known(), *self._endpoints, *self._last(), *self._exports)
+        )
         steps = "".join(f"<div><code>{escape(step.strip())}</code></div>" for step in self._next())
         return f'{style.SHEET}<div class="rpn">{lines}{steps}</div>'
 

@@ -140,6 +140,12 @@ def test_cancelling_reaches_a_handler_that_blocks_the_kernel_and_spares_it(serve
     assert server.place.cell("'alive'") == "'alive'"
 
 
+def test_the_status_card_shows_the_address_in_the_server(server):
+    card = server.place.cell("%runpod")
+    url = server.place.url.replace("127.0.0.1", "localhost")
+    assert f"endpoint {url}/" in card.replace("127.0.0.1", "localhost")
+
+
 def test_async_jobs_overlap_through_the_server_too(server):
     began = time.monotonic()
     ids = [server.sent("overlaps") for _ in range(6)]

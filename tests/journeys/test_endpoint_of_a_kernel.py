@@ -226,16 +226,19 @@ def test_a_cell_cancels_jobs_by_their_id_wherever_they_come_from_and_no_others(p
 
 
 def test_serving_stops_and_starts_again_and_its_old_key_is_worth_nothing(place):
+    assert sync(place, "echo", 0) == 0  # whatever threads a job needs are there
     before = place.cell("len(threading.enumerate())")
     shown = place.cell("%runpod serve")
     assert url_and_key(shown) == (place.url, place.key)
+    assert f"endpoint {place.url}/loses  (%runpod serve" in place.cell("%runpod")
     assert "STOPPED" in place.cell("%runpod serve --stop")
+    assert "endpoint" not in place.cell("%runpod")
     with pytest.raises(OSError, match="refused"):
         ask(place, "GET", "echo/health")
     again = Place(*url_and_key(place.cell("%runpod serve")))
     assert sync(again, "echo", 1) == 1
     assert "error" in ask(Place(again.url, place.key), "GET", "echo/health")
-    assert place.cell("len(threading.enumerate())") == before
+    assert place.cell("len(threading.enumerate())") == before, place.cell("threading.enumerate()")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for port in (taken.getsockname()[1], 99999):
             assert f"port {port} cannot be used" in place.cell(f"%runpod serve --port {port}")

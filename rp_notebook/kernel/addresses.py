@@ -1,0 +1,59 @@
+"""Where this kernel's handlers can be reached over HTTP, as the status card says it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rp_notebook.kernel.session import Session
+
+LOOK_S = 0.5  # the server is on this machine, and another process
+KEPT_OUT = (401, 403)  # what our routes say to who has no key; where they are not mounted, it is 404
+
+
+def addresses(session: Session) -> Iterator[str]:
+    """A line for each place that serves the latest handler: `%runpod serve`, and the Jupyter server."""
+    if not len(session.handlers):
+        return
+    name = session.handlers.chosen(None, {}).name
+    if session.serving is not None:
+        url = on_pod(session.serving.port, "/v2") or session.serving.url
+        yield f"endpoint {url}/{name}  (%runpod serve shows its key)"
+    server = _server(os.environ)
+    if server is not None and _mounted(server["url"]):
+        url = on_pod(server["port"], f"{server['base_url']}runpod/v2") or f"{server['url']}runpod/v2"
+        yield f"endpoint {url}/{name}  (the Jupyter server's token is its key)"
+
+
+def on_pod(port: int, path: str) -> str | None:
+    """The public address of a port, where this machine is a Pod."""
+    pod = os.environ.get("RUNPOD_POD_ID")
+    return f"https://{pod}-{port}.proxy.runpod.net{path}" if pod else None
+
+
+def _server(environ: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """What the Jupyter server that started this kernel says about itself, to who may read its files."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    path = Path(jupyter_runtime_dir()) / f"jpserver-{environ.get('JPY_PARENT_PID')}.json"
+    try:
+        told = json.loads(path.read_text())
+        return told if {"url", "port", "base_url"} <= {*told} else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _mounted(url: str) -> bool:
+    from urllib.error import HTTPError
+    from urllib.request import ProxyHandler, build_opener
+
+    try:
+        build_opener(ProxyHandler({})).open(f"{url}runpod/v2/-/health", timeout=LOOK_S).close()
+    except HTTPError as told:
+        return told.code in KEPT_OUT
+    except (OSError, ValueError):
+        return False
+    return False
