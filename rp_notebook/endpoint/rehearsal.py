@@ -20,7 +20,7 @@ from rp_notebook.jobs.job import Job, Status
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request, request_of
-from rp_notebook.jobs.worker import Worker
+from rp_notebook.jobs.worker import Worker, taken_up
 
 NAME = "notebook"
 ODD_KEPT = 10
@@ -92,8 +92,9 @@ class Rehearsal:
         """Runs it on the loop of who calls. Ctrl-C ends it and the jobs that run; what was measured is told."""
         stop = Stop()
         with Stoppable((stop,)):
+            await taken_up((stop,))
             stop.task = asyncio.ensure_future(self._play())
-            if stop.reason is not None:  # the interrupt came before there was a task to cancel
+            if stop.reason is not None:  # it came before there was a task to cancel
                 stop.task.cancel()
             try:
                 await asyncio.wait({stop.task})

@@ -52,7 +52,7 @@ class _Worker:
     started: float
     ready: float
     jobs: int = 0
-    looks: bool = False  # it asks for jobs
+    asks_for: int = 0  # jobs
     busy_since: float = 0.0
     idle_since: float | None = None
     busy_s: float = 0.0
@@ -131,18 +131,23 @@ class _Endpoint:
     def _take(self) -> None:
         """Gives what waits to the workers that ask, those that started first before others: the last may stop."""
         for worker in self.workers:
-            while self.waiting and worker.looks:
-                came, takes = self.waiting.popleft()
-                self.delays.append(self.now - came)
+            while self.waiting and worker.asks_for:
+                taken = [self.waiting.popleft() for _ in range(min(worker.asks_for, len(self.waiting)))]
                 if not worker.jobs:
                     worker.busy_since, worker.idle_since = self.now, None
-                worker.jobs += 1
-                self._at(self.now + takes, partial(self._end, worker))
-                if worker.jobs == self.work.concurrency:
-                    worker.looks = False
-                    pause = self.work.look_again_s
-                    late = takes if self.work.blocks and takes > pause else 0.0
-                    self._at(self.now + late + pause, partial(self._look, worker))
+                worker.jobs += len(taken)
+                for came, takes in taken:
+                    self.delays.append(self.now - came)
+                    self._at(self.now + takes, partial(self._end, worker))
+                self._took(worker, len(taken), taken[-1][1])
+
+    def _took(self, worker: _Worker, count: int, takes: float) -> None:
+        """What the worker does next; the SDK counts twice what it has just taken."""
+        pause = self.work.look_again_s
+        worker.asks_for = max(self.work.concurrency - worker.jobs - (count if pause else 0), 0)
+        if not worker.asks_for and pause:
+            late = takes if self.work.blocks and takes > pause else 0.0
+            self._at(self.now + late + pause, partial(self._look, worker))
 
     def _end(self, worker: _Worker) -> None:
         worker.jobs -= 1
@@ -151,14 +156,13 @@ class _Endpoint:
             worker.busy_s += self.now - worker.busy_since
             self._idle(worker)
         if not self.work.look_again_s:
-            worker.looks = True
+            worker.asks_for = self.work.concurrency - worker.jobs
         self.arrivals.ended(self.now)
         self._await_arrival()
 
     def _look(self, worker: _Worker) -> None:
-        if worker.jobs < self.work.concurrency:
-            worker.looks = True
-        elif self.work.look_again_s:
+        worker.asks_for = self.work.concurrency - worker.jobs
+        if not worker.asks_for:
             self._at(self.now + self.work.look_again_s, partial(self._look, worker))
 
     # workers
@@ -198,7 +202,7 @@ class _Endpoint:
         self._at(worker.ready, partial(self._ready, worker))
 
     def _ready(self, worker: _Worker) -> None:
-        worker.looks = True
+        worker.asks_for = self.work.concurrency
         self._idle(worker)
 
     def _idle(self, worker: _Worker) -> None:
@@ -215,7 +219,7 @@ class _Endpoint:
             self._stop(worker, self.now)
 
     def _stop(self, worker: _Worker, at: float) -> None:
-        worker.stopped, worker.looks = at, False
+        worker.stopped, worker.asks_for = at, 0
         self.last_s = max(self.last_s, at)
         self.workers.remove(worker)
         self.stopped.append(worker)

@@ -12,7 +12,8 @@ class Work:
     """What a worker is, in seconds: `times_s` are those of jobs, and each job takes one of them at random.
 
     It has `concurrency` jobs at a time. When it has as many, it looks again after `look_again_s`, and as often as it
-    then still has; if it `blocks`, as a sync handler does, that looking waits for the job's end.
+    then still has; if it `blocks`, as a sync handler does, that looking waits for the job's end. Of the jobs that it
+    took last it thinks that it has twice as many (SDK: `rp_scale.py`). With `look_again_s` 0 there is nothing of this.
     """
 
     times_s: Sequence[float]

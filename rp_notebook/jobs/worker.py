@@ -42,7 +42,7 @@ class Worker:
         """
         stop = Stop()
         with self._overdue.watching(handler.name, (stop,)), Stoppable((stop,)):
-            await _settled((stop,))
+            await taken_up((stop,))
             return await self._run(handler, request, stop, _limit(handler, request, timeout_s), aside=aside)
 
     async def serve(self, handler: Handler, request: Request, asking: Callable[[Asking], None]) -> JobRecord:
@@ -89,7 +89,7 @@ class Worker:
                 return replace(record, printed=printed.getvalue())
 
         with self._overdue.watching(handler.name, stops), Stoppable(stops):
-            await _settled(stops)
+            await taken_up(stops)
             records = await asyncio.gather(*map(one, requests, stops))
         for record in records:
             self.history.ended(record)
@@ -109,7 +109,7 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr)  # noqa: T201 (below the cell whose job it is)
 
 
-async def _settled(stops: Sequence[Stop]) -> None:
+async def taken_up(stops: Sequence[Stop]) -> None:
     """Takes an interrupt that came just before the jobs for one of theirs."""
     try:
         await settled()

@@ -30,7 +30,8 @@ JOBS, MOST_JOBS = 1000, 10_000  # that are simulated at least, and at most
 LEAST_S = 1e-4  # a job that took less is taken to have taken so long
 BLOCKS = "▁▂▃▄▅▆▇█"
 COLUMNS = 60
-SLOW = 1.5  # a pause is worth a word that makes a job so many times as long
+SLOW = 1.5  # a pause is worth a word that makes a job so many times as long ...
+BUSY = 0.3  # ... where workers have this much to do, or more
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _percentiles(ordered: Sequence[float]) -> list[str]:
 def _failures(ran: Sequence[Ran]) -> list[str]:
     kinds = Counter((each.outcome, each.note) for each in ran if each.outcome != "COMPLETED")
     listing = [
-        f"{count} {outcome}: {' '.join(note[:NOTE].split())}" for (outcome, note), count in kinds.most_common(SHOWN)
+        f"{count} {outcome}  {' '.join(note[:NOTE].split())}" for (outcome, note), count in kinds.most_common(SHOWN)
     ]
     more = len(kinds) - SHOWN
     listing += [f"… {more} more ways to fail"] if more > 0 else []
@@ -111,12 +112,12 @@ def _simulated(traffic: Traffic, work: Work, target: Target) -> list[str]:
     price = (
         "no price known" if pool.usd_per_hour is None else f"{dollars(pool.usd_per_hour)} USD/h of {target.prices_of}"
     )
-    lasting = f"{seconds / HOUR_S:.0f} h" if seconds >= HOUR_S else duration(seconds * 1000)
-    rows = [("workers", "scale by", *(f"p{share}" for share in SHARES), "mean", "busy", "cold", "USD/1000 jobs")]
+    lasting = f"{seconds / HOUR_S:.0f} h" if seconds >= HOUR_S else f"{seconds / 60:.0f} min"
+    rows = [("workers", "scale by", *(f"p{share}" for share in SHARES), "mean", "busy", "cold", "USD/1000")]
     return [
         f"deployed  the same traffic, simulated: {jobs:,} jobs in {lasting}",
         f"cold      {duration(target.cold_start_s * 1000)} until a worker is ready ({target.why_cold})",
-        f"price     {pool.id}, {price} ({target.why_pool})",
+        f"price     {pool.id}, {price} ({target.why_pool}); USD/1000 is for 1000 jobs",
         f"rules     of {target.rules.date}; FlashBoot off; what this cannot know: docs/endpoint.md",
         "",
         *aligned([*rows, *(_row(scaling, run, pool) for scaling, run in runs.items())]),
@@ -183,7 +184,8 @@ def _findings(handler: Handler, traffic: Traffic, work: Work, target: Target) ->
         )
         yield Finding("RPJ180", "warning", message, f"try --workers-max {math.ceil(needed / work.concurrency) + 1}")
     mean = sum(work.times_s) / len(work.times_s)
-    if work.concurrency == 1 and work.slot_s > SLOW * mean:
+    busy = traffic.clients or needed > BUSY * slots
+    if busy and work.concurrency == 1 and work.slot_s > SLOW * mean:
         message = (
             f"a job of {duration(mean * 1000)} keeps a worker for {duration(work.slot_s * 1000)}: one that takes a job "
             "at a time looks for the next once a second (SDK 1.12)"

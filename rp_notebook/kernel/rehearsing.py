@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.handler import Handler
+from rp_notebook.jobs.interrupts import Stop, Stoppable
 from rp_notebook.jobs.query import Query
 from rp_notebook.jobs.request import request_of, whole_job
+from rp_notebook.jobs.worker import taken_up
 from rp_notebook.kernel.inputs import input_of, price_table
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.report import Report
 
 if TYPE_CHECKING:
+    from rp_notebook.endpoint.faults import Fault
     from rp_notebook.endpoint.scaling import Rules, Scaling
     from rp_notebook.endpoint.traffic import Traffic
 
@@ -79,11 +82,11 @@ async def rehearsed(session: Session, flags: Namespace) -> Report:
     target = _target(session, handler, flags, rules)
     jobs, source = _jobs(session, handler, flags)
     print(f"Sending jobs to {handler.name} for {seconds:g} s; Ctrl-C or Stop ends it.")  # noqa: T201 (it takes a while)
-    found = await Rehearsal(handler, session.worker, jobs, traffic, seconds, flags.timeout).played()
-    for record in found.odd:
-        session.history.ended(record)
-    sent = f"{traffic}, for {seconds:g} s, from {source}"
-    return rehearsal_report(handler, found, sent, traffic, target)
+    with Stoppable((Stop(),)):  # what is reckoned takes a moment: an interrupt is none of its business
+        found = await Rehearsal(handler, session.worker, jobs, traffic, seconds, flags.timeout).played()
+        for record in found.odd:
+            session.history.ended(record)
+        return rehearsal_report(handler, found, f"{traffic}, for {seconds:g} s, from {source}", traffic, target)
 
 
 async def _failed(session: Session, handler: Handler, kind: str) -> Report:
@@ -91,13 +94,14 @@ async def _failed(session: Session, handler: Handler, kind: str) -> Report:
     from rp_notebook.kernel.rehearsed import fault_report
 
     kinds = [*FAULTS] if kind == "all" else [kind]
-    faults = []
-    for kind in kinds:
-        fault = await injected(kind, handler, session.worker)
-        if fault is None:
-            break
-        faults.append(fault)
-    return fault_report(handler, faults, stopped=len(faults) < len(kinds))
+    faults: list[Fault] = []
+    stop = Stop()
+    with Stoppable((stop,)):
+        await taken_up((stop,))
+        for kind in kinds:
+            fault = await injected(kind, handler, session.worker) if stop.reason is None else None
+            faults += [] if fault is None else [fault]
+        return fault_report(handler, faults, stopped=stop.reason is not None)
 
 
 def _traffic(flags: Namespace) -> Traffic:

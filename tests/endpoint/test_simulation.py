@@ -14,6 +14,7 @@ from rp_notebook.endpoint.simulation import Simulated, simulated
 from rp_notebook.endpoint.traffic import Traffic
 from rp_notebook.endpoint.work import Work
 from rp_notebook.errors import BadInput
+from tests.jobs.real_worker import Batch, worked
 
 ALWAYS_ON = Scaling(1, 1, "delay", 4, 5)
 FLEX = Scaling(0, 3, "delay", 4, 5)
@@ -145,6 +146,33 @@ def test_a_full_worker_takes_its_next_job_when_the_sdk_looks_again(work: Work, e
     """The figures are those of a real worker of SDK 1.12 on four jobs that wait."""
     run = simulated(Traffic(1e-6, burst=4), 1, work, ALWAYS_ON)
     assert run.delays_s == pytest.approx([each_s * at for at in range(4)])
+
+
+SLEEPERS = """
+import asyncio, time
+def blocks(job):
+    time.sleep(job["input"])
+async def waits(job):
+    await asyncio.sleep(job["input"])
+"""
+
+
+def test_it_takes_jobs_as_a_real_worker_does(tmp_path) -> None:
+    pytest.importorskip("runpod")
+    batches = [Batch(name, [1.1, 1.1], concurrency=1) for name in ("blocks", "waits")]
+    for batch, real in zip(batches, worked(SLEEPERS, batches, tmp_path), strict=True):
+        work = Work((1.1,), 0.0, blocks=batch.handler == "blocks", look_again_s=shipped_rules().look_again_s)
+        ours = simulated(Traffic(1e-6, burst=2), 1, work, ALWAYS_ON).delays_s
+        first, second = (entry.job.started_at for entry in real.entries)
+        assert second - first == pytest.approx(ours[1] - ours[0], abs=0.6), batch.handler
+        assert second - first > ours[1] - ours[0] - 0.1
+
+
+def test_a_worker_that_takes_several_thinks_for_a_moment_that_it_has_more() -> None:
+    """The figures are those of a real worker of SDK 1.12 on nine jobs that come within milliseconds."""
+    work = Work((1.5,), 0.0, concurrency=3, blocks=False, look_again_s=1)
+    run = simulated(Traffic(1000), 0.009, work, ALWAYS_ON, seed=4)
+    assert [round(delay) for delay in run.delays_s[:9]] == [0, 0, 1, 2, 2, 3, 4, 4, 5]
 
 
 def test_a_worker_is_billed_by_the_second_from_its_start_to_its_stop() -> None:

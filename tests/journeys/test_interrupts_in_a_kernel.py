@@ -67,6 +67,8 @@ CELLS = (
     "%runpod job -n {name} --timeout 0.01 {ms}",
     "%runpod job -n {name} --repeat 4 {ms}",
     "%runpod job -n {name} --concurrency 3 {ms}",
+    "%runpod rehearse -n {name} --rate 0.3 --burst 4 --for 0.1 --inputs {ms}",
+    "%runpod rehearse -n {name} --fail timeout",
     "await rp_notebook.arun_job({name}, {ms})",
     "for _ in range(4):\n    await rp_notebook.arun_job({name}, {ms})",
     "await asyncio.gather(*(rp_notebook.arun_job({name}, {ms}) for _ in range(4)))",
@@ -76,7 +78,7 @@ CELLS = (
     "time.sleep({ms} / 1000)",
     "await asyncio.sleep({ms} / 1000)",
 )
-ENDS = ("CANCELLED", "COMPLETED", "KeyboardInterrupt", "CancelledError")
+ENDS = ("CANCELLED", "COMPLETED", "STOPPED", "KeyboardInterrupt", "CancelledError")
 
 
 class Kernel:
