@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from rp_notebook.export.cells import CellRun
-from rp_notebook.export.exporting import export_document
-from rp_notebook.export.recorded import load_jobs
-from rp_notebook.proof.process import prove
-from rp_notebook.proof.report import report_lines
+from tests.golden.golden import exported, proved
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAFklEQVR4nGP8z8DAwMDAxMDAwMDAAAANHQEDasKb6QAAAABJRU5ErkJggg=="
 SCHEMA = """%%writefile schemas.py
@@ -113,16 +107,4 @@ def test_a_worker_of_this_shape_is_exported_and_answers_under_the_real_sdk(tmp_p
     cells, jobs, environ = SHAPES[shape]
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    runs = [CellRun(number, text, cwd=str(tmp_path)) for number, text in enumerate(cells, 1)]
-    result = export_document(runs, folder=tmp_path)
-    assert [str(finding) for finding in result.findings if finding.severity == "error"] == []
-    assert "a try" not in result.module
-    result.write(tmp_path / "worker")
-    asked = [{"id": f"j{at}", "input": given} | ({"output": said} if said is not None else {})
-             for at, (given, said) in enumerate(jobs)]  # fmt: skip
-    lines = "".join(json.dumps(one) + "\n" for one in asked)
-    proof = prove(tmp_path / "worker", load_jobs(lines.encode()), pass_env=[*environ])
-    assert proof.passed, "\n".join(report_lines(proof))
-    assert {job.verdict for job in proof.jobs} == {"same"}, proof.jobs
-    for name, value in environ.items():
-        assert f"{name}={value}" not in "".join(body.decode(errors="replace") for body in result.repo.values())
+    proved(tmp_path, exported(tmp_path, cells), jobs, environ)
