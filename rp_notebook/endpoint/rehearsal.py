@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, P
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.interrupts import Stop, Stoppable
 from rp_notebook.jobs.job import Job, Status
+from rp_notebook.jobs.pools import demand_of
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.request import Request, request_of
@@ -24,6 +25,7 @@ from rp_notebook.jobs.worker import Worker, taken_up
 
 NAME = "notebook"
 ODD_KEPT = 10
+PATIENCE, PATIENCE_S = 3, 60.0  # jobs begin for so many times as long as they come, and for so long at least
 
 
 class Ran(NamedTuple):
@@ -39,7 +41,7 @@ class Ran(NamedTuple):
 class Rehearsed:
     """What came of some traffic in `seconds`: the jobs that ended, how many were sent, and whether it was stopped.
 
-    `odd` has the first job of each way to fail.
+    `odd` has the first job of each way to fail, `gauged` the one that took most of a GPU, if any did.
     """
 
     ran: tuple[Ran, ...]
@@ -47,6 +49,7 @@ class Rehearsed:
     seconds: float
     stopped: bool
     odd: tuple[JobRecord, ...] = ()
+    gauged: tuple[JobRecord, ...] = ()
 
 
 def reporting(queue: Queue, job: Job, event: Event) -> None:
@@ -68,7 +71,8 @@ def reporting(queue: Queue, job: Job, event: Event) -> None:
 class Rehearsal:
     """Sends `traffic` for `seconds` at a handler; each job is one of `jobs`, at random, and as often as it is there.
 
-    A job's time is bounded as on the endpoint: by `timeout_s`, its own policy, the handler's, or the platform's.
+    A job's time is bounded as on the endpoint: by `timeout_s`, its own policy, the handler's, or the platform's. Where
+    more come than can be done, those that wait in the end are left waiting.
     """
 
     handler: Handler
@@ -85,6 +89,7 @@ class Rehearsal:
         self._sent_at: dict[str, float] = {}
         self._ran: list[Ran] = []
         self._odd: dict[tuple[str, str], JobRecord] = {}
+        self._gauged: tuple[JobRecord, ...] = ()
         self._sent = 0
         self._began = time.time()
 
@@ -105,16 +110,19 @@ class Rehearsal:
             stop.task.result()
         seconds = time.time() - self._began
         odd = tuple(self._odd.values())
-        return Rehearsed((*self._ran,), self._sent, seconds, stopped=stop.reason is not None, odd=odd)
+        return Rehearsed((*self._ran,), self._sent, seconds, stop.reason is not None, odd, self._gauged)
 
     async def _play(self) -> None:
         self._began = time.time()
         running: set[asyncio.Task[None]] = set()
         capacity = max(self.handler.concurrency or 1, 1) if self.handler.awaits else 1
+        latest = self._began + max(PATIENCE * self.seconds, PATIENCE_S)
         try:
             while True:
                 self._let_come()
-                while len(running) < capacity and (request := self._queue.reserve()) is not None:
+                while (
+                    time.time() < latest and len(running) < capacity and (request := self._queue.reserve()) is not None
+                ):
                     running.add(asyncio.ensure_future(self._run(request)))
                 due = self._arrivals.next
                 if due is None and not running:
@@ -155,6 +163,9 @@ class Rehearsal:
             record.execution_ms or 0.0,
         )
         self._ran.append(ran)
+        demand, most = demand_of((record,)), demand_of(self._gauged)
+        if demand is not None and (most is None or demand.needed > most.needed):
+            self._gauged = (replace(record, posts=()),)
         if ran.note and len(self._odd) < ODD_KEPT:
             self._odd.setdefault((ran.outcome, ran.note), record)
         self._arrivals.ended(time.time() - self._began)

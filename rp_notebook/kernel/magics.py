@@ -219,7 +219,7 @@ class RunpodMagics(Magics):
             return
         raise self._mistake(
             f"%runpod {name} is awaited by its cell, which cannot be done here (inside a function or another magic): "
-            "write `record = await rp_notebook.arun_job(handler, {...})`"
+            + ("write `record = await rp_notebook.arun_job(handler, {...})`" if name == "job" else "give it a cell")
         )
 
     @contextmanager

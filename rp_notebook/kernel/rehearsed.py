@@ -16,7 +16,7 @@ from rp_notebook.endpoint.traffic import Traffic
 from rp_notebook.endpoint.work import Work
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler
-from rp_notebook.jobs.pools import Pool
+from rp_notebook.jobs.pools import Demand, Pool, PriceTable
 from rp_notebook.jobs.series import percentile
 from rp_notebook.panel.fit import dollars
 from rp_notebook.panel.preview import aligned, duration, preview
@@ -36,23 +36,35 @@ BUSY = 0.3  # ... where workers have this much to do, or more
 
 @dataclass(frozen=True)
 class Target:
-    """The endpoint that is simulated: its settings, its pool and price, and its cold start in seconds, with reasons.
+    """The endpoint that is simulated: its settings, its possible pools, and its cold start in seconds with the reason.
 
     `seconds` is what a job takes there on average; None where it is what it took here.
     """
 
     scaling: Scaling
     rules: Rules
-    pool: Pool
-    why_pool: str
-    prices_of: str
+    prices: PriceTable
     cold_start_s: float
     why_cold: str
     seconds: float | None = None
 
+    def pool(self, demand: Demand | None) -> tuple[Pool, str]:
+        """The pool whose price counts for such jobs, and why."""
+        pools = self.prices.pools
+        if len(pools) == 1:
+            return pools[0], "as given"
+        if demand is None:
+            return self.prices.fitting(0)[0], "the cheapest; no job has measured a GPU"
+        fitting = self.prices.fitting(demand.needed)
+        if fitting:
+            return fitting[0], "the cheapest that holds its jobs"
+        return max(pools, key=lambda pool: pool.memory_gb), "the largest, though none holds its jobs"
 
-def rehearsal_report(handler: Handler, found: Rehearsed, sent: str, traffic: Traffic, target: Target) -> Report:
-    """What was measured, and the endpoint simulated from it."""
+
+def rehearsal_report(
+    handler: Handler, found: Rehearsed, sent: str, traffic: Traffic, target: Target, demand: Demand | None
+) -> Report:
+    """What was measured, and the endpoint simulated from it; `demand` is what its jobs ask of a card."""
     ran = found.ran
     badge = "STOPPED" if found.stopped else "REHEARSED"
     if not ran:
@@ -62,9 +74,10 @@ def rehearsal_report(handler: Handler, found: Rehearsed, sent: str, traffic: Tra
     told = f"{ended} ended in {duration(found.seconds * 1000)}, {len(ran) / found.seconds:.1f} a second"
     headline = f"{handler.name} v{handler.version}: {told}, {'all' if well == len(ran) else well} COMPLETED"
     left = found.sent - len(ran)
-    listing = [f"sent      {sent}" + f"; {left} had not ended" * (left > 0), "", *_measured(ran), *_failures(ran)]
+    given_up = f"; {left} {'still waited' if not found.stopped else 'had not ended'} when it was over"
+    listing = [f"sent      {sent}" + given_up * (left > 0), "", *_measured(ran), *_failures(ran)]
     work = _work(handler, ran, target)
-    listing += ["", *_simulated(traffic, work, target)]
+    listing += ["", *_simulated(traffic, work, target, *target.pool(demand))]
     findings = [*_findings(handler, traffic, work, target)]
     tone = "dim" if found.stopped else tone_of(findings) if well == len(ran) else "bad"
     return Report(badge, tone, headline, listing, findings)
@@ -103,21 +116,21 @@ def _work(handler: Handler, ran: Sequence[Ran], target: Target) -> Work:
     return Work(times, target.cold_start_s, concurrency, not handler.awaits, target.rules.look_again_s)
 
 
-def _simulated(traffic: Traffic, work: Work, target: Target) -> list[str]:
+def _simulated(traffic: Traffic, work: Work, target: Target, pool: Pool, why: str) -> list[str]:
     asked = target.scaling
     seconds = _period(traffic, work, asked)
     runs = {scaling: simulated(traffic, seconds, work, scaling, billed_by_s=target.rules.billed_by_s)
             for scaling in _alternatives(asked)}  # fmt: skip
-    pool, jobs = target.pool, len(runs[asked].delays_s)
+    jobs = len(runs[asked].delays_s)
     price = (
-        "no price known" if pool.usd_per_hour is None else f"{dollars(pool.usd_per_hour)} USD/h of {target.prices_of}"
+        "no price known" if pool.usd_per_hour is None else f"{dollars(pool.usd_per_hour)} USD/h of {target.prices.date}"
     )
     lasting = f"{seconds / HOUR_S:.0f} h" if seconds >= HOUR_S else f"{seconds / 60:.0f} min"
     rows = [("workers", "scale by", *(f"p{share}" for share in SHARES), "mean", "busy", "cold", "USD/1000")]
     return [
         f"deployed  the same traffic, simulated: {jobs:,} jobs in {lasting}",
         f"cold      {duration(target.cold_start_s * 1000)} until a worker is ready ({target.why_cold})",
-        f"price     {pool.id}, {price} ({target.why_pool}); USD/1000 is for 1000 jobs",
+        f"price     {pool.id}, {price} ({why}); USD/1000 is for 1000 jobs",
         f"rules     of {target.rules.date}; FlashBoot off; what this cannot know: docs/endpoint.md",
         "",
         *aligned([*rows, *(_row(scaling, run, pool) for scaling, run in runs.items())]),

@@ -12,7 +12,8 @@ from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.interrupts import Stop, Stoppable
 from rp_notebook.jobs.query import Query
-from rp_notebook.jobs.request import request_of, whole_job
+from rp_notebook.jobs.request import refuse_oversized, request_of, whole_job
+from rp_notebook.jobs.schema import refuse_unfit
 from rp_notebook.jobs.worker import taken_up
 from rp_notebook.kernel.inputs import input_of, price_table
 from rp_notebook.kernel.session import Session
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rp_notebook.endpoint.faults import Fault
     from rp_notebook.endpoint.scaling import Rules, Scaling
     from rp_notebook.endpoint.traffic import Traffic
+    from rp_notebook.kernel.rehearsed import Target
 
 RATE, PERIOD_S = 1.0, 10.0
 MIX, MIX_BYTES = 50, 50_000_000  # the latest jobs, which make up the traffic
@@ -67,6 +69,7 @@ async def rehearsed(session: Session, flags: Namespace) -> Report:
     """Plays the traffic that the flags mean, and simulates it. Raises `BadInput`, and `UnknownHandler`."""
     from rp_notebook.endpoint.rehearsal import Rehearsal  # loaded when somebody rehearses
     from rp_notebook.endpoint.scaling import shipped_rules
+    from rp_notebook.jobs.pools import demand_of
     from rp_notebook.kernel.rehearsed import rehearsal_report
 
     handler = session.handlers.chosen(flags.name, session.namespace)
@@ -78,15 +81,16 @@ async def rehearsed(session: Session, flags: Namespace) -> Report:
     jobs_come = max(0 if traffic.clients else traffic.rate * seconds, traffic.burst, traffic.clients)
     if jobs_come > MOST_JOBS:
         raise BadInput(f"{jobs_come:,.0f} jobs would come, and at most {MOST_JOBS:,}: give a lower --rate")
-    rules = shipped_rules()
-    target = _target(session, handler, flags, rules)
+    target = _target(session, flags, shipped_rules())
     jobs, source = _jobs(session, handler, flags)
     print(f"Sending jobs to {handler.name} for {seconds:g} s; Ctrl-C or Stop ends it.")  # noqa: T201 (it takes a while)
     with Stoppable((Stop(),)):  # what is reckoned takes a moment: an interrupt is none of its business
         found = await Rehearsal(handler, session.worker, jobs, traffic, seconds, flags.timeout).played()
         for record in found.odd:
             session.history.ended(record)
-        return rehearsal_report(handler, found, f"{traffic}, for {seconds:g} s, from {source}", traffic, target)
+        records = (*session.history.of(handler.name, handler.version), *found.gauged)
+        sent = f"{traffic}, for {seconds:g} s, from {source}"
+        return rehearsal_report(handler, found, sent, traffic, target, demand_of(records))
 
 
 async def _failed(session: Session, handler: Handler, kind: str) -> Report:
@@ -131,20 +135,14 @@ def _scaling(flags: Namespace, rules: Rules) -> Scaling:
     return Scaling(least, most, scale_by, threshold, given("idle_timeout", usual.idle_timeout_s))
 
 
-def _target(session: Session, handler: Handler, flags: Namespace, rules: Rules) -> Any:
-    """The endpoint that is to be simulated: its settings, its price, its cold start."""
-    from rp_notebook.jobs.pools import demand_of, shipped
+def _target(session: Session, flags: Namespace, rules: Rules) -> Target:
+    """The endpoint that is to be simulated: its settings, its prices, its cold start."""
+    from rp_notebook.jobs.pools import shipped
     from rp_notebook.kernel.rehearsed import Target
 
     if flags.prices is not None:
         session.prices = price_table(flags.prices)
-    table = session.prices or shipped()
-    if flags.pool is not None:
-        pool, why = table.only([flags.pool]).pools[0], "by --pool"
-    else:
-        demand = demand_of(session.history.of(handler.name, handler.version))
-        pool = (table.fitting(0 if demand is None else demand.needed) or table.failing(0) or table.pools)[0]
-        why = "the cheapest; no job has measured a GPU" if demand is None else "the cheapest that holds its jobs"
+    table = (session.prices or shipped()).only([] if flags.pool is None else [flags.pool])
     cold, told = rules.assumed_cold_start_s, "assumed: --cold-start S, or %runpod prove DIR, which measures it"
     if flags.cold_start is not None:
         cold, told = flags.cold_start, "by --cold-start"
@@ -154,7 +152,7 @@ def _target(session: Session, handler: Handler, flags: Namespace, rules: Rules) 
     for flag, value in (("--cold-start", cold), ("--seconds", flags.seconds), ("--timeout", flags.timeout)):
         if value is not None and not 0 <= value < math.inf:
             raise BadInput(f"{flag} is a number of seconds")
-    return Target(_scaling(flags, rules), rules, pool, why, table.date, cold, told, flags.seconds)
+    return Target(_scaling(flags, rules), rules, table, cold, told, flags.seconds)
 
 
 def _jobs(session: Session, handler: Handler, flags: Namespace) -> tuple[list[dict[str, Any]], str]:
@@ -164,9 +162,11 @@ def _jobs(session: Session, handler: Handler, flags: Namespace) -> tuple[list[di
         inputs = value if isinstance(value, list) else [value]
         if not inputs:
             raise BadInput("--inputs is an empty list: give at least one input")
-        jobs = [whole_job(each) for each in inputs]
-        for job in jobs:
-            request_of(job)  # refused now, and not in the middle
+        jobs, schema = [whole_job(each) for each in inputs], session.schema_of(handler)
+        for job in jobs:  # refused now, and not in the middle
+            if schema is not None:
+                refuse_unfit(job["input"], schema)
+            refuse_oversized(request_of(job), "run")
         return [_without_id(job) for job in jobs], f"{_counted(len(jobs), 'input')} of --inputs"
     golden = [*_kept(session, Query(handler=handler.name, golden=True))]
     jobs = golden or [*_kept(session, Query(handler=handler.name, outcomes=ENDED, last=MIX))]

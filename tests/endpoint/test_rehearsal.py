@@ -98,6 +98,13 @@ def test_jobs_come_from_what_is_given(rehearsed) -> None:
     assert {str(each) for each in seen} == {"a", "b", "{'c': None}"}
 
 
+def test_where_more_jobs_come_than_can_be_done_it_ends_all_the_same(rehearsed, monkeypatch) -> None:
+    monkeypatch.setattr("rp_notebook.endpoint.rehearsal.PATIENCE_S", 0.2)
+    found = rehearsed(sync, Traffic(1, burst=500), 0.01)
+    assert 0 < len(found.ran) < found.sent == 500
+    assert not found.stopped
+
+
 def test_failures_are_told_by_kind_and_the_first_of_each_is_kept(rehearsed) -> None:
     def odd(job):
         match job["input"]:

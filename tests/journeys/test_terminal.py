@@ -61,6 +61,9 @@ def test_a_worker_is_made_and_proved_in_80_columns(typed: Typed, tmp_path: Path)
     shown += [typed(f"%runpod {line}") for line in (*asked, "gpus --memory 20 --seconds 1", "golden", "replay")]
     shown += [typed(f"%runpod {name} --help") for name in ("", *flags_by_command())]
     shown += [typed(f"%runpod {line}") for line in ("exprot", "export --dryrun worker", "job -n scroes {'n': 1}")]
+    shown += [typed(f"%runpod rehearse {line}") for line in ("--for 0.5 --rate 9", "--fail")]
+    assert "REHEARSED  scores" in shown[-2]
+    assert "INJECTED  scores" in shown[-1]
     shown += [typed("%runpod prove worker")]
     assert "PROVED  Proof at level process: passed" in shown[-1]
     assert "notebooks" in typed("%runpod panel")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from tests.jobs.test_gauge import TwoDevices
 from tests.kernel.conftest import Cell
 from tests.kernel.test_gpus import prices_file
 
@@ -41,7 +44,7 @@ def test_jobs_of_the_history_are_sent_again_and_the_endpoint_is_simulated(cell: 
     assert "all COMPLETED" in said
     assert "40 jobs a second at random, for 0.2 s, from 3 jobs of the history" in " ".join(said.split())
     assert "7.0 s until a worker is ready (by --cold-start)" in said
-    assert "ADA_24, 1.12 USD/h of 2026-08-20 (by --pool)" in said
+    assert "ADA_24, 1.12 USD/h of 2026-08-20 (as given)" in said
     rows = [line.split()[:3] for line in report.listing if line.startswith(("0-", "1-"))]
     assert rows == [["0-3", "delay", "4"], ["0-3", "1", "job"], ["1-3", "delay", "4"], ["0-6", "delay", "4"]]
     assert {finding.code for finding in report.findings} == {"RPJ180", "RPJ181"}
@@ -121,6 +124,32 @@ def {name}(job):
         threading.Timer(0.05, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
         time.sleep(60)
 """
+
+
+def test_the_price_is_that_of_the_cheapest_pool_that_holds_the_jobs(cell: Cell, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=TwoDevices()))
+    cell(WORKS)
+    assert "price     AMPERE_80" in repr(cell(f"{SHORT} --inputs '{{\"n\": 1}}'").result)
+    assert "the largest, though none" not in repr(cell(f"{SHORT} --inputs '{{\"n\": 1}}'").result)
+
+
+def test_a_cold_start_is_the_one_that_a_proof_measured_until_another_is_given(cell: Cell) -> None:
+    cell(WORKS)
+    line = f"{SHORT} --inputs '{{\"n\": 1}}'"
+    assert "30.0 s until a worker is ready (assumed: --cold-start S" in repr(cell(line).result)
+    cell("get_ipython().magics_manager.registry['RunpodMagics'].session.cold_start = ('worker', 4.2)")
+    assert "4.2 s until a worker is ready (measured by %runpod prove worker)" in repr(cell(line).result)
+    assert "9.0 s until a worker is ready (by --cold-start)" in repr(cell(f"{line} --cold-start 9").result)
+
+
+def test_inputs_are_held_to_the_schema_of_their_handler(cell: Cell, capsys) -> None:
+    cell("schema = {'n': {'type': int, 'required': True}}")
+    cell(WORKS.replace("%%runpod_handler", "%%runpod_handler --schema schema"))
+    cell('%runpod rehearse --inputs \'[{"n": 1}, {"n": "one"}]\'')
+    said = "".join(capsys.readouterr())
+    assert "n" in said
+    assert "UsageError" in said
+    assert "Sending" not in said
 
 
 def test_stop_shows_what_was_measured_and_the_next_job_runs(cell: Cell) -> None:
