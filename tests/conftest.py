@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections import Counter
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +14,28 @@ import pytest
 OLDEST = "1.10.1"  # the oldest SDK that pyproject.toml allows
 LATEST = metadata.version("runpod")
 
+LONG = ("image", "browser", "kernel")  # marks, the longest first
+
 COMPARED = pytest.StashKey[Counter[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[COMPARED] = Counter()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: many tests wait for a kernel, a worker, or an index of packages."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take long come first, so that none is left for the end."""
+    places: dict[Path, int] = {}
+    for item in items:
+        found = (at for at, mark in enumerate(LONG) if item.get_closest_marker(mark))
+        places[item.path] = min(places.get(item.path, len(LONG)), *found, len(LONG))
+    items.sort(key=lambda item: places[item.path])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

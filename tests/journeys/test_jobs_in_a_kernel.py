@@ -113,7 +113,7 @@ def test_a_flat_cell_is_tried_and_then_takes_jobs(kernel) -> None:
     )
     assert "['warm', 'try', 'try']" in shown
     assert "Handler say v1 (async)" in shown
-    assert '"job",\n  "job",\n  "job"' in cell("%runpod job -n say {'word': 'job'}")
+    assert '"job", "job", "job"]' in cell("%runpod job -n say {'word': 'job'}")
     assert cell("word, times, seen") == "('try', 1, 2)"
     failed = cell("%runpod job -n say {'word': 'job', 'times': 'x'}")
     assert "line 5, in say" in failed
