@@ -10,7 +10,6 @@ from random import Random
 from typing import Any, NamedTuple
 
 from rp_notebook.endpoint.asked import limit_of
-from rp_notebook.endpoint.endpoint import EXECUTION_S
 from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.traffic import Arrivals, Traffic
 from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, Started, TimedOut, Yielded
@@ -71,8 +70,8 @@ def reporting(queue: Queue, job: Job, event: Event) -> None:
 class Rehearsal:
     """Sends `traffic` for `seconds` at a handler; each job is one of `jobs`, at random, and as often as it is there.
 
-    A job's time is bounded as on the endpoint: by `timeout_s`, its own policy, the handler's, or the platform's. Where
-    more come than can be done, those that wait in the end are left waiting.
+    A job's time is bounded by `timeout_s`, in seconds, else by its own policy, else by that of the handler. Where more
+    come than can be done, those that wait in the end are left waiting.
     """
 
     handler: Handler
@@ -149,9 +148,7 @@ class Rehearsal:
             self._sent += 1
 
     async def _run(self, request: Request) -> None:
-        limits = (self.timeout_s, request.timeout_s, self.handler.timeout_s, EXECUTION_S)
-        limit_s = next(limit for limit in limits if limit is not None)
-        record = await self.worker.run(self.handler, request, limit_s, aside=self._happened)
+        record = await self.worker.run(self.handler, request, self.timeout_s, aside=self._happened)
         sent_at = self._sent_at.pop(request.id)
         self._queue.forget(request.id)  # with its answer: there may be many, and large ones
         if record.status is Status.CANCELLED or record.job.started_at is None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from rp_notebook.endpoint.endpoint import EXECUTION_S
 from rp_notebook.endpoint.faults import FAULTS, Fault
 from rp_notebook.endpoint.rehearsal import Ran, Rehearsed
 from rp_notebook.endpoint.scaling import Rules, Scaling
@@ -28,6 +29,7 @@ NOTE = 200  # characters of one
 HOUR_S = 3600.0
 JOBS, MOST_JOBS = 1000, 10_000  # that are simulated at least, and at most
 LEAST_S = 1e-4  # a job that took less is taken to have taken so long
+WHOLE = 5000  # bytes of an answer that is shown as it is
 BLOCKS = "▁▂▃▄▅▆▇█"
 COLUMNS = 60
 SLOW = 1.5  # a pause is worth a word that makes a job so many times as long ...
@@ -78,7 +80,7 @@ def rehearsal_report(
     listing = [f"sent      {sent}" + given_up * (left > 0), "", *_measured(ran), *_failures(ran)]
     work = _work(handler, ran, target)
     listing += ["", *_simulated(traffic, work, target, *target.pool(demand))]
-    findings = [*_findings(handler, traffic, work, target)]
+    findings = [*_slow(handler, ran), *_findings(handler, traffic, work, target)]
     tone = "dim" if found.stopped else tone_of(findings) if well == len(ran) else "bad"
     return Report(badge, tone, headline, listing, findings)
 
@@ -187,6 +189,17 @@ def _over_time(scaling: Scaling, run: Simulated) -> list[str]:
     return [f"workers over that time with {scaling}: at most {run.peak}", f"|{drawn}|"]
 
 
+def _slow(handler: Handler, ran: Sequence[Ran]) -> Iterator[Finding]:
+    longest_ms = max(each.execution_ms for each in ran)
+    if handler.timeout_s is None and longest_ms > EXECUTION_S * 1000:
+        message = (
+            f"a job took {duration(longest_ms)}; an endpoint ends it after {EXECUTION_S:g} s unless told otherwise"
+        )
+        yield Finding(
+            "RPJ182", "warning", message, "set a longer executionTimeout, and --timeout S of the handler here"
+        )
+
+
 def _findings(handler: Handler, traffic: Traffic, work: Work, target: Target) -> Iterator[Finding]:
     slots = target.scaling.workers_max * work.concurrency
     needed = traffic.rate * work.slot_s
@@ -213,7 +226,7 @@ def fault_report(handler: Handler, faults: Sequence[Fault], *, stopped: bool) ->
     for fault in faults:
         listing += [f"{fault.kind}: {FAULTS[fault.kind]}"]
         for seen in fault.seen:
-            listing += [f"  GET /{seen.route}/ID, {_when(seen.after_s)}", *_indented(preview(json.loads(seen.body)))]
+            listing += [f"  GET /{seen.route}/ID, {_when(seen.after_s)}", *_told(seen.body)]
         listing += [f"  {finding}" for finding in fault.findings] + [""]
     badge = "STOPPED" if stopped else "INJECTED"
     return Report(badge, "dim", f"{handler.name}: what a client gets of a worker that fails", listing[:-1])
@@ -223,5 +236,8 @@ def _when(after_s: float) -> str:
     return "at once" if after_s < 1 else f"{after_s:.0f} s after it began"
 
 
-def _indented(text: str) -> list[str]:
+def _told(body: bytes) -> list[str]:
+    """The JSON of an answer; all of it but for large outputs."""
+    value = json.loads(body)
+    text = json.dumps(value, indent=2, ensure_ascii=False) if len(body) < WHOLE else preview(value)
     return [f"    {line}" for line in text.splitlines()]
