@@ -16,7 +16,7 @@ class Endpoints(Mapping[str, Queue]):
     """The queues of endpoints, for their workers; `endpoint` gives the whole, for clients.
 
     `known` says whether there may be an endpoint of a name, `timeout_s` gives its own execution timeout. `made` is
-    called with each new one, and `finished` with the terms of each job that ended, and its status object.
+    called with each new one, and `finished` with the terms of each job that ended, and how to get its status object.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class Endpoints(Mapping[str, Queue]):
         *,
         timeout_s: Callable[[str], float | None] = lambda _name: None,
         made: Made = lambda _endpoint: None,
-        finished: Callable[[Asked, bytes], None] = lambda _asked, _status: None,
+        finished: Callable[[Asked, Callable[[], bytes]], None] = lambda _asked, _status: None,
     ) -> None:
         self._known, self._clock, self._timeout_s = known, clock, timeout_s
         self._made, self._finished = made, finished
@@ -41,7 +41,7 @@ class Endpoints(Mapping[str, Queue]):
                 name,
                 self._clock,
                 timeout_s=lambda: self._timeout_s(name),
-                finished=lambda entry, asked: self._finished(asked, self._by_name[name].status(entry.job.id)),
+                finished=lambda entry, asked: self._finished(asked, lambda: self._by_name[name].status(entry.job.id)),
             )
             found.queue.subscribe(lambda: self._changed())
             self._made(found)

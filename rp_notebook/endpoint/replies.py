@@ -28,7 +28,7 @@ def status_reply(entry: Entry, now: float) -> bytes:
     told |= {"id": job.id, "status": str(job.status)}
     if entry.worker is not None:
         told["workerId"] = entry.worker
-    return b"{%s%s" % (b"".join(b"%s, " % member for member in _answer(entry)), json.dumps(told)[1:].encode())
+    return b"".join((b"{", *_answer(entry), json.dumps(told)[1:].encode()))  # one copy of a large answer
 
 
 def stream_reply(status: Status, posts: Iterable[Post]) -> bytes:
@@ -52,20 +52,20 @@ def milliseconds(seconds: float) -> int:
     return max(round(seconds * 1000), 0)
 
 
-def _answer(entry: Entry) -> Iterator[bytes]:
-    """The members `output` and `error` of a status object."""
+def _answer(entry: Entry) -> Iterator[bytes | memoryview]:
+    """The members `output` and `error` of a status object, with what separates them from the next."""
     post = entry.final if entry.is_final else entry.progress
     if post is None or entry.job.status is Status.CANCELLED:
         return
     body, start = post.body, ANSWER if post.kind == "done" else PROGRESS
     if body.startswith(start) and b'"error"' not in body and b'"stopPod"' not in body[-64:]:
-        yield b'"output": ' + body[len(start) : -1]
+        yield from (b'"output": ', memoryview(body)[len(start) : -1], b", ")
         return
     value: Mapping[str, Any] = post.value
     if "output" in value:
-        yield b'"output": ' + json.dumps(value["output"]).encode()
+        yield b'"output": %s, ' % json.dumps(value["output"]).encode()
     if isinstance(value.get("error"), str) and post.kind == "done":
-        yield b'"error": ' + json.dumps(value["error"]).encode()
+        yield b'"error": %s, ' % json.dumps(value["error"]).encode()
 
 
 def _pieces(post: Post) -> Iterator[bytes]:

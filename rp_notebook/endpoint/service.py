@@ -65,9 +65,9 @@ class Service:
             await asyncio.sleep(0.01)
         self.webhooks.close()
 
-    def _finished(self, asked: Asked, status: bytes) -> None:
+    def _finished(self, asked: Asked, status: Callable[[], bytes]) -> None:
         if asked.webhook is not None:
-            self.webhooks.tell(asked.webhook, status)
+            self.webhooks.tell(asked.webhook, status())
 
 
 def holds_key(authorization: str | None, key: str) -> bool:

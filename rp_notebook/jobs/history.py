@@ -14,7 +14,8 @@ from rp_notebook.jobs.job import Job
 from rp_notebook.jobs.query import JobLine, Query
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.running import Listener
-from rp_notebook.jobs.store import Running, Store
+from rp_notebook.jobs.store import Store
+from rp_notebook.jobs.stored import Running
 
 BUDGET = 500_000_000  # bytes of bodies that are kept; the oldest jobs go first
 

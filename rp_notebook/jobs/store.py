@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,18 @@ from rp_notebook.jobs.database import connected, mark_interrupted, this_kernel
 from rp_notebook.jobs.job import Job
 from rp_notebook.jobs.query import LINE, JobLine, Query
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.jobs.stored import RECORD, SMALL, Body, body_of, packed, request_kept, unpacked, without_id
+from rp_notebook.jobs.stored import (
+    RECORD,
+    SMALL,
+    Body,
+    RequestKept,
+    Running,
+    body_of,
+    packed,
+    request_kept,
+    unpacked,
+    without_id,
+)
 
 COMMIT_S = 0.01
 LARGE = 250_000  # bytes of a job from which on the thread writes it: hashing and copying them takes milliseconds
@@ -35,22 +45,6 @@ END = (
     "UPDATE job SET status = ?, outcome = ?, ended_at = ?, result_size = ?, rss_peak = ?, gpu_peak = ?, note = ?,"
     " lost = ?, error = ?, facts = ?, small = ?, size = ? WHERE row = ?"
 )
-
-
-@dataclass
-class Running:
-    """A job that a store was told of: its row once its start is written, and its record once it has ended."""
-
-    job: Job
-    row: int | None = None
-    record: JobRecord | None = None
-    complete: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes that are to be written."""
-        posts = () if self.record is None else self.record.posts
-        return self.job.request.size + sum([len(post.body) for post in posts])
 
 
 class Store:
@@ -167,17 +161,18 @@ class Store:
                 self.flush()
 
     def _write(self, running: Running) -> None:
+        if running.kept is None:
+            running.kept = request_kept(running.job.request, self._secrets())
         if running.row is None:
-            running.row = self._begin(running.job)
+            running.row = self._begin(running.job, running.kept[0])
         if running.record is not None and not running.complete:
-            self._end(running.row, running.record)
+            self._end(running.row, running.record, running.kept)
             running.complete = True
 
-    def _begin(self, job: Job) -> int:
+    def _begin(self, job: Job, body: str) -> int:
         kind = (job.handler, job.version)
         cold = kind not in self._seen
         self._seen.add(kind)
-        body = request_kept(job.request, self._secrets())[0]
         small = body if len(body) <= SMALL else None
         columns = (job.id, self._kernel, *kind, cold, job.started_at, job.request.size, len(small or ""), small)
         row = self._connection.execute(START, columns).lastrowid or 0
@@ -189,8 +184,8 @@ class Store:
             self._keep(row, [large])
         return row
 
-    def _end(self, row: int, record: JobRecord) -> None:
-        kept = packed(record, self._secrets())
+    def _end(self, row: int, record: JobRecord, request: RequestKept) -> None:
+        kept = packed(record, request, self._secrets())
         gauge = record.gauge
         gpu = gauge.gpu.peak_reserved if gauge is not None and gauge.gpu is not None else None
         columns = (

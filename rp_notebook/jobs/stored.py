@@ -24,6 +24,7 @@ RECORD = (
 )
 
 Fetch = Callable[[str], bytes | None]
+RequestKept = tuple[str, tuple[str, ...], frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,29 @@ class Packed:
     lost: str | None
 
 
+@dataclass
+class Running:
+    """A job that a store was told of: its row once its start is written, and its record once it has ended."""
+
+    job: Job
+    row: int | None = None
+    kept: RequestKept | None = None
+    record: JobRecord | None = None
+    complete: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that are to be written."""
+        posts = () if self.record is None else self.record.posts
+        return self.job.request.size + sum([len(post.body) for post in posts])
+
+
 def body_of(content: bytes) -> Body:
     """The body, named by its hash."""
     return Body(hashlib.sha256(content).hexdigest(), content)
 
 
-def request_kept(request: Request, known: Collection[str] = ()) -> tuple[str, tuple[str, ...], frozenset[str]]:
+def request_kept(request: Request, known: Collection[str] = ()) -> RequestKept:
     """The request's body without its secrets, where in it they were, and the secrets themselves, `known` ones too."""
     if not may_hold_secrets(request.body, known):
         return request.body, (), frozenset()
@@ -80,9 +98,12 @@ def cleared(record: JobRecord, known: Collection[str]) -> JobRecord:
     return replace(record, job=record.job._replace(request=request), posts=posts, masked=masked_at)
 
 
-def packed(record: JobRecord, known: Collection[str] = ()) -> Packed:
-    """A job that ended, as it is kept: what was posted, and what was seen, without its secrets and the `known` ones."""
-    _, masked_at, secrets = request_kept(record.job.request, known)
+def packed(record: JobRecord, request: RequestKept, known: Collection[str] = ()) -> Packed:
+    """A job that ended, as it is kept: what was posted, and what was seen, without its secrets and the `known` ones.
+
+    `request` is what `request_kept` gave of it.
+    """
+    _, masked_at, secrets = request
     secrets |= frozenset(known)
     small: list[bytes] = []
     large: list[Body] = []

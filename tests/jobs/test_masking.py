@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rp_notebook.jobs.masking import has_shape, is_secret_name, masked, may_hold_secrets, scrubbed, secret_values
+from rp_notebook.jobs.masking import PART, has_shape, is_secret_name, masked, may_hold_secrets, scrubbed, secret_values
 
 LETTERS = "a1B2c3D4e5F6" * 4
 SHAPES = {
@@ -45,6 +45,22 @@ def test_a_known_shape_is_found_anywhere_and_taken_out(text: str) -> None:
     assert text not in scrubbed(around)
     assert scrubbed(around).startswith("first, ")
     assert masked({"input": {"a": [text]}})[1] == ("input.a[0]",)
+
+
+@pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES)
+def test_a_shape_is_found_wherever_it_stands_in_a_long_text(text: str) -> None:
+    for border in (PART, 2 * PART):
+        for before in range(border - len(text) - 3, border + 3):
+            around = f"{'x' * before} {text} {'x' * PART}"
+            assert has_shape(around), before
+    assert not has_shape("x" * 3 * PART)
+
+
+def test_a_telling_key_and_a_known_secret_are_found_wherever_they_stand_in_a_long_text() -> None:
+    for before in range(PART - 20, PART + 3):
+        assert may_hold_secrets(f"{'x' * before}PASSWORD{'x' * PART}"), before
+        assert may_hold_secrets(f"{'x' * before}plainvalue99{'x' * PART}", {"plainvalue99": "A"}), before
+    assert not may_hold_secrets("x" * 3 * PART, {"plainvalue99": "A"})
 
 
 @pytest.mark.parametrize(
