@@ -33,9 +33,10 @@ class ClientRoute(EndpointRoute):
 
     operations = OPERATIONS
 
-    def initialize(self, service: Service, door: Door, **given: Any) -> None:
-        super().initialize(**given)
-        self.service, self._door = service, door
+    def initialize(self, *args: Any, **given: Any) -> None:
+        super().initialize(*args, **given)
+        self.service: Service = given["service"]
+        self._door: Door = given["door"]
         self._body: list[bytes] = []
         self._size = 0
         self._changed = asyncio.Event()

@@ -195,9 +195,14 @@ class Queue:
         """The jobs in progress, or those that one worker runs, in the order in which they began."""
         return tuple(self._entries[job] for job, by in self._running.items() if worker is None or by == worker)
 
-    def stops(self, worker: str) -> tuple[str, ...]:
-        """The ids of jobs that a worker should stop and has not been told of."""
-        return self._stops.pop(worker, ())
+    def stops(self, worker: str, since_s: float = 0.0) -> tuple[str, ...]:
+        """The ids of jobs that a worker should stop and has not been told of; of those that began so long ago."""
+        told = self._stops.pop(worker, ())
+        latest = self.clock() - since_s
+        early = tuple(job for job in told if job in self._entries and (self._entries[job].job.started_at or 0) > latest)
+        if early:
+            self._stops[worker] = early
+        return tuple(job for job in told if job not in early)
 
     def ping(self, worker: str, unhealthy: str | None = None) -> None:
         """A heartbeat; `unhealthy` says which fitness check failed and why."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ class EndpointRoute(RequestHandler):
 
     operations: Mapping[str, Operation]
     found: Any = None
+    pause_s = 0.0  # before a refusal
     _refused: RequestRefused | None = None
 
     def initialize(self, *_: Any, **given: Any) -> None:
@@ -51,6 +53,7 @@ class EndpointRoute(RequestHandler):
     async def get(self, *_: str) -> None:
         try:
             if self._refused is not None:
+                await asyncio.sleep(self.pause_s)
                 raise self._refused
             operation, *rest = self.path_args[1:]
             verbs = self.operations[operation].verbs

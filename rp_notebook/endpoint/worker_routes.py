@@ -16,6 +16,7 @@ from rp_notebook.errors import BadInput, RequestRefused
 
 T = TypeVar("T")
 
+SETTLED_S = 0.5  # the SDK does not hear of a stop in the first 0.1 s after it took the job (`rp_scale.py`)
 HOLD_S = 1.0  # an empty poll answered at once makes the SDK spin (facts/runpod-contract.md 6.3)
 
 
@@ -28,6 +29,8 @@ class WorkerRoute(EndpointRoute):
     def initialize(self, *args: Any, **given: Any) -> None:
         super().initialize(*args, **given)
         self._hold_s: float = given["hold_s"]
+        # An error does not make the SDK wait: it would ask for jobs as fast as it can.
+        self.pause_s = 0.0 if isinstance(self, PostRoute) else self._hold_s
         self._wake = asyncio.Event()
 
     def on_connection_close(self) -> None:
@@ -77,7 +80,7 @@ class StopRoute(WorkerRoute):
 
     async def answer(self, _operation: str, *rest: str) -> None:
         (worker,) = rest
-        ids = await self.held(lambda: self.found.stops(worker))
+        ids = await self.held(lambda: self.found.stops(worker, SETTLED_S))
         if not ids:
             self.set_status(204)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +12,18 @@ from rp_notebook.endpoint.client_routes import ClientRoute
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.listening import new_key
 from rp_notebook.endpoint.openapi import BARE, BEARER, Door
-from rp_notebook.endpoint.operations import OPERATIONS, patterns
+from rp_notebook.endpoint.operations import OPERATIONS, WORKER_OPERATIONS, pattern, patterns
+from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.replies import error_reply
+from rp_notebook.endpoint.routes import EndpointRoute
+from rp_notebook.endpoint.service import holds_key
+from rp_notebook.endpoint.worker_routes import HOLD_S, ROUTES
 from rp_notebook.errors import RequestRefused
 
 if TYPE_CHECKING:
     from rp_notebook.server.kernels import Kernels
 
-DOOR = Door(OPERATIONS, {"bearer": BEARER, "bare": BARE}, (401, 403, 404, 409, 429))
+DOOR = Door({**OPERATIONS, **WORKER_OPERATIONS}, {"bearer": BEARER, "bare": BARE}, (401, 403, 404, 409, 429))
 GIVE_JOBS = ("run", "runsync", "retry", "openai")
 
 
@@ -45,9 +48,7 @@ class Keys:
 
     def opens(self, authorization: str, name: str) -> bool:
         """Whether a header holds a key of that endpoint."""
-        given = authorization.split()[-1:] or [""]
-        found = [of for key, of in self._names.items() if hmac.compare_digest(key.encode(), given[0].encode())]
-        return found == [name]
+        return [of for key, of in self._names.items() if holds_key(authorization, key)] == [name]
 
 
 class Guarded(APIHandler):
@@ -83,26 +84,34 @@ class Guarded(APIHandler):
             raise RequestRefused(403, "you may not run anything in the kernels of this server")
 
 
-class JupyterRoute(ClientRoute, Guarded):  # type: ignore[misc] # both say what `prepare` returns, in other words
-    """One operation on the endpoint of a kernel's handler."""
+def _guarded(route: type[EndpointRoute]) -> type[Any]:
+    """A route of an endpoint behind Jupyter's door."""
 
-    def initialize(self, keys: Keys, **given: Any) -> None:  # type: ignore[override] # what it needs here
-        super().initialize(**given)
-        self.keys = keys
+    class JupyterRoute(route, Guarded):  # type: ignore[misc,valid-type] # whichever it is
+        def initialize(self, *args: Any, **given: Any) -> None:
+            super().initialize(*args, **given)
+            self.keys = given["keys"]
 
-    options = APIHandler.options  # type: ignore[assignment] # the server's own CORS
+        options = APIHandler.options  # the server's own CORS
+
+    return JupyterRoute
 
 
-def jupyter_routes(kernels: Kernels, keys: Keys) -> list[tuple[str, type[Guarded], dict[str, Any]]]:
+def jupyter_routes(kernels: Kernels, keys: Keys) -> list[tuple[str, type[Any], dict[str, Any]]]:
     """The routes below the server's base URL."""
 
     async def allowed(route: Guarded, name: str, operation: str) -> Endpoint:
         await route.let_in()
         return await kernels.endpoint(name, for_jobs=operation in GIVE_JOBS)
 
+    async def queue(route: Guarded, name: str, operation: str) -> Queue:
+        return (await allowed(route, name, operation)).queue
+
     given = {"keys": keys, "service": kernels.service, "door": DOOR, "allowed": allowed}
+    to_workers = {"keys": keys, "allowed": queue, "hold_s": HOLD_S}
     return [
-        *((f"/runpod/v2/{path}", JupyterRoute, given) for path in patterns(OPERATIONS)),
+        *((f"/runpod/v2/{path}", _guarded(ClientRoute), given) for path in patterns(OPERATIONS)),
+        *((f"/runpod/v2/{pattern(WORKER_OPERATIONS, names)}", _guarded(route), to_workers) for names, route in ROUTES),
         (r"/runpod/keys/([^/]+)", KeyRoute, {"keys": keys}),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import signal
 import threading
 import time
@@ -15,10 +16,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.journeys.fuzzing import Fuzz
 from tests.journeys.places import TOKEN, Place, celling, connected, in_jupyter, jupyter, waited
 
 HANDLERS = (
-    "import os, time",
+    "import json, os, time",
+    "%%runpod_handler\ndef dumps(job):\n    return json.dumps(job['input'])",
     "%%runpod_handler\ndef echo(job):\n    return job['input']",
     "%%runpod_handler\ndef sleeps(job):\n    time.sleep(60)",
     "%%runpod_handler --concurrency 3\nasync def overlaps(job):\n    import asyncio\n    await asyncio.sleep(0.5)",
@@ -198,7 +201,32 @@ def test_a_kernel_without_the_extension_is_a_409_at_once_with_the_line_to_type(s
     client.stop_channels()
     jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
     status, told = server.ask("POST", "runpod/v2/nobody/run", {"input": 1})
-    assert (status, "there are: echo, overlaps, sleeps" in told["error"]) == (404, True)
+    assert (status, "there are: dumps, echo, overlaps, sleeps" in told["error"]) == (404, True)
+
+
+def test_odd_requests_to_one_endpoint_are_answered_as_its_document_says_and_tell_nothing_of_another(server):
+    canary = "the answer of another kernel"
+    other, client, _ = server.kernel(
+        "%load_ext rp_notebook", f"%%runpod_handler\ndef secret(job):\n    return {canary!r}"
+    )
+    foreign = waited(lambda: server.sync("secret", 1).get("id"), 10)
+    key = server.ask("POST", "runpod/keys/dumps")[1]["key"]
+    document = server.ask("GET", "runpod/v2/dumps/openapi.json", None, key)[1]
+    for held in ("/job-take/{worker}", "/job-take-batch/{worker}", "/job-stop/{worker}"):  # a second each
+        del document["paths"][held]
+    seed = str(time.time())
+    fuzz = Fuzz(
+        f"{server.place.url}/dumps", key, document, [server.sent("dumps", 1), foreign], canary, random.Random(seed),
+        alone=False,
+    )  # fmt: skip
+    fuzz.run(500)
+    assert {200, 400, 401, 404, 405} <= {*fuzz.answered}, f"{fuzz.answered}, seed {seed}"
+    assert server.ask("GET", f"runpod/v2/secret/status/{foreign}", None, key)[0] == 401
+    assert server.ask("GET", f"runpod/v2/dumps/status/{foreign}", None, key)[0] == 404
+    assert canary in server.status("secret", foreign)["output"]
+    server.ask("DELETE", "runpod/keys/dumps")
+    client.stop_channels()
+    jupyter(server.base, "DELETE", f"/api/kernels/{other}")
 
 
 def test_a_handler_that_two_kernels_have_is_asked_for_by_its_kernel(server):

@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.journeys.places import Place, from_the_shell, in_a_kernel, in_jupyter
+from rp_notebook.proof.worker_process import WorkerProcess, clean_environment, runpod_environment
+from tests.journeys.places import Place, from_the_shell, in_a_kernel, in_jupyter, jupyter, waited
 
 HERE = Path(__file__).parent
 MODULES = Path(sys.prefix) / "node"  # where `make setup` installs RunPod's JavaScript client
@@ -55,20 +57,45 @@ def a_worker(folder: Path):
         yield place
 
 
+@contextmanager
+def helped(place: Place, folder: Path):
+    """A worker at the queue of a Jupyter server, with a key of its own; the kernel there is in a cell meanwhile."""
+    (folder / "handler.py").write_text(WORKER)
+    over = folder / "over"
+    busy = f"import os, time\nwhile not os.path.exists({str(over)!r}):\n    time.sleep(0.1)"
+    cell = threading.Thread(target=lambda: place.cell(busy))
+    cell.start()
+    base = place.url.removesuffix("/runpod/v2")
+    key = jupyter(base, "POST", "/runpod/keys/helped")["key"]
+    environ = clean_environment(os.environ, folder)
+    environ |= runpod_environment(f"{base}/runpod", "helper", "helped", key)
+    worker = WorkerProcess(folder, environ, folder / "log")
+    try:
+        waited(lambda: jupyter(base, "GET", "/runpod/v2/helped/health")["workers"]["idle"] == 2)
+        yield
+    finally:
+        worker.stop()
+        over.touch()
+        cell.join()
+
+
 PLACES = {
     "kernel": lambda folder: in_a_kernel(HANDLER),
-    "jupyter": lambda folder: in_jupyter(folder, HANDLER),
+    "jupyter": lambda folder: in_jupyter(folder, HANDLER, HANDLER.replace("_handler", "_handler helped")),
     "shell": lambda folder: from_the_shell(folder, notebook=(HANDLER,)),
     "worker": a_worker,
 }
 
 
-def told(place: Place, folder: Path) -> dict:
+SHOWN = (*PLACES, "worker in jupyter")
+
+
+def told(place: Place, folder: Path, name: str = "work") -> dict:
     environ = {**os.environ, "RUNPOD_ENDPOINT_BASE_URL": place.url, "HOME": str(folder)}
-    python = [sys.executable, str(HERE / "clients.py"), "work", place.key]
+    python = [sys.executable, str(HERE / "clients.py"), name, place.key]
     got = json.loads(subprocess.run(python, env=environ, stdout=subprocess.PIPE, check=True, timeout=120).stdout)
     if shutil.which("node") and MODULES.is_dir():
-        node = ["node", str(HERE / "client.mjs"), place.url, "work", place.key, str(MODULES)]
+        node = ["node", str(HERE / "client.mjs"), place.url, name, place.key, str(MODULES)]
         got["js"] = json.loads(subprocess.run(node, stdout=subprocess.PIPE, check=True, timeout=120).stdout)
     return got
 
@@ -79,11 +106,15 @@ def everywhere(tmp_path_factory):
     folders = {name: tmp_path_factory.mktemp(name) for name in PLACES}
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
         places = [stack.enter_context(PLACES[name](folder)) for name, folder in folders.items()]
-        return dict(zip(PLACES, pool.map(told, places, folders.values()), strict=True))
+        got = dict(zip(PLACES, pool.map(told, places, folders.values()), strict=True))
+        folder = tmp_path_factory.mktemp("helped")
+        place = dict(zip(PLACES, places, strict=True))["jupyter"]
+        with helped(place, folder):
+            return {**got, "worker in jupyter": told(place, folder, "helped")}
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", SHOWN)
 def test_the_python_client_works_unchanged(everywhere, place):
     got = everywhere[place]["sync"]
     health = got.pop("health")
@@ -103,7 +134,7 @@ def test_the_python_client_works_unchanged(everywhere, place):
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", SHOWN)
 def test_the_asyncio_client_works_unchanged(everywhere, place):
     assert everywhere[place]["asyncio"] == {
         "output": [1, "é"],
@@ -116,7 +147,7 @@ def test_the_asyncio_client_works_unchanged(everywhere, place):
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", SHOWN)
 def test_the_javascript_client_works_by_its_base_url(everywhere, place):
     if "js" not in everywhere[place]:
         pytest.skip("node, or RunPod's client for it, is not there: make setup installs the client where npm is")
