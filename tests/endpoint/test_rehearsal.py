@@ -121,8 +121,8 @@ def test_failures_are_told_by_kind_and_the_first_of_each_is_kept(rehearsed) -> N
         return 1
 
     inputs = ("raise", "lose", "large", "exit", "late", "well")
-    found = rehearsed(odd, Traffic(1, burst=40), 0.01, inputs, timeout_s=0.05)
-    assert len(found.ran) == 40
+    found = rehearsed(odd, Traffic(1, burst=24), 0.01, inputs, timeout_s=0.05)
+    assert len(found.ran) == 24
     told = {(ran.outcome, ran.note.split("\n")[0]) for ran in found.ran}
     assert {outcome for outcome, _ in told} == {"COMPLETED", "FAILED", "LOST", "TOO LARGE"}
     assert ("FAILED", "ValueError: no") in told
