@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from rp_notebook.export import foreign, handed, implied
+from rp_notebook.export import foreign, handed, implied, local_programs
 from rp_notebook.export.binding import assigned
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.library import BUILTIN, Arguments, makers, method_tier, path_of
@@ -15,7 +15,9 @@ from rp_notebook.export.program import FRESH, LIKELY, MUST, PARAMETER, Program
 from rp_notebook.export.tables import (
     DRAWS,
     OUR_MODULE,
+    PATCHERS,
     SHALLOW_MUTATORS,
+    STATEFUL,
     VIEWS,
 )
 
@@ -105,10 +107,7 @@ def _has_own_state(program: Program, name: str) -> bool:
 def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Arguments, *, bare: bool) -> Value:
     program, root, name = reading.program, root_name(func), func.attr
     if is_namespace(func.value, at_module=reading.at_module):
-        for each, given in pairs(node, at_module=reading.at_module):
-            reading.bind_global(each, reading.value(given) if given is not None else arguments.all)
-        read = read_key(node, at_module=reading.at_module)
-        return frozenset({(read, SAME)}) if read else NOTHING
+        return _of_namespace(reading, node, arguments)
     receiver = reading.value(func.value)
     classes = program.code_of(root)[0] if root and root not in reading.locals else set()
     methods = program.methods(name, classes)
@@ -125,8 +124,10 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
             reading.change(arguments.named["out"], MUST, deep=True)
     if name in DRAWS and not classes and reading.at_module:
         reading.change(receiver, MUST, deep=False)  # a generator moves on with every draw
-    said = program.project.changes(name, makers(root, program) if root not in reading.locals else ())
-    tier = method_tier(name, bare=bare) if said is None else MUST if said else 0
+    made_by = makers(root, program) if root not in reading.locals else set()
+    own = local_programs.methods(program, made_by, name)
+    found |= union(*(reading.apply(effects, each, arguments.behind(receiver)) for each, effects in own))
+    tier = _tier(reading, root, name, made_by, bare=bare)
     if tier == MUST:
         reading.touch(func.value)
         reading.change(receiver, MUST, deep=name not in SHALLOW_MUTATORS)
@@ -134,11 +135,30 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
         if name == "shuffle":
             reading.change(arguments.all, MUST, deep=False)
         return found | (inside(receiver) if name in SHALLOW_MUTATORS else receiver)
-    if tier == LIKELY and not methods:
+    if tier == LIKELY and not methods and not own:
         reading.change(receiver | arguments.all, LIKELY, deep=True)
     if name == "copy":
         return found | copied(receiver)
     return found | (inside(receiver) if name in VIEWS or name.startswith("get_") else NOTHING)
+
+
+def _of_namespace(reading: Reading, node: ast.Call, arguments: Arguments) -> Value:
+    """`globals().update(K=1)`, `globals().get("K")`."""
+    for name, value in pairs(node, at_module=reading.at_module):
+        reading.bind_global(name, reading.value(value) if value is not None else arguments.all)
+    read = read_key(node, at_module=reading.at_module)
+    return frozenset({(read, SAME)}) if read else NOTHING
+
+
+def _tier(reading: Reading, root: str, name: str, made_by: set[str], *, bare: bool) -> int:
+    """How certain it is that a method changes its receiver, which one of these calls made."""
+    if any(maker.startswith(PATCHERS) for maker in made_by):
+        for value in reading.program.values.get(root, ()):
+            reading.value(value)  # what `patch(...)` names changes when the patch starts
+    if STATEFUL & made_by and name != "get":
+        return MUST
+    said = reading.program.project.changes(name, made_by)
+    return method_tier(name, bare=bare) if said is None else MUST if said else 0
 
 
 def _value_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Value:

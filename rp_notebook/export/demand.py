@@ -159,6 +159,12 @@ class Demand:
         if places:
             self._take_changes(name, self.timeline.changes(name, self.timeline.end, known=places), why, position)
 
+    def take_changes_of(self, fact: Fact) -> None:
+        """Takes what changed the objects that a statement made: a thread that it set up and another one started."""
+        for name in sorted(fact.names.defs) if not fact.is_code else ():
+            changes = self.timeline.changes(name, self.timeline.end, known=[fact.position])
+            self._take_changes(name, changes, label_of(fact), fact.position)
+
     def _take_changes(self, name: str, changes: int, why: str, user: int | None) -> None:
         for place, tier in changes_in(changes & ~self._settled):  # many ask for the same changes
             if tier >= self._tier and place not in self._spared.get(name, ()):

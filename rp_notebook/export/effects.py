@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from rp_notebook.export import decorating, implied, library
 from rp_notebook.export.binding import assigned
+from rp_notebook.export.cutting import root_name
 from rp_notebook.export.expressions import Expressions
-from rp_notebook.export.links import SAME, Value, copied, held, inside, union
-from rp_notebook.export.program import MUST, PARAMETER, Effects, Function, Program, parameters
+from rp_notebook.export.links import COPY, SAME, Value, copied, held, inside, union
+from rp_notebook.export.program import MADE, MUST, PARAMETER, Effects, Function, Program, parameters
 from rp_notebook.export.trees import captured_names, children, walk
 
 ROUNDS = 6  # an alias chain inside one function longer than this is not followed
@@ -47,6 +48,8 @@ class Reading(Expressions):
                 self.compound(node)
 
     def assign(self, targets: list[ast.expr], expression: ast.expr) -> None:
+        if len(targets) > 1 and not self.locals:
+            self.edges |= {(target.id, MADE, SAME) for target in targets if isinstance(target, ast.Name)}
         for target in targets:
             left = target.elts if isinstance(target, ast.Tuple | ast.List) else []
             right = expression.elts if isinstance(expression, ast.Tuple | ast.List) else []
@@ -55,6 +58,12 @@ class Reading(Expressions):
                     self.bind(one, self.value(other))
             else:
                 self.bind(target, self.value(expression))
+                self.may_share(left, expression)
+
+    def may_share(self, targets: list[ast.expr], made: ast.expr) -> None:
+        """Objects that one function of the notebook made together may refer to each other's parts."""
+        if isinstance(made, ast.Call) and root_name(made.func) in self.program.functions and not self.locals:
+            self.edges |= {(target.id, MADE, COPY) for target in targets if isinstance(target, ast.Name)}
 
     def augment(self, node: ast.AugAssign) -> None:
         added = self.value(node.value)

@@ -10,7 +10,7 @@ from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, SAME, Value, composed, copied, held, inside, union
 from rp_notebook.export.marks import Marks
 from rp_notebook.export.namespace_dict import key_of, read_key
-from rp_notebook.export.program import FRESH, MUST, PARAMETER, Function
+from rp_notebook.export.program import FRESH, MUST, PARAMETER, Effects, Function
 from rp_notebook.export.tables import BUILTINS
 from rp_notebook.export.trees import children, walk
 
@@ -87,7 +87,10 @@ class Expressions(Marks):
 
     def call_function(self, function: Function, arguments: library.Arguments) -> Value:
         """Applies what is known of a function to the values that it is given."""
-        effects = self.program.summary(function)
+        return self.apply(self.program.summary(function), function, arguments)
+
+    def apply(self, effects: Effects, function: Function, arguments: library.Arguments) -> Value:
+        """Applies effects of a function to the values that it is given."""
         owner = self.program.owners.get(id(function), getattr(function, "name", ""))
         bound = arguments.bound(function, frozenset({(owner, SAME)}) if owner else NOTHING)
 
@@ -136,7 +139,9 @@ class Expressions(Marks):
             case ast.Subscript(value=owner, slice=index):
                 self.value(index)
                 receiver = self.value(owner)
-                return inside(receiver) | implied.run_methods(self, ("__getitem__",), owner, receiver, NOTHING)
+                if isinstance(owner, ast.Name) and "collections.defaultdict" in library.makers(owner.id, self.program):
+                    self.change(receiver, MUST, deep=False)  # a key that it lacks is put there
+                return inside(receiver) | implied.run_methods(self, implied.LOOKED_UP, owner, receiver, NOTHING)
             case ast.Call():
                 return calls.call(self, node, bare=bare)
             case ast.Await(value=inner) | ast.Starred(value=inner):

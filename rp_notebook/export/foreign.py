@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from rp_notebook.export import decorating, implied
-from rp_notebook.export.library import Arguments, method_tier
-from rp_notebook.export.links import NOTHING, Value, copied, held, inside, union
+from rp_notebook.export import decorating, implied, local_programs
+from rp_notebook.export.library import Arguments, is_static, method_tier, path_of
+from rp_notebook.export.links import NOTHING, SAME, Value, copied, held, inside, union
 from rp_notebook.export.namespace_dict import ANY, executed
-from rp_notebook.export.program import LIKELY, MUST
+from rp_notebook.export.program import FRESH, LIKELY, MUST, Effects, Function
 from rp_notebook.export.tables import (
     COPIES,
     DISPLAY_MODULES,
@@ -17,6 +17,7 @@ from rp_notebook.export.tables import (
     FUNCTION_MUTATORS,
     ITERATORS,
     MODULE_SETTERS,
+    PATCHERS,
     PURE_BUILTINS,
     PURE_MODULES,
     RNG_MODULES,
@@ -62,18 +63,17 @@ def builtin(reading: Reading, name: str, node: ast.Call, arguments: Arguments) -
 def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *, bare: bool) -> Value:
     parts = path.split(".")
     top, leaf = parts[0], parts[-1]
+    own = local_programs.called(reading.program, path)
+    if own:
+        return union(*(_of_own_module(reading, f"module:{top}", *each, arguments) for each in own))
     said = reading.program.project.changes(path)
     if said is not None:
         reading.change(arguments.all if said else NOTHING, MUST, deep=True)
         return held(arguments.all)
     if top == "os" and "environ" in parts:
         return _environment(reading, leaf, node)
-    if top in RNG_MODULES and leaf in SEEDS:
-        reading.changed.add((f"seed:{top}", MUST, False))
-        if top in ("numpy", "random"):
-            return NOTHING
-    elif top in RNG_MODULES and (leaf in DRAWS or (parts[1:2] == ["nn"] and leaf[:1].isupper())):
-        reading.changed.add((f"rng:{top}", MUST, False))
+    if _draws(reading, top, leaf, parts) and top in ("numpy", "random"):
+        return NOTHING
     if path == "os.chdir" or path.startswith("sys.path."):
         reading.changed.add(("cwd:" if top == "os" else "syspath:", MUST, False))
         return NOTHING
@@ -83,6 +83,9 @@ def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *
     for name, value in (arguments.named or {}).items():
         if name == "out":
             reading.change(value, MUST, deep=True)  # an array, and what looks at it
+    if path.startswith(PATCHERS) and node.args:
+        _patched(reading, node.args[0])
+        reading.change(arguments.all, MUST, deep=False)
     if top in DISPLAY_MODULES and top not in ("logging", "warnings"):
         return NOTHING
     if (leaf in MODULE_SETTERS or path == "nltk.download" or leaf.startswith(SETTER_PREFIXES)) and not SHOWN_ONLY & set(
@@ -101,6 +104,34 @@ def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *
     if bare and not leaf[:1].isupper() and method_tier(leaf, bare=True):
         reading.change(arguments.all, LIKELY, deep=True)
     return held(arguments.all)
+
+
+def _draws(reading: Reading, top: str, leaf: str, parts: list[str]) -> bool:
+    """Marks what seeds a generator of random numbers, or draws from it; whether it is a seed."""
+    if top in RNG_MODULES and leaf in SEEDS:
+        reading.changed.add((f"seed:{top}", MUST, False))
+        return True
+    if top in RNG_MODULES and (leaf in DRAWS or (parts[1:2] == ["nn"] and leaf[:1].isupper())):
+        reading.changed.add((f"rng:{top}", MUST, False))
+    return False
+
+
+def _patched(reading: Reading, what: ast.expr) -> None:
+    """`patch("module.name")` and `patch.object(module, "name")` change that module."""
+    named = what.value if isinstance(what, ast.Constant) else path_of(what, reading.program, reading.locals)
+    reading.changed.add((f"module:{str(named).split('.')[0]}", MUST, False))
+
+
+def _of_own_module(
+    reading: Reading, module: str, function: Function, effects: Effects, is_method: bool, arguments: Arguments
+) -> Value:
+    if not is_method:
+        return reading.apply(effects, function, arguments)
+    made = getattr(function, "name", "").startswith("__")
+    receiver = frozenset({(FRESH if made else module, SAME)})
+    given = arguments if is_static(function) else arguments.behind(receiver)
+    answer = reading.apply(effects, function, given)
+    return held(arguments.all) if made else answer
 
 
 def _environment(reading: Reading, leaf: str, node: ast.Call) -> Value:

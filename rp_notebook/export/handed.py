@@ -6,6 +6,7 @@ import ast
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
+from rp_notebook.export import local_programs
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.library import Arguments, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, inside
@@ -48,6 +49,9 @@ def passed_code(reading: Reading, node: ast.Call, arguments: Arguments) -> None:
                 reading.inline(part)
             case ast.Name(id=name) if name not in reading.locals and name in program.functions:
                 anything_called(reading, name, reading.value(part), arguments.all)
+            case ast.Attribute() | ast.Name() if path := path_of(part, program, reading.locals):
+                for function, effects, _ in local_programs.called(program, path):
+                    reading.apply(effects, function, Arguments((), None, arguments.all))
             case ast.Name(id=name) if name not in reading.locals:
                 stored_called(reading, name, arguments)
             case ast.Attribute():

@@ -34,6 +34,7 @@ _COMPARED = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 _UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert", ast.Not: "bool"}
 ENTERED = ("__enter__", "__exit__", "__aenter__", "__aexit__")
 ITERATED = ("__iter__", "__next__", "__getitem__", "__aiter__", "__anext__")
+LOOKED_UP = ("__getitem__", "__missing__")
 TESTED = ("__bool__", "__len__")
 _ANY_READ, _ANY_WRITE = ("__getattribute__", "__getattr__"), ("__setattr__", "__delattr__")
 _HELD_READ, _HELD_WRITE = ("__get__",), ("__set__", "__delete__")

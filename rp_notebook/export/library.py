@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, Value, inside, union
+from rp_notebook.export.local_programs import registers
 from rp_notebook.export.program import Function, Program, parameters
 from rp_notebook.export.tables import (
     BARE_MUTATORS,
@@ -151,11 +152,17 @@ def _calling(values: Iterable[ast.expr], program: Program) -> tuple[set[str], se
     )
 
 
+def is_static(function: Function) -> bool:
+    """Whether a method takes no receiver."""
+    items = getattr(function, "decorator_list", ())
+    return any(isinstance(item, ast.Name) and item.id == "staticmethod" for item in items)
+
+
 def is_plain_decorator(node: ast.expr, program: Program) -> bool:
     """Whether a decorator is a library's that registers nothing."""
     target = node.func if isinstance(node, ast.Call) else node
     path = path_of(target, program, ())
-    return bool(path) and "register" not in path.rsplit(".", 1)[-1]
+    return bool(path) and "register" not in path.rsplit(".", 1)[-1] and not registers(program, path)
 
 
 def local_names(function: ast.AST) -> set[str]:

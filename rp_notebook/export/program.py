@@ -10,7 +10,8 @@ from types import MappingProxyType
 from rp_notebook.export.binding import assigned, assigned_globals
 from rp_notebook.export.links import NOTHING, Value
 from rp_notebook.export.project import NO_PROJECT, Project
-from rp_notebook.export.registries import put_into
+from rp_notebook.export.registries import patched, put_into
+from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import ITERATORS
 from rp_notebook.export.trees import children, walk
@@ -20,6 +21,7 @@ MUST, LIKELY, WEAK = 3, 2, 1
 PARAMETER = "#"  # how the name of a root begins that is a parameter, not a global
 
 FRESH = "@new"  # the object that a constructor is at work on
+MADE = "@made"  # what a statement makes and binds to several names
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Program:
     put: Mapping[str, tuple[ast.expr, ...]] = field(default_factory=lambda: MappingProxyType({}))
     asks_subclasses: bool = False
     owners: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))  # of methods, by their id
+    patches: Mapping[str, tuple[Function, ...]] = field(default_factory=lambda: MappingProxyType({}))  # of classes
+    local: Mapping[str, Program] = field(default_factory=lambda: MappingProxyType({}))  # of modules of one's own
+    texts: frozenset[str] = frozenset()  # that stand in a module of one's own
     summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))
     # What was worked out of the text above: a name is asked for wherever it is called.
     made_of: dict[str, tuple[set[str], list[Function]]] = field(default_factory=dict, repr=False, compare=False)
@@ -81,6 +86,7 @@ class Program:
                 for item in node.body
                 if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == name
             ]
+            self.called[name, chosen] += self.patches.get(name, ())
         return self.called[name, chosen]
 
     def lineage(self, classes: Iterable[str]) -> set[str]:
@@ -147,6 +153,7 @@ def program_of(statements: Sequence[Statement], ours: Iterable[str], project: Pr
         if node not in imported:  # run again it says no more but what its imports stand for
             parts = walk(node) if "import" in statement.text else ()
             imported[node] = {name: path for part in parts for name, path in _imported(part).items()}
+            imported[node] |= _starred(statement)
             _read(statement, functions, classes, values)
         imports |= imported[node]
     generators = {name for name, found in functions.items() if any(_yields(f) for f in found)}
@@ -162,6 +169,7 @@ def program_of(statements: Sequence[Statement], ours: Iterable[str], project: Pr
         put_into(imported, functions),  # type: ignore[arg-type] # in the order in which they were found
         any("__subclasses__" in statement.text for statement in statements),
         {id(item): name for name, found in classes.items() for node in found for item in node.body},
+        patched(imported, functions, classes),  # type: ignore[arg-type] # see above
     )
 
 
@@ -211,6 +219,13 @@ def _imported(node: ast.AST) -> dict[str, str]:
     if isinstance(node, ast.ImportFrom):
         return {(a.asname or a.name): f"{node.module or ''}.{a.name}" for a in node.names if a.name != "*"}
     return {}
+
+
+def _starred(statement: Statement) -> dict[str, str]:
+    if statement.alias is None or statement.alias.name != "*":
+        return {}
+    module = getattr(statement.node, "module", None) or ""
+    return {name: f"{module}.{name}" for name in star_names(module, statement.cell.cwd) or ()}
 
 
 def loads(node: ast.AST) -> list[str]:

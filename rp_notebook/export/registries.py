@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.tables import MUTATORS
@@ -27,6 +27,21 @@ def put_into(
                 for name in registrars.get(function, ()):
                     found.setdefault(name, {}).update(dict.fromkeys(given))
     return {name: tuple(values) for name, values in found.items()}
+
+
+def patched(
+    statements: Iterable[ast.stmt], functions: Mapping[str, Iterable[ast.AST]], classes: Container[str]
+) -> dict[str, tuple[ast.AST, ...]]:
+    """The functions that become methods of the notebook's classes by assignment, `Net.go = fast`, by that name."""
+    found: dict[str, dict[ast.AST, None]] = {}
+    for node in statements:
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            match target, getattr(node, "value", None):
+                case ast.Attribute(value=ast.Name(id=owner), attr=name), ast.Lambda() as code if owner in classes:
+                    found.setdefault(name, {})[code] = None
+                case ast.Attribute(value=ast.Name(id=owner), attr=name), ast.Name(id=other) if owner in classes:
+                    found.setdefault(name, {}).update(dict.fromkeys(functions.get(other, ())))
+    return {name: tuple(each) for name, each in found.items()}
 
 
 def bound_mutators(value: ast.expr) -> Iterator[ast.Attribute]:

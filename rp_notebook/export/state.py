@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.library import path_of
+from rp_notebook.export.local_programs import texts_in
 from rp_notebook.export.program import Program
 from rp_notebook.export.secret_texts import HUGGING_FACE
 from rp_notebook.export.stars import is_found, source_of
@@ -29,9 +30,11 @@ def take_state(demand: Demand, program: Program) -> None:
         for module in changed_roots(fact, "module:"):
             if module in modules and not _said_again(fact, module, demand.timeline.stateful):
                 demand.take(fact.position, f"sets something of {module}, which is used")
+                demand.take_changes_of(fact)
         for key in changed_roots(fact, "env:"):
             if texts is None:
                 texts = {n.value for f in kept for n in walk(f.statement.node) if isinstance(n, ast.Constant)}
+                texts |= texts_in(program, modules)
             if key in texts or key.startswith(RUNTIME_ENV) or key == "*":
                 demand.take(fact.position, f"sets the environment variable {key}")
         if any(demand.changed_since(name, fact.position) for name in changed_roots(fact, "cache:")):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rp_notebook.export.effects import read_function
+from rp_notebook.export.local_programs import DEPTH, local_programs
 from rp_notebook.export.program import Effects, Function, Program, program_of
 from rp_notebook.export.project import NO_PROJECT, Project
 from rp_notebook.export.statements import Statement
@@ -15,9 +16,15 @@ from rp_notebook.export.trees import walk
 ROUNDS = 12  # calls nested deeper than this, against the order of definition, are not followed
 
 
-def summarised(statements: Sequence[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:
-    """The program of these statements with the effects of each of its functions."""
+def summarised(
+    statements: Sequence[Statement], ours: Iterable[str], project: Project = NO_PROJECT, depth: int = DEPTH
+) -> Program:
+    """The program of these statements with the effects of each of its functions.
+
+    Modules of the user's own are followed to that `depth`.
+    """
     program = program_of(statements, ours, project)
+    program = replace(program, local=local_programs(statements, _of_module, depth))
     functions = dict.fromkeys(_functions(program))
     known: dict[int, Effects] = {}
     asked: dict[int, set[int]] = {}
@@ -34,6 +41,10 @@ def summarised(statements: Sequence[Statement], ours: Iterable[str], project: Pr
             break
         known = found
     return replace(program, summaries=known)
+
+
+def _of_module(statements: Sequence[Statement], depth: int) -> Program:
+    return summarised(statements, (), depth=depth)
 
 
 class _Noted(Mapping[int, Effects]):
@@ -60,6 +71,8 @@ def _functions(program: Program) -> Iterator[Function]:
     for classes in program.classes.values():
         for node in classes:
             yield from (item for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef))
+    for patches in program.patches.values():
+        yield from patches
     for values in program.values.values():
         for value in values:
             yield from (part for part in walk(value) if isinstance(part, ast.Lambda))

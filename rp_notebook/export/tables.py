@@ -197,6 +197,10 @@ WRAPPERS = frozenset(
     | {"frombuffer", "atleast_1d", "atleast_2d", "ravel", "reshape", "pipeline", "cycle", "chain", "iter", "wraps"}
 )
 
+PATCHERS = ("unittest.mock.patch", "mock.patch")  # they name, or are given, what they are to replace
+# Makers of objects that each method changes, whatever is done with its answer.
+STATEFUL = frozenset({"contextvars.ContextVar", "threading.Event", "threading.Lock", "threading.Semaphore"})
+
 # Functions of a module that set something of the process.
 MODULE_SETTERS = frozenset(
     {"manual_seed", "seed", "set_seed", "seed_everything", "basicConfig", "inference_mode", "install", "patch"}
@@ -207,12 +211,15 @@ SETTER_PREFIXES = ("set_", "enable_", "disable_", "register", "use_", "add_", "p
 SHOWN_ONLY = frozenset(
     {"set_option", "set_printoptions", "display", "set_theme", "set_style", "options", "set_verbosity"}
 )
-SEEDS = frozenset({"manual_seed", "seed", "set_seed", "seed_everything", "manual_seed_all"})
+SEEDS = frozenset({"manual_seed", "seed", "set_seed", "seed_everything", "manual_seed_all"}) | {
+    *("setstate", "set_state", "set_rng_state"),
+}
 RNG_MODULES = frozenset({"random", "numpy", "torch", "tensorflow", "transformers", "jax"})
 DRAWS = frozenset(
     {"rand", "randn", "randint", "random", "randrange", "randperm", "normal", "uniform", "choice", "choices", "shuffle"}
     | {"sample", "permutation", "standard_normal", "binomial", "poisson", "beta", "gamma", "exponential", "gauss"}
     | {"random_sample", "integers", "multinomial", "bernoulli", "rand_like", "randn_like", "randint_like", "ranf"}
+    | {"getstate", "get_state", "get_rng_state"}  # what they give depends on all that was drawn
     | {"betavariate", "triangular", "normalvariate", "getrandbits", "randbytes"}
 )
 

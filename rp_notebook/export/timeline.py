@@ -13,7 +13,7 @@ from rp_notebook.export.links import COPY, PART
 from rp_notebook.export.magics import command_in, is_harmless, magic_of
 from rp_notebook.export.names import Names, names_of
 from rp_notebook.export.namespace_dict import ANY
-from rp_notebook.export.program import NO_EFFECTS, PARAMETER, WEAK, Effects, Program
+from rp_notebook.export.program import MADE, NO_EFFECTS, PARAMETER, WEAK, Effects, Program
 from rp_notebook.export.scalars import flat_names, scalar_names
 from rp_notebook.export.sharing import Sharing, Version, bit_of
 from rp_notebook.export.stars import star_names
@@ -199,7 +199,7 @@ class Timeline:
         for left, right, kind in sorted(fact.effects.edges):
             if left in scalars or right in scalars or (kind in (PART, COPY) and right in flat):
                 continue
-            rights = self._versions(right, fact, after=False)
+            rights = self._versions(right, fact, after=False) if right != MADE else [(MADE, fact.position)]
             if compound or right not in fact.names.defs:
                 rights = [*rights, *self._versions(right, fact, after=True)]
             self._sharing.join(self._versions(left, fact, after=True), rights, kind)

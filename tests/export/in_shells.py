@@ -22,6 +22,7 @@ from typing import Any
 
 AT_ONCE = 2
 PATIENCE_S = 60
+SERVE = "from tests.export.in_shells import serve; serve()"
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,12 @@ class Outcome:
         return bool(self.rung) and list(self.answers) == list(self.expected)
 
 
-def outcomes(told: Sequence[Told]) -> list[Outcome]:
-    """Runs them all, some at a time, in an interpreter of their own."""
+def outcomes(told: Sequence[Told], *modules: str) -> list[Outcome]:
+    """Runs them all, some at a time, in an interpreter of their own, which has the modules at hand."""
     root = Path(__file__).parents[2]
     environ = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     ran = subprocess.run(
-        [sys.executable, "-c", "from tests.export.in_shells import serve; serve()"],
+        [sys.executable, "-c", f"import {', '.join(('sys', *modules))}; {SERVE}"],
         input=json.dumps([asdict(one) for one in told]),
         capture_output=True,
         text=True,

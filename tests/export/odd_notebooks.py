@@ -60,7 +60,67 @@ HEADS = (
     "g0 = iter([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3, 2, 3, 8, 4])\nt0 = (l0, [5])",
     "random.seed(1)\nnp.random.seed(1)",
     "i2, i3, l2, l3 = 4, 6, [1], [2]\ndef f2(a, k=0):\n    return a + k",
+    """class Kind:
+    kinds = []
+    def __init_subclass__(cls, **k):
+        Kind.kinds.append(cls.__name__)
+class Named:
+    def __set_name__(self, owner, name):
+        HOOKS.append(lambda a: a)
+class Shared:
+    items = []
+    def put(self, v):
+        self.items.append(v)
+    @classmethod
+    def count(cls, v):
+        cls.items.append(v)
+    def total(self):
+        return [*self.items, self.v if hasattr(self, 'v') else 0]""",
+    "@functools.lru_cache(None)\ndef c0(a):\n    return a + i1 + len(l0)",
+    "def pair():\n    inner = []\n    return [inner], [inner, 1]",
+    "from collections import defaultdict\nfrom threading import Thread\nd4 = defaultdict(list)",
+    "s0, s1 = Shared(), Shared()",
+    "import fz_mod\nfrom fz_star import *\nb0 = fz_mod.Box0()",
 )
+FILES = {
+    "fz_mod.py": """STATE = {'k': 0}
+TOOLS = {}
+level = None
+_kept = []
+def put(v):
+    _kept.append(v)
+def start(v):
+    global level
+    level = v
+def fill(into, v):
+    into.append(v)
+    return len(into)
+def look(into):
+    return len(into)
+def tool(fn):
+    TOOLS[fn.__name__] = fn
+    return fn
+def told():
+    return [STATE['k'], sorted(TOOLS), level, list(_kept)]
+class Box0:
+    def __init__(self):
+        self.items = []
+    def add(self, v):
+        self.items.append(v)
+        return self
+    def keep(self, v):
+        _kept.append(v)
+""",
+    "fz_star.py": """_state = []
+OFFSET = 3
+def star_put(v):
+    _state.append(v)
+    return len(_state)
+def star_told():
+    return list(_state)
+""",
+    "fz_data.txt": "one two three",
+}
 
 
 class OddNotebook(Notebook):
@@ -81,7 +141,35 @@ class OddNotebook(Notebook):
         self.cells = [*self.cells[:head], *HEADS, *self.cells[head:at], *body, self.cells[at], calls, *after]
 
     def step(self) -> str:
-        return super().step() if not self.odd or self.r.random() < 0.3 else self.strange()
+        if not self.odd or self.r.random() < 0.3:
+            return super().step()
+        return self.strange() if self.r.random() < 0.6 else self.stranger()
+
+    def stranger(self) -> str:
+        """Changes that go by a name's text, a class, a cache, a method handed on, or a module of one's own."""
+        r, any_ = self.r, self.any
+        q, n, lists = r.choice(["q0", "q1"]), self.num(), partial(any_, "list")
+        s = r.choice(["s0", "s1"])
+        return r.choice([
+            f"globals()['i2'] = {n}", f"globals().update(i3={n}, l3=[{n}])", f"globals()[f'i{{1 + 1}}'] = {n}",
+            f"exec('i2 = {r.randint(0, 9)}')", f"vars()['l2'] = {lists()}", "i3 = globals()['i2']",
+            "type(q0).bonus += 1", f"{q}.__class__.bonus = {n}", f"{q}.made.append({q})", f"{s}.put({n})",
+            f"{s}.count({n})", f"Shared.count({n})", f"{s}.v = {n}", f"type({s}).items = [{n}]", "s1 = Shared()",
+            f"match {any_('nest')}:\n    case [m0, *_]:\n        m0.append({n})\n    case _:\n        pass",
+            f"match {lists()}:\n    case [_, *m1]:\n        l3 = m1\n    case _:\n        l3 = []",
+            f"match {any_('dict')}:\n    case {{'a': i2, **more}}:\n        {lists()}.append(len(more))",
+            "class D1(Kind):\n    one = Named()", "T1 = type('T1', (Kind,), {})",
+            f"getattr({lists()}, 'append')({n})", f"operator.methodcaller('append', {n})({lists()})",
+            f"add0 = {lists()}.append", f"add0 = {lists()}.append\nlist(map(add0, [1]))",
+            f"t1 = Thread(target={lists()}.append, args=({n},))\nt1.start()\nt1.join()",
+            f"t1 = Thread(target={s}.put, args=({n},))", "t1 = Thread(target=fz_mod.put, args=(4,))\nt1.start()",
+            "c0(1)", "c0(2)", "i2 = c0(1)", f"i1 = {n}", f"l2 = l3 = [{n}]", "l2, l3 = pair()", "l2[0].append(5)",
+            "d4['x']", f"d4['y'].append({n})", f"d4[{n}] = {lists()}",
+            f"fz_mod.put({n})", f"fz_mod.start({n})", f"fz_mod.fill({lists()}, {n})", f"i2 = fz_mod.fill({lists()}, 1)",
+            f"fz_mod.look({lists()})", f"fz_mod.STATE['k'] = {n}", f"b0.add({n})", "b1 = b0.add(2)", f"b0.keep({n})",
+            f"@fz_mod.tool\ndef f3(a, k=1):\n    {lists()}.append(a)\n    return a", f"star_put({n})",
+            f"i3 = star_put({n}) + OFFSET", "l2 = open('fz_data.txt').read().split()", "b0 = fz_mod.Box0()",
+        ])  # fmt: skip
 
     def strange(self) -> str:
         r, any_ = self.r, self.any
@@ -129,5 +217,6 @@ ASKED = [
     "q0.total()", "q1.total()", "[q0.v, q0.log]", "q1(x)", "[int(v) for v in a0]", "[int(v) for v in a1]",
     "[int(v) for v in a2]", "len(HOOKS)", "sorted(TABLE)", "t0[0]", "t0[1]",
     "os.environ.get('FZ_A')", "i0", "i1", "i2", "i3", "f0(x)", "f1(x)", "f2(x)", "len(Acc.made)", "Acc.bonus",
-    "o0.bump()", "o1.total()", "next(g0)",
+    "o0.bump()", "o1.total()", "next(g0)", "fz_mod.told()", "star_told()", "b0.items", "c0(1)", "sorted(map(str, d4))",
+    "Kind.kinds", "s0.total()", "Shared.items", "l2", "l3", "sorted(fz_mod.TOOLS)", "len(d4['y'])",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ import random
 import secrets
 import sys
 import types
-from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from rp_notebook.export.module import module_of
 from rp_notebook.export.plan import NEEDED, Plan
 from rp_notebook.export.slicing import slice_cells
 from rp_notebook.jobs.declaration import Declaration
-from tests.export.odd_notebooks import OddNotebook
+from tests.export.odd_notebooks import FILES, OddNotebook
 
 PROGRAMS = 500
 FIRST = 0.95  # of those that are true; some 0.99 as a rule
@@ -29,7 +29,7 @@ RUNGS = (NEEDED, Plan("weak"), Plan("full"))
 
 
 class Ran:
-    """A notebook that has run, without the cells that failed."""
+    """A notebook that has run."""
 
     def __init__(self, cells: list[str]) -> None:
         as_at_start()
@@ -37,28 +37,21 @@ class Ran:
         self.out: dict[int, object] = {}
         self.cells: list[str] = []
         for cell in cells:
-            with suppress(Exception):  # any: random code
-                self.run(cell)
+            self.run(cell)
         self.live = Live(dict(self.space), self.out)
 
     def run(self, cell: str) -> None:
-        *rest, last = ast.parse(cell).body
-        before = dict(self.space)
-        try:
-            if isinstance(last, ast.Expr):
-                exec(compile(ast.Module(rest, []), "<cell>", "exec"), self.space)
-                shown = eval(compile(ast.Expression(last.value), "<cell>", "eval"), self.space)
-                self.out |= {len(self.cells) + 1: shown} if shown is not None else {}
-            else:
-                exec(compile(cell, "<cell>", "exec"), self.space)
-        except Exception:
-            self.space.clear()
-            self.space.update(before)
-            raise
         self.cells.append(cell)
+        *rest, last = ast.parse(cell).body
+        if not isinstance(last, ast.Expr):
+            exec(compile(cell, "<cell>", "exec"), self.space)
+            return
+        exec(compile(ast.Module(rest, []), "<cell>", "exec"), self.space)
+        shown = eval(compile(ast.Expression(last.value), "<cell>", "eval"), self.space)
+        self.out |= {len(self.cells): shown} if shown is not None else {}
 
     def exported(self, plan: Plan) -> str:
-        runs = [CellRun(number, text) for number, text in enumerate(self.cells, start=1)]
+        runs = [CellRun(number, text, cwd=str(Path.cwd())) for number, text in enumerate(self.cells, start=1)]
         return module_of(slice_cells(runs, DECLARED, live=self.live, plan=plan), DECLARED).text
 
 
@@ -66,6 +59,8 @@ def as_at_start() -> None:
     random.seed(99)
     np.random.seed(99)
     os.environ.pop("FZ_A", None)
+    for name in FILES:
+        sys.modules.pop(name.removesuffix(".py"), None)
 
 
 def answer(module: str) -> object:
@@ -83,9 +78,9 @@ def is_true(ran: Ran, plan: Plan, expected: object) -> bool:
 
 
 def rung(cells: list[str]) -> str | None:
-    """The first rung whose module answers as the notebook; None where the handler itself does not answer."""
-    ran = Ran(cells)
+    """The first rung whose module answers as the notebook; None where the notebook itself fails."""
     try:
+        ran = Ran(cells)
         expected = ran.space["handler"]({"x": 5})
     except Exception:  # noqa: BLE001 (any: random code)
         return None
@@ -93,7 +88,11 @@ def rung(cells: list[str]) -> str | None:
 
 
 @pytest.mark.timeout(600)
-def test_random_notebooks_answer_the_same_when_exported(monkeypatch):
+def test_random_notebooks_answer_the_same_when_exported(monkeypatch, tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(sys.modules, "runpod", types.ModuleType("runpod"))
     monkeypatch.setenv("FZ_A", "")
     first = secrets.randbelow(10**9)
