@@ -6,6 +6,7 @@ import math
 import statistics
 from dataclasses import replace
 from itertools import pairwise
+from random import Random
 
 import pytest
 
@@ -205,3 +206,33 @@ def test_the_rules_have_a_date_and_a_source() -> None:
     assert rules.date
     assert rules.source
     assert str(rules.usual) == "0-3 workers, delay over 4 s"
+
+
+def test_whatever_the_settings_nothing_is_lost_and_nobody_works_for_nothing() -> None:
+    chance = Random(20261128)
+    for case in range(150):
+        traffic = Traffic(chance.choice((0.02, 0.5, 4)), chance.choice((1, 1, 7)), chance.choice((0, 0, 1, 5)))
+        work = Work(
+            [chance.choice((1e-4, 0.1, 1.0, 9.0)) for _ in range(3)],
+            chance.choice((0.0, 0.5, 20.0)),
+            chance.choice((1, 2, 5)),
+            blocks=False,
+            look_again_s=chance.choice((0, 1)),
+        )
+        work = replace(work, blocks=work.concurrency == 1 and chance.random() < 0.5)
+        least, more = chance.choice((0, 0, 1, 3)), chance.choice((0, 1, 4))
+        scale_by, threshold = chance.choice((("delay", 0.5), ("delay", 4), ("requests", 1), ("requests", 4)))
+        scaling = Scaling(least, max(least + more, 1), scale_by, threshold, chance.choice((0, 5, 60)))
+        seconds = 5.0 if traffic.clients else 60.0
+        run = simulated(traffic, seconds, work, scaling, billed_by_s=1e-9, seed=case)
+        told = (case, traffic, work, scaling)
+        if not traffic.clients:
+            assert len(run.delays_s) == len(simulated(traffic, seconds, work, always_on(40), seed=case).delays_s), told
+        assert run.delays_s[0] >= 0, told
+        assert run.end_s >= seconds, told
+        assert min(run.busy_s, run.cold_s) >= 0 <= run.idle_s + 1e-6, told
+        counts = [count for at, count in run.alive if at < run.end_s]
+        assert max(counts, default=0) <= scaling.workers_max, told
+        assert min(counts[least:], default=least) >= least, told
+        area = sum((then - at) * count for (at, count), (then, _) in pairwise(run.alive))
+        assert area == pytest.approx(run.busy_s + run.cold_s + run.idle_s, abs=1e-3), told
