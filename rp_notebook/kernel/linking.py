@@ -37,7 +37,7 @@ def pump_of(session: Session, *, in_cell: bool) -> Pump:
     if session.pump is None:
         kernel = getattr(session.shell, "kernel", None)
         if kernel is None:
-            raise BadInput("jobs can be sent to a kernel, not to a terminal: rp-notebook serve NOTEBOOK")
+            raise BadInput("jobs can be sent to a kernel, not to a terminal: %runpod serve")
         loop = kernel.io_loop.asyncio_loop
         session.pump = Pump(session.worker, lambda name: session.handlers.chosen(name, {}), loop)
         session.unwatch.append(session.pump.watch(session.shell, in_cell=in_cell))

@@ -14,6 +14,7 @@ from rp_notebook.errors import BadInput, UnknownHandler
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.query import Query
 from rp_notebook.kernel.addresses import on_pod
+from rp_notebook.kernel.foreground import foreground
 from rp_notebook.kernel.linking import pump_of
 from rp_notebook.kernel.serving import OWN_CELL, Serving
 from rp_notebook.kernel.session import Session
@@ -34,19 +35,30 @@ def serve_flags() -> FlagParser:
 
 
 def serve(session: Session, flags: Namespace) -> Report:
-    """Starts, shows or stops the endpoint. Raises `BadInput` when the port cannot be used."""
-    running: Serving | None = session.serving
+    """Starts, shows or stops the endpoint. Raises `BadInput` when the port cannot be used.
+
+    In a terminal it serves until Ctrl-C.
+    """
     if flags.stop:
         return Report("STOPPED", "dim", "the endpoint" if _stopped(session) else "there was no endpoint")
     if not len(session.handlers):
         raise UnknownHandler("handler", ())
+    if getattr(session.shell, "kernel", None) is not None:
+        return _shown(session, flags, "%runpod serve --stop")
+    with foreground(session) as run:
+        print(_shown(session, flags, "Ctrl-C ends it"), flush=True)  # noqa: T201 (while it serves)
+        run()
+        _stopped(session)
+    return Report("STOPPED", "dim", "the endpoint")
+
+
+def _shown(session: Session, flags: Namespace, ends: str) -> Report:
+    running: Serving | None = session.serving
     if running is None or flags.port not in (None, running.port):
         running = _started(session, flags)
     names = [handler.name for handler in session.handlers]
     listing = [line for name in reversed(names) for line in (*_lines(session, running, name), "")]
-    return Report(
-        "SERVING", "good", ", ".join(reversed(names)), [*listing, f"S{OWN_CELL[1:]}"], steps=["%runpod serve --stop"]
-    )
+    return Report("SERVING", "good", ", ".join(reversed(names)), [*listing, f"S{OWN_CELL[1:]}"], steps=[ends])
 
 
 def told(session: Session) -> dict[str, Any]:

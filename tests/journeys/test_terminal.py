@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rp_notebook.kernel.magics import flags_by_command
-from tests.journeys.places import waited
+from tests.journeys.places import url_and_key, waited
 
 pexpect = pytest.importorskip("pexpect", reason="Windows has no pseudo-terminals")
 
@@ -32,7 +34,7 @@ def typed(tmp_path: Path) -> Iterator[Typed]:
     number = 1
     terminal.expect_exact("In [1]: ")
 
-    def cell(text: str) -> str:
+    def cell(text: str, meanwhile: Callable[[], object] = lambda: None) -> str:
         nonlocal number
         number += 1
         first, *rest = text.split("\n")
@@ -40,6 +42,7 @@ def typed(tmp_path: Path) -> Iterator[Typed]:
         for line in [*rest, *([""] * (2 if rest else 0))]:  # IPython's own end of a cell magic
             terminal.expect_exact("...: ")
             terminal.sendline(line)
+        meanwhile()
         terminal.expect_exact(f"In [{number}]: ")
         shown: str = terminal.before
         return shown.replace("\r", "").partition("\n")[2]
@@ -47,6 +50,32 @@ def typed(tmp_path: Path) -> Iterator[Typed]:
     cell.terminal = terminal  # type: ignore[attr-defined]
     yield cell
     terminal.close(force=True)
+
+
+def served(typed: Typed) -> str:
+    """What a terminal shows when it has served, a job at a time, until Ctrl-C."""
+    typed("%%runpod_handler\nimport time\ndef waits(job):\n    time.sleep(job['input'])\n    return 'waited'")
+
+    def call(path: str, given: object = None) -> dict[str, Any]:
+        data = None if given is None else json.dumps({"input": given}).encode()
+        asked = urllib.request.Request(f"{url}/waits/{path}", data, {"Authorization": key})
+        with urllib.request.urlopen(asked, timeout=60) as reply:
+            return json.load(reply)
+
+    def meanwhile() -> None:
+        nonlocal url, key
+        typed.terminal.expect_exact("Ctrl-C ends it")
+        url, key = url_and_key(typed.terminal.before.replace("\r\n", ""))
+        assert call("runsync", 0.1)["output"] == "waited"
+        running = call("run", 60)["id"]
+        waited(lambda: call(f"status/{running}")["status"] == "IN_PROGRESS")
+        typed.terminal.sendintr()  # ends the job, and not the endpoint
+        waited(lambda: call(f"status/{running}")["status"] == "FAILED")
+        assert call("runsync", 0)["output"] == "waited"
+        typed.terminal.sendintr()
+
+    url = key = ""
+    return typed("%runpod serve", meanwhile)
 
 
 @pytest.mark.kernel
@@ -67,7 +96,7 @@ def test_a_worker_is_made_and_proved_in_80_columns(typed: Typed, tmp_path: Path)
     shown += [typed("%runpod prove worker")]
     assert "PROVED  Proof at level process: passed" in shown[-1]
     assert "notebooks" in typed("%runpod panel")
-    assert "rp-notebook serve" in typed("%runpod serve")
+    assert "STOPPED" in served(typed)
     typed("%%runpod_handler\nimport time\ndef slow(job):\n    open('runs', 'w').close()\n    time.sleep(60)")
     stopped = threading.Thread(target=lambda: (waited((tmp_path / "runs").exists), typed.terminal.sendintr()))
     stopped.start()
