@@ -16,8 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.bench import Row
-from tests.journeys.lab import free_port
-from tests.journeys.places import Place, in_a_kernel, in_jupyter, waited
+from tests.journeys.places import Place, free_port, in_a_kernel, in_jupyter, waited
 
 ECHO = "def echo(job):\n    return job['input']\n"
 TICKS = "def ticks(job):\n    import time\n    for n in range(5):\n        time.sleep(0.3)\n        yield n\n"

@@ -138,17 +138,24 @@ class ClientRoute(EndpointRoute):
     ) -> None:
         """Waits until `look` is true of the job or the client has gone, at most so long."""
         endpoint.entry(job_id)
-        clock = asyncio.get_running_loop().time
-        end = None if seconds is None else clock() + seconds
+        over = False
+
+        def time_is_up() -> None:
+            nonlocal over
+            over = True
+            self._changed.set()
+
+        # `asyncio.wait_for` makes a task each time.
+        timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, time_is_up)
         unwatch = endpoint.queue.watch(job_id, self._changed.set)
         try:
-            while not (look(job_id) or self.gone):
+            while not (look(job_id) or self.gone or over):
                 self._changed.clear()
-                await asyncio.wait_for(self._changed.wait(), None if end is None else max(end - clock(), 0))
-        except asyncio.TimeoutError:
-            return
+                await self._changed.wait()
         finally:
             unwatch()
+            if timer is not None:
+                timer.cancel()
 
     def _wait_s(self) -> float:
         text = self.get_query_argument("wait", None)

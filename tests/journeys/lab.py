@@ -6,16 +6,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+
+from tests.journeys.places import answers, free_port
 
 START_S = 60
 BROWSER_ARGS = (
@@ -90,23 +90,9 @@ def run_all(page: Page, timeout_s: float) -> None:
     page.wait_for_function(ALL_RAN, timeout=timeout_s * 1000)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + START_S
     while not answers(url):
         assert server.poll() is None, "JupyterLab did not start"
         assert time.monotonic() < end, "JupyterLab does not answer"
         time.sleep(0.1)
-
-
-def answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url, timeout=2).close()
-    except OSError:
-        return False
-    return True

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,8 +22,6 @@ import nbformat
 import psutil
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
-
-from tests.journeys.lab import answers, free_port
 
 TOKEN = "a-token-of-this-test"
 START_S = 60
@@ -177,3 +176,17 @@ def waited(look: Any, seconds: float = START_S) -> Any:
         assert time.monotonic() < end, "it did not come true"
         time.sleep(0.05)
     return found
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(url, timeout=2).close()
+    except OSError:
+        return False
+    return True
