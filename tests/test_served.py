@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 
@@ -82,3 +83,24 @@ def test_what_cannot_be_served_is_one_line(tmp_path: Path, arguments: tuple[str,
     assert ran.returncode == 1
     assert told in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.kernel
+def test_a_served_kernel_that_dies_ends_the_command_which_says_so(tmp_path: Path) -> None:
+    cells = [
+        nbformat.v4.new_code_cell("%load_ext rp_notebook\nimport rp_notebook\n@rp_notebook.handler\ndef h(job): ...")
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "served.ipynb")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "rp_notebook.cli", "serve", str(tmp_path / "served.ipynb")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    assert "/v2/h" in server.stdout.readline()
+    for child in psutil.Process(server.pid).children(recursive=True):
+        child.kill()
+    _, told = server.communicate(timeout=30)
+    assert (server.returncode, "the kernel died" in told) == (1, True)
+    assert "Traceback" not in told

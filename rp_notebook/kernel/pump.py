@@ -29,6 +29,7 @@ from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 from rp_notebook.jobs.worker import Worker
 
+UNLOADED = "the extension was unloaded from the kernel, or loaded anew"
 NO_END = "the job ended without a word: please report this"
 INTERRUPTED_S = 1.0  # who restarts a kernel interrupts it first: what waits must not begin in between
 STOPPED_BEFORE = 1000  # jobs that were stopped before they came: so many are remembered
@@ -132,6 +133,14 @@ class Pump:
 
         def undo() -> None:
             stop_listening()
+            orders = [*(order for order, _ in self._running.values()), *self._waiting]
+            self._running.clear()
+            self._waiting.clear()
+            for order in orders:
+                if order.ask is not None:
+                    order.ask("cancelled")
+                if order.stopped is None:
+                    order.outlet.refused(order.request.id, UNLOADED)
             for event, callback in callbacks:
                 shell.events.unregister(event, callback)
 

@@ -20,11 +20,11 @@ from tests.journeys.fuzzing import Fuzz
 from tests.journeys.places import TOKEN, Place, celling, connected, in_jupyter, jupyter, waited
 
 HANDLERS = (
-    "import json, os, time",
+    "import asyncio, json, os, time",
     "%%runpod_handler\ndef dumps(job):\n    return json.dumps(job['input'])",
     "%%runpod_handler\ndef echo(job):\n    return job['input']",
     "%%runpod_handler\ndef sleeps(job):\n    time.sleep(60)",
-    "%%runpod_handler --concurrency 3\nasync def overlaps(job):\n    import asyncio\n    await asyncio.sleep(0.5)",
+    "%%runpod_handler --concurrency 3\nasync def overlaps(job):\n    await asyncio.sleep(job['input'] or 0.5)",
 )
 pytestmark = pytest.mark.kernel
 
@@ -169,6 +169,15 @@ def test_a_busy_kernel_is_a_queue(server):
     cell.join()
     waited(lambda: server.status("echo", ids[2])["status"] == "COMPLETED")
     assert [server.status("echo", job_id).get("output") for job_id in ids] == [None, 1, 2]
+
+
+def test_who_waits_for_a_job_when_the_extension_is_loaded_anew_is_told(server):
+    job_id = server.sent("overlaps", 60)
+    waited(lambda: server.status("overlaps", job_id)["status"] == "IN_PROGRESS")
+    server.place.cell("%reload_ext rp_notebook")
+    told = waited(lambda: server.ask("GET", f"runpod/v2/overlaps/status-sync/{job_id}?wait=5000")[1], 10)
+    assert (told["status"], "loaded anew" in told["error"]) == ("FAILED", True)
+    assert server.sync("echo", "next")["output"] == "next"
 
 
 def test_a_cell_cancels_jobs_that_the_server_keeps(server, tmp_path):

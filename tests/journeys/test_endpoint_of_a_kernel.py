@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
 import threading
 import time
@@ -246,3 +247,42 @@ def test_serving_stops_and_starts_again_and_its_old_key_is_worth_nothing(place):
     place.cell("%reload_ext rp_notebook")
     last = Place(*url_and_key(place.cell("%runpod serve")))
     assert sync(last, "echo", 2) == 2
+
+
+class Asking(threading.Thread):
+    """A client that waits for the end of a job."""
+
+    def __init__(self, place: Place, handler: str) -> None:
+        super().__init__(daemon=True)
+        self.place, self.handler = place, handler
+        self.told: dict | Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.told = ask(self.place, "POST", f"{self.handler}/runsync", {"input": 1})
+        except (OSError, http.client.HTTPException, ValueError) as gone:
+            self.told = gone
+
+
+def test_a_kernel_that_is_restarted_or_killed_leaves_no_client_waiting():
+    with in_a_kernel(*HANDLERS[:3]) as first:
+        clients = [Asking(first, "sleeps")]
+        waited(lambda: ask(first, "GET", "sleeps/health")["jobs"]["inProgress"])
+        clients.append(Asking(first, "echo"))
+        waited(lambda: ask(first, "GET", "echo/health")["jobs"]["inQueue"])
+        first.kernel.restart_kernel()
+        for client in clients:
+            client.join(20)
+        assert [client.told["status"] for client in clients] == ["FAILED"] * 2
+        assert clients[0].told["error"] == "the kernel was interrupted or restarted"
+        for code in ("%load_ext rp_notebook", *HANDLERS[:3]):
+            first.cell(code)
+        again = Place(*url_and_key(first.cell("%runpod serve")))
+        client = Asking(again, "sleeps")
+        waited(lambda: ask(again, "GET", "sleeps/health")["jobs"]["inProgress"])
+        first.kernel.signal_kernel(signal.SIGKILL)
+        client.join(20)
+        assert isinstance(client.told, Exception)
+        with pytest.raises(OSError, match=r"refused|reset"):
+            ask(again, "GET", "echo/health")
