@@ -150,7 +150,7 @@ function uploadControl(kind) {
     const drop = (event) => { event.preventDefault(); take(event.dataTransfer.files[0]); };
     const node = h("div", { className: "rpp-upload", ondragover: (event) => event.preventDefault(), ondrop: drop }, h("div", { className: "rpp-pair" }, text, file), preview);
     const set = (value) => {
-      const long = typeof value === "string" && value.length > 500;
+      const long = typeof value === "string" && (value.length > 500 || /^(data:|iVBORw0KGgo|\/9j\/|R0lGOD|UklGR)/.test(value));
       held = long ? value : undefined;
       text.value = long ? "" : shown(value);
       if (!long) return look();

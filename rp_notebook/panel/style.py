@@ -4,17 +4,18 @@ from __future__ import annotations
 
 SHEET = """<style>
 .rpn{font-size:13px;line-height:1.5;max-width:900px;color:var(--jp-content-font-color1,inherit);
+--rpn-quiet:var(--jp-content-font-color2,color-mix(in srgb,currentColor 75%,transparent));
 --rpn-line:var(--jp-border-color2,rgba(127,127,127,.3));--rpn-soft:rgba(127,127,127,.1);
 --rpn-mono:var(--jp-code-font-family,ui-monospace,monospace)}
 .rpn-head{display:flex;gap:4px 12px;align-items:baseline;flex-wrap:wrap}
 .rpn-id{font-family:var(--rpn-mono)}
-.rpn-dim{color:var(--jp-content-font-color2,inherit);opacity:.8;font-size:12px}
+.rpn-dim{color:var(--rpn-quiet);font-size:12px}
 .rpn-badge{color:#fff;border-radius:3px;padding:0 7px;font-weight:600;font-size:11px;line-height:18px}
 .rpn-badge.rpn-good,.rpn-fill.rpn-good{background:#1a7f4b}
 .rpn-badge.rpn-bad,.rpn-fill.rpn-bad{background:#c62f2f}
 .rpn-fill.rpn-warn{background:#c98a00}
 .rpn-badge.rpn-live,.rpn-fill.rpn-live{background:#1f6fc4}
-.rpn-badge.rpn-dim{background:#6b7280;opacity:1;color:#fff;font-size:11px}
+.rpn-badge.rpn-dim{background:#6b7280;color:#fff;font-size:11px}
 .rpn-client{font-weight:600;margin-top:2px}
 .rpn-meters{display:flex;gap:2px 20px;flex-wrap:wrap;align-items:center;font-size:12px;margin:4px 0}
 .rpn-meter{display:inline-flex;gap:8px;align-items:center}
@@ -28,7 +29,7 @@ word-break:normal!important;overflow-wrap:anywhere;max-height:420px;overflow-y:a
 .rpn-finding{border-left:3px solid #c62f2f;padding:1px 10px;margin:5px 0}
 .rpn-finding.rpn-warning{border-color:#c98a00}
 .rpn-finding.rpn-note{border-color:#6b7280}
-.rpn-fix{color:var(--jp-content-font-color2,inherit);opacity:.9}
+.rpn-fix{color:var(--rpn-quiet)}
 .rpn table{border-collapse:collapse;margin:6px 0;font-size:12px}
 .rpn td,.rpn th{padding:2px 16px 2px 0;text-align:left!important;white-space:nowrap;border:0;background:none;
 vertical-align:top}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 import statistics
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -25,10 +24,11 @@ SHOTS = ROOT / "shots"  # git ignores it
 AXE = ROOT / ".venv" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 CLICKS = 15
 CLICK_MS = 60
-SCROLL_MS = 50
+BARE_MS = 6  # of a round trip to a kernel that does nothing, on a machine that is idle
+LAG_MS = 150
+FRAME_MS = 16  # of the page's own processor time, whatever else runs
 PATIENT_MS = 30_000  # for what is only waited for
 SAVED = 100_000  # bytes of the notebook's file, whatever was looked at
-SECOND_S = 1.0
 
 HANDLERS = (
     """%%runpod_handler paint
@@ -55,6 +55,12 @@ def slow(job):
         runpod.serverless.progress_update(job, f"{part}/100")
         time.sleep(0.1)
     return "never reached\"""",
+    """%%runpod_handler tick
+import time
+def tick(job):
+    for _ in range(job["input"].get("count", 300)):
+        time.sleep(0.005)
+        yield time.time()""",
 )
 RESULTS = (
     """%%runpod_handler show
@@ -88,6 +94,10 @@ def show(job):
 )
 PANEL = "%runpod panel -n paint"
 
+SEVENS_OWN = (  # what the console of Notebook 7.6 says without us, too
+    "Cannot read properties of undefined (reading 'schema')",
+    "Command 'filebrowser:open-path' not registered.",
+)
 IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 CLICKED = """() => new Promise(done => {
     const result = document.querySelector('.rpp-result'), began = performance.now();
@@ -100,19 +110,33 @@ CLICKED = """() => new Promise(done => {
     looking.observe(result, {childList: true, subtree: true});
     [...document.querySelectorAll('.rpp button')].find(button => button.textContent === 'Run').click();
 })"""
+BARE = """async () => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel, began = performance.now();
+    await kernel.requestExecute({code: '1', silent: true, store_history: false}).done;
+    return performance.now() - began;
+}"""
+LAGS = """() => new Promise(done => {
+    const lags = [], result = document.querySelector('.rpp-result');
+    const look = () => {
+        if (result.querySelector('.rpn-badge')?.textContent === 'COMPLETED') return done(lags);
+        const shown = [...result.querySelectorAll('.rpp-stream')].at(-1)?.textContent.trim();
+        if (shown) lags.push(Date.now() - 1000 * Number(shown.split('\\n').at(-1)));
+        requestAnimationFrame(look);
+    };
+    look();
+})"""
 SCROLLED = """async () => {
-    const scroller = document.querySelector('.rpp-scroller'), times = [];
+    const scroller = document.querySelector('.rpp-scroller');
     let drawn = 0;
     for (let step = 0; step < 60; step++) {
-        const began = performance.now();
         scroller.scrollTop = (scroller.scrollHeight - scroller.clientHeight) * step / 59;
         await new Promise(requestAnimationFrame);
         await new Promise(requestAnimationFrame);
-        times.push(performance.now() - began);
         drawn = Math.max(drawn, scroller.querySelectorAll('.rpp-row').length);
     }
-    return {times, drawn, height: scroller.scrollHeight};
+    return {drawn, height: scroller.scrollHeight};
 }"""
+STEPS = 60
 SERIOUS = """async () => (await axe.run(document.querySelector('.rpp'), {resultTypes: ['violations']})).violations
     .filter(each => ['serious', 'critical'].includes(each.impact))
     .map(each => `${each.id}: ${each.nodes.map(node => node.html.slice(0, 200)).join(' | ')}`)"""
@@ -135,9 +159,23 @@ def notebook(root: Path, name: str, *cells: str) -> str:
     return name
 
 
-def crowded() -> float:
-    """How many times slower than alone: what else runs on this machine takes its share of every processor."""
-    return max(1.0, 1.5 * os.getloadavg()[0] / (os.cpu_count() or 1))
+def crowded(page: Page) -> float:
+    """How many times slower than alone a round trip to the kernel is by now."""
+    return max(1.0, statistics.median(page.evaluate(BARE) for _ in range(CLICKS)) / BARE_MS)
+
+
+def busy_ms(page: Page, script: str) -> tuple[float, Any]:
+    """The processor time that the page's main thread takes for a script, and what that gives."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def so_far() -> float:
+        found = session.send("Performance.getMetrics")["metrics"]
+        return 1000 * next(each["value"] for each in found if each["name"] == "TaskDuration")
+
+    before = so_far()
+    given = page.evaluate(script)
+    return so_far() - before, given
 
 
 def panel_of(page: Page):
@@ -178,8 +216,8 @@ def test_a_worker_is_made_by_clicking(served) -> None:
         # form, validation, click to answer
         expect(button("Run")).to_be_disabled()
         panel.get_by_label("prompt").fill("a red fox")
-        clicks = [page.evaluate(CLICKED) for _ in range(CLICKS)]
-        assert statistics.median(clicks) < CLICK_MS * crowded(), clicks
+        clicks, crowd = [page.evaluate(CLICKED) for _ in range(CLICKS)], crowded(page)
+        assert statistics.median(clicks) < CLICK_MS * crowd, (clicks, crowd)
         button("JSON").click()
         panel.get_by_label("input as JSON").fill('{"prompt": }')
         expect(panel.locator(".rpp-said")).to_contain_text('unexpected "}" at line 1, column 12')
@@ -206,12 +244,15 @@ def test_a_worker_is_made_by_clicking(served) -> None:
         panel.get_by_label("handler", exact=True).select_option("talk")
         panel.get_by_label("count").fill("400")
         button("Run").click()
-        began = time.monotonic()
         result.get_by_text("word100 ").wait_for()
-        assert time.monotonic() - began < (0.5 + 2 * SECOND_S) * crowded()
         shot(page, "stream")
         result.get_by_text("streamed 400 items").wait_for()
         assert "word398 word399" in result.inner_text()
+        panel.get_by_label("handler", exact=True).select_option("tick")
+        expect(panel.get_by_label("count")).to_have_value("")
+        button("Run").click()
+        lags, crowd = page.evaluate(LAGS), crowded(page)
+        assert statistics.median(lags) < LAG_MS * crowd, (lags, crowd)
 
         # progress and cancel, while the kernel is in the handler
         panel.get_by_label("handler", exact=True).select_option("slow")
@@ -312,7 +353,7 @@ def test_jupyterlab_has_the_panel_and_the_export_where_people_look(served) -> No
         expect(panel.locator(".rpp-result")).to_contain_text("hello")
         page.get_by_role("menuitem", name="File").click()
         page.get_by_role("menuitem", name="Export RunPod Worker…").click()
-        page.get_by_role("button", name="Ok").click()
+        page.get_by_role("button", name="Ok", exact=True).click()
         page.locator(".jp-OutputArea .rpn-badge", has_text="CREATED").wait_for(timeout=60_000)
         assert (root / "entries-worker" / "handler.py").is_file()
         page.screenshot(path=SHOTS / "jupyterlab.png")
@@ -327,6 +368,28 @@ def test_jupyterlab_has_the_panel_and_the_export_where_people_look(served) -> No
         expect(panel.locator(".rpp-rows .rpp-row")).to_have_count(1)
         expect(panel).to_contain_text("No handler is registered yet")
         assert page.evaluate("() => window.jupyterapp.commands.label('rp-notebook:panel')") == "RunPod: Open the Panel"
+
+
+def test_notebook_7_has_them_too(served) -> None:
+    root, address = served
+    name = notebook(root, "seven.ipynb", "%%runpod_handler\ndef echo(job):\n    return job['input']['text']")
+    seven = address.format(name).replace("/lab/tree/", "/notebooks/")
+    with page_of(seven, width=1300, not_ours=SEVENS_OWN) as page:
+        run_all(page, timeout_s=60)
+        page.get_by_role("button", name="RunPod").click()
+        panel = panel_of(page)
+        panel.get_by_label("text").fill("hello")
+        panel.get_by_role("button", name="Run", exact=True).click()
+        expect(panel.locator(".rpp-result")).to_contain_text("hello")
+        page.get_by_role("menuitem", name="File").click()
+        page.get_by_role("menuitem", name="Export RunPod Worker…").click()
+        page.get_by_role("button", name="Ok", exact=True).click()
+        page.locator(".jp-OutputArea .rpn-badge", has_text="CREATED").wait_for(timeout=60_000)
+        page.evaluate("() => window.jupyterapp.commands.execute('apputils:activate-command-palette')")
+        page.get_by_placeholder("SEARCH").fill("RunPod: Open")
+        expect(page.locator(".lm-CommandPalette-item", has_text="RunPod: Open the Panel")).to_be_visible()
+        page.screenshot(path=SHOTS / "notebook-7.png")
+    assert (root / "seven-worker" / "handler.py").is_file()
 
 
 def test_the_panel_works_while_cells_run_and_ends_their_jobs(served) -> None:
@@ -386,10 +449,10 @@ def test_ten_thousand_jobs_scroll_smoothly(served) -> None:
         run_all(page, timeout_s=120)
         panel = panel_of(page)
         expect(panel).to_contain_text("10000 jobs")
-        seen = page.evaluate(SCROLLED)
+        busy, seen = busy_ms(page, SCROLLED)
+        assert busy / STEPS < 2 * FRAME_MS  # each step has two frames
         assert seen["height"] > 10_000 * 20
         assert seen["drawn"] < 60
-        assert statistics.median(seen["times"]) < SCROLL_MS * crowded(), sorted(seen["times"])[-5:]
         panel.get_by_label("filter by status").select_option("FAILED")
         expect(panel).to_contain_text("No job fits the filter.")
 
