@@ -111,7 +111,7 @@ def never_imported(
     if loaded is None:
         return tuple(key for key in candidates if key in wanted and key in options), []
     used = {key for key in candidates if key in known and loaded.has(known[key])}
-    others = {key for key in used - helpers if _tops(known[key]) & set(elsewhere)}
+    others = {key for key in used - helpers if known[key].modules & set(elsewhere)}
     taken = tuple(sorted(used - others))
     left = [key for key in sorted(wanted & helpers) if key in known and key not in used]
     if not left:
@@ -132,8 +132,3 @@ def optional(one: Installed) -> Iterator[str]:
         extras = re.findall(r"extra\s*==\s*[\"']([^\"']+)[\"']", str(need.marker))
         if any(not _WORKSHOP.match(extra.lower()) for extra in extras):
             yield str(canonicalize_name(need.name))
-
-
-def _tops(one: Installed) -> set[str]:
-    names = (line.partition(",")[0].partition("/")[0] for line in one.record.splitlines() if line)
-    return {name.partition(".")[0] for name in names if not name.endswith((".dist-info", ".egg-info"))}

@@ -80,7 +80,7 @@ def export_cells(
     hidden = hidden_state(slice_, cells, document, partial(_resliced, declaration.name, slicer), strict=strict)
     caught = Caught(live.namespace if live is not None else {}, cache_folder(environment), vault.variables)
     surroundings = around(ran, slice_, folder, live)
-    parts = parts_of(surroundings, declaration, declared, vault, caught, trust_disk=trust_disk)
+    parts = parts_of(surroundings, declaration, declared, vault, caught, plan, trust_disk=trust_disk)
     parts = with_check(parts, declaration, records) if validate else parts
     image = image_of(parts.pins, parts.needs, parts.files, records, python=python, base=base, weights=weights)
     findings = (*slice_.findings, *hidden, *parts.findings, *image.findings)
@@ -88,7 +88,7 @@ def export_cells(
     repo = _repo(parts, declaration, records, cells, findings, image, notebook)
     refuse_leaks(repo, vault)
     told = (parts.slice_.kept, parts.slice_.dropped, findings, repo, parts.needs, parts.module.lines)
-    return ExportResult(declaration.name, parts.module.text, *told, _environ(parts.needs, vault))
+    return ExportResult(declaration.name, parts.module.text, *told, _environ(parts.needs, vault), parts.implied)
 
 
 def _repo(

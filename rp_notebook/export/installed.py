@@ -53,6 +53,13 @@ class Installed:
         head = text.replace("\r\n", "\n").partition("\n\n")[0].replace("\n ", " ").splitlines()
         return tuple(line.partition(":")[2].strip() for line in head if line.lower().startswith("requires-dist:"))
 
+    @cached_property
+    def modules(self) -> frozenset[str]:
+        """The top modules and packages on its list, by their names."""
+        listed = (line.partition(",")[0] for line in self.record.splitlines() if line)
+        tops = {name.partition("/")[0] for name in listed if name.endswith((".py", ".so", ".pyd"))}
+        return frozenset(top.partition(".")[0] for top in tops if not top.endswith((".dist-info", ".egg-info", "..")))
+
     def owns(self, file: Path) -> bool:
         """Whether `file` is on the distribution's list."""
         # The name alone rules out nearly all of them, and resolving paths takes the time.

@@ -6,7 +6,7 @@ import ast
 import importlib.metadata
 import sys
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -27,11 +27,15 @@ from rp_notebook.jobs.finding import Finding
 
 @dataclass(frozen=True)
 class Packages:
-    """The pins, the wheels that go along with them, and what there is to say."""
+    """The pins, the wheels that go along with them, and what there is to say.
+
+    `implied` are those, by canonical name, that are pinned because this process has loaded them.
+    """
 
     pins: tuple[Pin, ...]
     files: Mapping[str, bytes]
     findings: tuple[Finding, ...]
+    implied: frozenset[str] = frozenset()
 
 
 def packages_of(
@@ -40,8 +44,12 @@ def packages_of(
     surroundings: Around,
     vault: Vault,
     find: Find = importlib.metadata.distributions,
+    spared: Collection[str] = (),
 ) -> Packages:
-    """The packages for dotted module names and for `hints`, which nothing imports, in their surroundings."""
+    """The packages for dotted module names and for `hints`, which nothing imports, in their surroundings.
+
+    The `spared` ones are not taken because this process has loaded them.
+    """
     known = {one.key: one for one in installed(find)}
     ran = surroundings.live is not None
     modules = {*imports, *(remote_imports(sys.modules) if ran else ())}
@@ -54,11 +62,12 @@ def packages_of(
         loaded=loaded_in(sys.modules) if ran else None,
         elsewhere=_imported(surroundings.slice_.dropped),
     )
+    more = tuple(key for key in more if key not in spared)
     if more:
         made, doubts = pins(modules, find=find, asked=asked, locate=locate, hints=(*hints, *more))
     wheels = {pin.specifier.removeprefix("./"): pin.wheel for pin in made if pin.wheel is not None}
     leaks = [finding for name, body in wheels.items() for finding in _leaks(name, body, vault)]
-    return Packages(made, wheels, (*doubts, *said, *leaks, *conflicts(made, known)))
+    return Packages(made, wheels, (*doubts, *said, *leaks, *conflicts(made, known)), frozenset(more))
 
 
 def _imported(dropped: Iterable[Dropped]) -> frozenset[str]:

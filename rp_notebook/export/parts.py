@@ -13,6 +13,7 @@ from rp_notebook.export.module import Module, module_of
 from rp_notebook.export.needs import Caught, Needs, needs_of
 from rp_notebook.export.packages import packages_of
 from rp_notebook.export.pin import Pin
+from rp_notebook.export.plan import NEEDED, Plan
 from rp_notebook.export.portability import portability
 from rp_notebook.export.reads import Declared
 from rp_notebook.export.slicing import Slice
@@ -32,6 +33,7 @@ class Parts:
     pins: tuple[Pin, ...]
     needs: Needs
     findings: tuple[Finding, ...]
+    implied: frozenset[str] = frozenset()
 
 
 def parts_of(
@@ -40,10 +42,12 @@ def parts_of(
     declared: Declared,
     vault: Vault,
     caught: Caught,
+    plan: Plan = NEEDED,
     *,
     trust_disk: bool,
 ) -> Parts:
-    """The parts for a slice in its surroundings; `declared` was said by hand, `caught` is known of this machine.
+    """The parts for a slice in its surroundings; `declared` was said by hand, `caught` is known of this machine;
+    `plan` has packages to pin that nothing imports.
 
     Raises `ExportRefused` for a file that cannot go along.
     """
@@ -53,11 +57,11 @@ def parts_of(
     local = without_secrets(local, vault)
     assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
     needs = needs_of(module.text, local.files, assets.slice_.surroundings, declared, caught)
-    packages = packages_of(local.imports, needs.packages, surroundings, vault)
+    packages = packages_of(local.imports, (*needs.packages, *plan.packages), surroundings, vault, spared=plan.spared)
     texts = [module.text, *(body.decode() for name, body in local.files.items() if name.endswith(".py"))]
     apt = (*needs.apt, *surroundings.apt, *system_packages(texts, packages.pins), *surroundings.mapped)
     needs = replace(needs, apt=tuple(dict.fromkeys(apt)))
     findings = (*assets.findings, *local.findings, *packages.findings)
     findings = (*findings, *portability(module, declaration, packages.pins, findings), *contract(module, declaration))
     files = {**assets.files, **local.files, **surroundings.slice_.files, **packages.files}
-    return Parts(module, assets.slice_, files, packages.pins, needs, findings)
+    return Parts(module, assets.slice_, files, packages.pins, needs, findings, packages.implied)

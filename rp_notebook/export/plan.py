@@ -16,7 +16,8 @@ class Plan:
     without what only shows something. `demands` are further names to hold as they are at the end. `freeze` has names
     whose present value is exported instead of how it came about (of a torch module its weights), each with the reason;
     one that cannot be written refuses the export when `freezes_all`. `trains` allows the worker to train, or to
-    compute for long, at each cold start.
+    compute for long, at each cold start; `packages` are distributions to pin that no line imports, `spared` those that
+    no job loads.
     """
 
     rung: Rung = "needed"
@@ -24,6 +25,8 @@ class Plan:
     freeze: tuple[tuple[str, str], ...] = ()
     freezes_all: bool = True
     trains: bool = False
+    packages: frozenset[str] = frozenset()
+    spared: frozenset[str] = frozenset()
 
 
 NEEDED = Plan()

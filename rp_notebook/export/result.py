@@ -22,7 +22,7 @@ class ExportResult:
     `module` is the text of handler.py, `lines` has `(cell, line)` or None for each line of it; `kept` and `dropped` are
     the notebook's statements with the reason; `repo` maps names to bytes; `needs` are the environment variables, models
     and packages around it. `environ` has variables with the values that they have here: what the image sets, and what
-    stood in the code and must not be written.
+    stood in the code and must not be written. `implied` packages are pinned because this process has loaded them.
     """
 
     handler: str
@@ -34,6 +34,7 @@ class ExportResult:
     needs: Needs
     lines: tuple[tuple[int, int] | None, ...] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    implied: frozenset[str] = frozenset()
 
     @property
     def secrets(self) -> frozenset[str]:

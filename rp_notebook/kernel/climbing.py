@@ -61,7 +61,10 @@ def climbed(session: Session, handler: Handler, flags: Namespace, say: Say = unh
         if other == plan:
             say(f"replaying {len(replayed)} jobs in a clean process")
             return first
-        say("it answered otherwise: once more, with more of the notebook")
+        if replace(other, packages=plan.packages, spared=plan.spared) != plan:
+            say("it answered otherwise: once more, with more of the notebook")
+        elif not other.spared:
+            say("it misses a package: once more, with that")
         return exporter(plan=other, records=records)
 
     found = climb(

@@ -13,6 +13,7 @@ from rp_notebook.proof.answers import as_recorded, bodies, error_of, only_there
 from rp_notebook.proof.clean import CleanRun, CleanRunEnded, Raised, Ran, Touched
 from rp_notebook.proof.comparison import compare_job, differences
 from rp_notebook.proof.fingerprint import SCALARS, Fingerprint
+from rp_notebook.proof.hiding import NOTHING, distribution_of, hidden_from
 from rp_notebook.proof.process import Checked
 
 NO_MEMORY = ("OutOfMemoryError", "MemoryError")
@@ -61,6 +62,19 @@ def attempted(
         return _ended(end)
 
 
+def loaded_beside(result: ExportResult, jobs: Sequence[RecordedJob], *, timeout_s: float) -> frozenset[str]:
+    """The packages that a process which sees all of them loads beside those of the requirements, if it does well."""
+    try:
+        found = _played(result, jobs, timeout_s, hides=False)
+    except CleanRunEnded:
+        return frozenset()
+    good = all(as_recorded(job, found.ran[job.id]) for job in jobs if job.id in found.ran)
+    if found.raised is not None or found.touched is None or not good:
+        return frozenset()
+    hidden = hidden_from(result.repo).modules & found.touched.modules.keys()
+    return frozenset(key for module in hidden if (key := distribution_of(module)) is not None)
+
+
 def _attempted(result: ExportResult, jobs: Sequence[RecordedJob], early: Collection[str], timeout_s: float) -> Attempt:
     first = _played(result, jobs, timeout_s)
     different = [job for job in jobs if (ran := first.ran.get(job.id)) is not None and not as_recorded(job, ran)]
@@ -101,13 +115,23 @@ class _Played:
     seconds: float
 
 
-def _played(result: ExportResult, jobs: Sequence[RecordedJob], timeout_s: float, repeat: Sequence[str] = ()) -> _Played:
+def _played(
+    result: ExportResult,
+    jobs: Sequence[RecordedJob],
+    timeout_s: float,
+    repeat: Sequence[str] = (),
+    *,
+    hides: bool = True,
+) -> _Played:
     passed = [variable.name for variable in result.needs.variables]
     ran: dict[str, Ran] = {}
     again: dict[str, Ran] = {}
     ended, touched = "", None
     environ, secrets = result.environ, result.secrets
-    with CleanRun(result.repo, pass_env=passed, environ=environ, secrets=secrets, timeout_s=timeout_s) as run:
+    hidden = hidden_from(result.repo) if hides else NOTHING
+    with CleanRun(
+        result.repo, pass_env=passed, environ=environ, secrets=secrets, hidden=hidden, timeout_s=timeout_s
+    ) as run:
         if run.error is None:
             try:
                 for job in jobs:

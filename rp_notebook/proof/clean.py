@@ -22,6 +22,7 @@ from rp_notebook.jobs.masking import scrubbed, secret_values
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 from rp_notebook.proof.fingerprint import Fingerprint
+from rp_notebook.proof.hiding import NOTHING, Hidden
 from rp_notebook.proof.worker_process import clean_environment, end_session, tail_of
 
 CHILD = "import sys; sys.path.insert(0, {0!r}); from rp_notebook.proof.clean_child import main; main(sys.argv[1])"
@@ -80,8 +81,9 @@ class CleanRun:
     """One clean process over the files of a repository; a context manager, whose end ends the process.
 
     The child is `python -I -B` in a scratch folder, with a scratch HOME, an allow-list of the environment, the
-    variables named in `pass_env` and those of `environ`. `timeout_s` bounds, in seconds, the import of handler.py and
-    each job. What comes back has `***` for the `secrets` and for those of this environment, as jobs are kept.
+    variables named in `pass_env` and those of `environ`, and without the `hidden` packages. `timeout_s` bounds, in
+    seconds, the import of handler.py and each job. What comes back has `***` for the `secrets` and for those of this
+    environment, as jobs are kept.
     """
 
     def __init__(
@@ -91,9 +93,11 @@ class CleanRun:
         pass_env: Iterable[str] = (),
         environ: Mapping[str, str] = MappingProxyType({}),
         secrets: Collection[str] = (),
+        hidden: Hidden = NOTHING,
         timeout_s: float = 600.0,
     ) -> None:
         self._files, self._pass_env, self._environ, self._timeout_s = files, tuple(pass_env), environ, timeout_s
+        self._hidden = hidden
         self._secrets = {*secrets, *secret_values(os.environ)}
         self._scratch = TemporaryDirectory(prefix="rp-notebook-clean-", ignore_cleanup_errors=True)
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -149,7 +153,10 @@ class CleanRun:
         package = str(Path(rp_notebook.__file__).parent.parent)
         sites = [path for path in sys.path if Path(path).name in SITES]
         sdk = needs_sdk(self._files)
-        setup = json.dumps({"folder": str(self._folder), "package": package, "sites": sites, "sdk": sdk})
+        hidden = [sorted(self._hidden.names), sorted(self._hidden.modules)]
+        setup = json.dumps(
+            {"folder": str(self._folder), "package": package, "sites": sites, "sdk": sdk, "hidden": hidden}
+        )
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-B", "-c", CHILD.format(package), setup],

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from rp_notebook.jobs.handler import Handler, as_handler
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.running import arun_job
+from rp_notebook.proof.finders import hide
 from rp_notebook.proof.fingerprint import fingerprints
 
 FILE_EVENTS = ("open", "sqlite3.connect", "os.listdir", "os.scandir")
@@ -33,6 +34,7 @@ def main(setup: str) -> None:
         os.dup2(quiet, 0)
         os.dup2(2, 1)  # what the handler prints goes to the log
         sys.path[:] = [said["folder"], *(path for path in sys.path if path != said["package"]), *said["sites"]]
+        hide(*map(frozenset, said["hidden"]))
         _serve(Seen(Path(said["folder"]), said["package"]), asked, answers, sdk=said["sdk"])
 
 
@@ -117,6 +119,7 @@ class Seen:
         self.folder = folder
         self._inside = f"{folder}{os.sep}"
         self._files: dict[str, bool] = {}  # by path, whether it was there when it was first asked for
+        self._before: frozenset[str] = frozenset()
         self._read: set[str] = set()
         self._called: set[tuple[str, int]] = set()
         roots = {package, sys.prefix, sys.base_prefix, sys.exec_prefix, "/proc", "/dev", "/sys"}
@@ -124,6 +127,7 @@ class Seen:
 
     def begin(self) -> None:
         """From now on, looks; there is no end to an audit hook."""
+        self._before = frozenset(sys.modules)
         sys.addaudithook(self._audit)
         os.environ.__class__ = _watched(os.environ.__class__, self)
 
@@ -142,12 +146,13 @@ class Seen:
         """All that was seen, as JSON."""
         now = [(path, first, os.path.exists(path)) for path, first in [*self._files.items()]]  # noqa: PTH110 (a text)
         files = [(path, there) for path, first, there in now if first or not there][:FILES_TOLD]  # the rest it made
-        loaded = {name: getattr(module, "__file__", None) for name, module in [*sys.modules.items()] if "." not in name}
+        ours = self._before | sys.stdlib_module_names
+        tops = [(name, module) for name, module in [*sys.modules.items()] if "." not in name and name not in ours]
         return {
             "files": files,
             "environ": sorted(self._read),
             "called": sorted(self._called),
-            "modules": {name: file for name, file in loaded.items() if file and name not in sys.stdlib_module_names},
+            "modules": {name: getattr(module, "__file__", None) or "" for name, module in tops},
         }
 
     def reads(self, name: str) -> None:

@@ -13,9 +13,10 @@ from rp_notebook.export.plan import NEEDED, Plan
 from rp_notebook.export.recorded import RecordedJob
 from rp_notebook.export.result import ExportResult
 from rp_notebook.jobs.finding import Finding
-from rp_notebook.proof.attempt import Attempt, attempted
+from rp_notebook.proof.attempt import Attempt, attempted, loaded_beside
 from rp_notebook.proof.climb import Climb, Step
 from rp_notebook.proof.fingerprint import SCALARS, fingerprint
+from rp_notebook.proof.hiding import distribution_of, idle_among
 from rp_notebook.proof.outcome import findings_of, refusal_of
 
 REPLAYS = 4
@@ -89,6 +90,10 @@ class _Climbing:
         more = step.plan.demands > self._plan.demands
         findings = tuple(findings_of(self.tried, moving, self._untested(attempt), more=more, none=self._none))
         proved = bool(ran) and not attempt.blocked
+        loaded = attempt.touched.modules if attempt.touched is not None and attempt.answered else None
+        if proved and loaded is not None and (idle := idle_among(step.result.implied, loaded)):
+            plan = replace(step.plan, spared=idle)
+            step = Step(step.rung, plan, self._export(plan))
         jobs, seconds, outdated = attempt.jobs, attempt.seconds, frozenset(attempt.outdated)
         return Climb(step.result, step.plan, step.rung, jobs, findings, len(self.tried), seconds, proved, outdated)
 
@@ -107,8 +112,11 @@ class _Climbing:
 
     def _plans(self) -> Iterator[tuple[str, Plan]]:
         base = self._plan
-        for name in iter(self._missing_name, None):
-            base = replace(base, demands=base.demands | {name})
+        for more in iter(self._more, None):
+            base = replace(base, demands=base.demands | more.demands, packages=base.packages | more.packages)
+            yield "needed", base
+        if beside := loaded_beside(self.tried[-1][0].result, self._jobs, timeout_s=self._timeout_s):
+            base = replace(base, packages=base.packages | beside)
             yield "needed", base
         if not self.tried[-1][1].moving:
             for rung in ("weak", "full"):
@@ -116,6 +124,16 @@ class _Climbing:
         told = "is another than in the kernel once the worker starts"
         names = [name for name in self.differing() if name not in dict(base.freeze)]
         yield "freeze", replace(base, freeze=(*base.freeze, *((name, told) for name in names)), freezes_all=False)
+
+    def _more(self) -> Plan | None:
+        """What the last attempt said that it does not find, a name or a package, unless it was asked for already."""
+        if name := self._missing_name():
+            return Plan(demands=frozenset({name}))
+        step, attempt = self.tried[-1]
+        texts = [*attempt.errors, *([attempt.raised.message] if attempt.raised is not None else [])]
+        found = {module for text in texts for module in re.findall(r"No module named '(\w+)", text)}
+        keys = frozenset(key for module in found if (key := distribution_of(module)) is not None) - step.plan.packages
+        return Plan(packages=keys) if keys else None
 
     def _missing_name(self) -> str | None:
         """The name that the last attempt did not find, unless it was asked for already."""

@@ -35,6 +35,9 @@ def findings_of(
     if all(job.verdict == "skipped" for job in attempt.jobs):
         yield Finding("RPP111", "warning", f"not proved: no job can be replayed: {attempt.jobs[0].detail}")
         return
+    if step.plan.packages:
+        said = f"no line imports {_some(sorted(step.plan.packages))}, and the worker fails without it: pinned"
+        yield Finding("RPP134", "note", said)
     if step.rung != "needed" or more:
         yield Finding("RPS108", "warning", f"the slice was too small; the worker has {_added(step, tried[0][0])}")
     if attempt.outdated:

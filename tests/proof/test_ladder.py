@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
+import pickle
 import random
 import sys
 import types
 from dataclasses import replace
 
+import fastjsonschema
 import pytest
 
 from rp_notebook.errors import ExportRefused
@@ -239,6 +242,48 @@ def test_what_a_file_of_keys_holds_is_not_written_and_the_file_not_asked_for(tmp
     first, *_ = refusal.value.findings
     assert (first.code, "environment variables of the endpoint" in first.fix) == ("RPP115", True)
     assert "Some-Words-1" not in str(refusal.value)
+
+
+FOUND_BY_THE_REPLAY = {
+    "a class in a pickle": "import pickle\nlib = pickle.load(open('lib.pkl', 'rb'))",
+    "a name that is put together, and an error that does not tell it": (
+        "import importlib\ntry:\n    lib = importlib.import_module('fast' + 'jsonschema').JsonSchemaException('no')\n"
+        "except ImportError:\n    raise RuntimeError('something is missing') from None"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", FOUND_BY_THE_REPLAY)
+def test_a_package_that_no_line_imports_is_pinned_where_the_replay_needs_it(tmp_path, monkeypatch, way):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lib.pkl").write_bytes(pickle.dumps(fastjsonschema.JsonSchemaException("no")))
+    kernel = Kernel(FOUND_BY_THE_REPLAY[way], handler("[x, str(lib)]"))
+    kernel.runs = [replace(run, cwd=str(tmp_path)) for run in kernel.runs]
+    kernel.job()
+    found = kernel.climb()
+    assert (found.rung, found.proved, found.replays) == ("needed", True, 2)
+    pinned = [line.partition("==")[0] for line in found.result.repo["requirements.txt"].decode().splitlines()]
+    assert pinned == ["fastjsonschema", "runpod"]
+    assert "RPP134" in codes(found.findings)
+
+
+def test_a_package_that_only_the_kernel_has_loaded_is_left_out(tmp_path, monkeypatch):
+    site = tmp_path / "site-packages"
+    requires = {"rp_maker": 'Requires-Dist: rp_option ; extra == "more"\n', "rp_option": ""}
+    for name, lines in requires.items():
+        info = site / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{lines}")
+        (info / "RECORD").write_text(f"{name}.py,,\n")
+        (site / f"{name}.py").write_text("def made(x):\n    return [x]\n")
+    monkeypatch.syspath_prepend(str(site))
+    kernel = Kernel("import rp_maker", handler("rp_maker.made(x)"))
+    importlib.import_module("rp_option")
+    kernel.job()
+    found = kernel.climb()
+    assert (found.proved, "rp-option" in found.plan.spared) == (True, True)
+    pinned = found.result.repo["requirements.txt"].decode()
+    assert ("rp_maker==1.0" in pinned, "rp_option" in pinned) == (True, False)
 
 
 def test_functions_that_no_job_executed_are_named():
