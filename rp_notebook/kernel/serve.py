@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rp_notebook.endpoint.listening import curl_line
+from rp_notebook.endpoint.own_calls import OWN_CELL
 from rp_notebook.errors import BadInput, UnknownHandler
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.query import Query
 from rp_notebook.kernel.addresses import on_pod
 from rp_notebook.kernel.foreground import foreground
 from rp_notebook.kernel.linking import pump_of
-from rp_notebook.kernel.serving import OWN_CELL, Serving
+from rp_notebook.kernel.serving import Serving
 from rp_notebook.kernel.session import Session
 from rp_notebook.panel.report import Report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections import deque
@@ -13,22 +14,17 @@ from functools import partial
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.listening import listening, new_key
 from rp_notebook.endpoint.loopback import LOOPBACK
+from rp_notebook.endpoint.own_calls import OWN_CELL, fail_own_call, is_own_call
 from rp_notebook.endpoint.seat import Seat
 from rp_notebook.endpoint.service import Service
 from rp_notebook.jobs.handlers import Handlers
-from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 from rp_notebook.kernel.pump import Order, Pump
 
 WORKER = "notebook"
 SOON_S = 0.005
-OWN_S = 90.0  # as long as /runsync waits; who asks again then would do so for a day
 SAID_S = 5.0
-OWN_CELL = (
-    "sent from a cell of the kernel that is to run it, a job waits until that cell has ended: in a cell, write "
-    "`await rp_notebook.arun_job(handler, {...})` instead"
-)
 
 
 class Serving:
@@ -93,12 +89,10 @@ class Serving:
 
     def _asked(self, endpoint: Endpoint, job_id: str, port: int) -> None:
         """A cell that waits for its own kernel would wait for ever: it is told so, and after a while answered so."""
-        entry = endpoint.queue.entry(job_id)
-        if entry is None or entry.job.status is not Status.IN_QUEUE or not self._pump.in_cell or not is_ours(port):
+        if not self._pump.in_cell:
             return
-        if time.time() - entry.put_at > OWN_S:
-            endpoint.queue.fail(job_id, OWN_CELL)
-        elif time.monotonic() - self._said_at > SAID_S:
+        fail_own_call(endpoint, job_id, port, os.getpid())
+        if time.monotonic() - self._said_at > SAID_S and is_own_call(endpoint, job_id, port, os.getpid()):
             self._said_at = time.monotonic()
             print(OWN_CELL, file=sys.stderr)  # noqa: T201 (below the cell that waits)
 
@@ -158,12 +152,3 @@ class _Across:
     def _look(self) -> None:
         while self._said:
             self._said.popleft()()
-
-
-def is_ours(port: int) -> bool:
-    """Whether a connection of this process begins at that port."""
-    import psutil
-
-    process = psutil.Process()
-    connections = getattr(process, "net_connections", None) or process.connections  # the latter before psutil 6
-    return any(connection.laddr and connection.laddr.port == port for connection in connections("tcp"))

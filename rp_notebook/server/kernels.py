@@ -11,6 +11,7 @@ from typing import Any
 from rp_notebook import wire
 from rp_notebook.endpoint.asked import Parsed
 from rp_notebook.endpoint.endpoint import Endpoint
+from rp_notebook.endpoint.own_calls import fail_own_call
 from rp_notebook.endpoint.seat import Seat
 from rp_notebook.endpoint.service import Service
 from rp_notebook.errors import RequestRefused
@@ -47,6 +48,7 @@ class Kernels:
             time.time,
             timeout_s=self._timeout_s,
             made=self._made,
+            asking=self._asked,
             rate_limits=rate_limits,
             private_webhooks=private_webhooks,
         )
@@ -184,6 +186,14 @@ class Kernels:
 
         seat = self._known[kernel_id].seats[handler] = Seat(endpoint.queue, f"kernel-{kernel_id[:8]}", send, stop)
         endpoint.queue.subscribe(seat.look)
+
+    def _asked(self, endpoint: Endpoint, job_id: str, port: int) -> None:
+        """A cell may call the endpoint of its own kernel."""
+        kernel_id, _, _ = endpoint.name.partition("/")
+        kernel = self._manager.get_kernel(kernel_id) if kernel_id in self._manager else None
+        pid = _process(kernel)
+        if getattr(kernel, "execution_state", None) == "busy" and isinstance(pid, int):
+            fail_own_call(endpoint, job_id, port, pid)
 
     def _split(self, key: str) -> tuple[str, str] | None:
         kernel_id, _, handler = key.partition("/")

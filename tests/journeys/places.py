@@ -54,8 +54,11 @@ def in_a_kernel(*cells: str) -> Iterator[Place]:
 
 
 @contextmanager
-def in_jupyter(root: Path, *cells: str, options: tuple[str, ...] = ()) -> Iterator[Place]:
-    """A Jupyter server that has the extension because the package is installed, and one kernel."""
+def in_jupyter(root: Path, *cells: str, options: tuple[str, ...] = (), first: str = "") -> Iterator[Place]:
+    """A Jupyter server that has the extension because the package is installed, and one kernel.
+
+    `first` is what it does before it starts.
+    """
     folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     environ = {**os.environ, **{f"JUPYTER_{name}": str(root / name) for name in folders}, "IPYTHONDIR": str(root)}
     port = free_port()
@@ -66,7 +69,7 @@ def in_jupyter(root: Path, *cells: str, options: tuple[str, ...] = ()) -> Iterat
     base = f"http://127.0.0.1:{port}/a/b"
     with (root / "server.log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", "server", *given],
+            [sys.executable, "-c", f"{first}\nfrom jupyter_server.serverapp import main\nmain()", *given],
             env=environ,
             stdout=log,
             stderr=log,

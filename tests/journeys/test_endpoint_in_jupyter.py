@@ -26,6 +26,16 @@ HANDLERS = (
     "%%runpod_handler\ndef sleeps(job):\n    time.sleep(60)",
     "%%runpod_handler --concurrency 3\nasync def overlaps(job):\n    await asyncio.sleep(job['input'] or 0.5)",
 )
+OWN_CALL = """import urllib.request
+def call(path, data=None):
+    asked = urllib.request.Request("{url}/" + path, data, {{"Authorization": "{key}"}})
+    return json.load(urllib.request.urlopen(asked))
+told = call("run", b'{{"input": 1}}')
+while told["status"] == "IN_QUEUE":
+    time.sleep(0.2)
+    told = call("status/" + told["id"])
+print(told["status"], told["error"])
+"""
 pytestmark = pytest.mark.kernel
 
 
@@ -287,9 +297,12 @@ def test_a_kernel_that_is_gone_fails_what_ran_and_keeps_what_waits(server, how):
     jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
 
 
-def test_the_servers_end_is_told_to_who_waits_and_leaves_no_process(tmp_path):
-    with in_jupyter(tmp_path, *HANDLERS) as place:
+def test_a_cell_that_calls_its_own_kernel_and_who_waits_at_the_servers_end_are_told_and_no_process_is_left(tmp_path):
+    with in_jupyter(
+        tmp_path, *HANDLERS, first="from rp_notebook.endpoint import own_calls; own_calls.OWN_S = 1"
+    ) as place:
         ending = Server(place, tmp_path)
+        assert "FAILED sent from a cell" in place.cell(OWN_CALL.format(url=f"{place.url}/echo", key=place.key))
         answered: list[dict] = []
         clients = [
             threading.Thread(target=lambda handler=handler: answered.append(ending.sync(handler, 1)))

@@ -183,12 +183,12 @@ def test_cancelling_a_job_beside_a_cell_does_not_touch_the_cell(place):
 
 def test_a_cell_that_calls_its_own_endpoint_is_answered_as_the_queue_would_and_told_what_to_write(place):
     code = (
-        "import json, urllib.request\nfrom rp_notebook.kernel import serving\nserving.OWN_S = 1.5\n"
+        "import json, urllib.request\nfrom rp_notebook.endpoint import own_calls\nown_calls.OWN_S = 1.5\n"
         f"asked = urllib.request.Request('{place.url}/echo/runsync?wait=2000', b'{{\"input\": 5}}', "
         f"{{'Authorization': '{place.key}'}})\n"
         "told = json.load(urllib.request.urlopen(asked))\nprint(told['status'])\n"
         "asked = urllib.request.Request(asked.full_url.split('/runsync')[0] + '/status/' + told['id'], "
-        "headers=asked.headers)\nprint(json.load(urllib.request.urlopen(asked)))\nserving.OWN_S = 90"
+        "headers=asked.headers)\nprint(json.load(urllib.request.urlopen(asked)))\nown_calls.OWN_S = 90"
     )
     shown = place.cell(code)
     assert "IN_QUEUE" in shown.splitlines()

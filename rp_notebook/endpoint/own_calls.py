@@ -1,0 +1,38 @@
+"""Calls that a cell makes to the endpoint of its own kernel: the job waits for the cell, and the cell for the job."""
+
+from __future__ import annotations
+
+import time
+
+from rp_notebook.endpoint.endpoint import Endpoint
+from rp_notebook.jobs.job import Status
+
+OWN_S = 90.0  # as long as /runsync waits; who asks again then would do so for a day
+OWN_CELL = (
+    "sent from a cell of the kernel that is to run it, a job waits until that cell has ended: in a cell, write "
+    "`await rp_notebook.arun_job(handler, {...})` instead"
+)
+
+
+def is_own_call(endpoint: Endpoint, job_id: str, port: int, pid: int) -> bool:
+    """Whether a job still waits, and who asks about it from that port is the process that is to run it."""
+    entry = endpoint.queue.entry(job_id)
+    return entry is not None and entry.job.status is Status.IN_QUEUE and _begins_at(pid, port)
+
+
+def fail_own_call(endpoint: Endpoint, job_id: str, port: int, pid: int) -> None:
+    """Ends a job that has waited for so long that its cell would wait for ever."""
+    entry = endpoint.queue.entry(job_id)
+    if entry is not None and time.time() - entry.put_at > OWN_S and is_own_call(endpoint, job_id, port, pid):
+        endpoint.queue.fail(job_id, OWN_CELL)
+
+
+def _begins_at(pid: int, port: int) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        connections = getattr(process, "net_connections", None) or process.connections  # the latter before psutil 6
+        return any(connection.laddr and connection.laddr.port == port for connection in connections("tcp"))
+    except psutil.Error:  # it has just ended, or is nothing of ours
+        return False
