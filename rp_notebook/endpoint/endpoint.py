@@ -133,7 +133,7 @@ class Endpoint:
 
     def health(self) -> dict[str, Any]:
         """How many jobs and workers there are, by what they do."""
-        workers = self.queue.workers.names
+        workers = self.queue.workers.heard_since(self._clock() - SILENT_S)
         unhealthy = sum(self.queue.workers.unhealthy(worker) is not None for worker in workers)
         busy = len({entry.worker for entry in self.queue.running()} & workers)
         idle = max(len(workers) - unhealthy - busy, 0)

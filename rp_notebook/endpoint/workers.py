@@ -42,7 +42,6 @@ class Workers:
         """The fitness check that a worker reported as failed."""
         return self._checks.get(worker)
 
-    @property
-    def names(self) -> frozenset[str]:
-        """All that are there."""
-        return frozenset(self._checks)
+    def heard_since(self, at: float) -> frozenset[str]:
+        """All that are there: who falls silent is not."""
+        return frozenset(worker for worker in self._checks if self._seen.get(worker, at) >= at)

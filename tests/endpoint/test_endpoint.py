@@ -250,6 +250,11 @@ def test_health_counts_workers_by_what_they_do(at):
         "throttled": 0,
         "unhealthy": 1,
     }
+    at.after(30)
+    at.queue.ask("idle", busy=False)
+    at.after(31)  # nothing was heard of the others for longer
+    workers = at.endpoint.health()["workers"]
+    assert (workers["idle"], workers["running"], workers["unhealthy"]) == (1, 0, 0)
 
 
 def test_a_worker_that_is_gone_fails_its_jobs_and_leaves_the_queue(at):

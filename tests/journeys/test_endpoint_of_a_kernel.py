@@ -265,8 +265,13 @@ class Asking(threading.Thread):
             self.told = gone
 
 
-def test_a_kernel_that_is_restarted_or_killed_leaves_no_client_waiting():
+def test_a_kernel_that_is_interrupted_restarted_or_killed_leaves_no_client_waiting():
     with in_a_kernel(*HANDLERS[:3]) as first:
+        client = Asking(first, "sleeps")
+        waited(lambda: ask(first, "GET", "sleeps/health")["jobs"]["inProgress"])
+        first.kernel.interrupt_kernel()
+        client.join(20)
+        assert client.told["error"] == "the kernel was interrupted or restarted"
         clients = [Asking(first, "sleeps")]
         waited(lambda: ask(first, "GET", "sleeps/health")["jobs"]["inProgress"])
         clients.append(Asking(first, "echo"))
