@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -74,3 +74,10 @@ def needs_of(
 
 def _is_on(value: str | None) -> bool:
     return value is not None and value.lower() in ("1", "on", "yes", "true")
+
+
+def without_folders(needs: Needs, folders: Iterable[str]) -> Needs:
+    """The needs without the models that are folders in one of these: there loaders look first, and ask no hub."""
+    places = [Path(folder) for folder in folders]
+    models = (model for model in needs.models if not any((place / model.id).is_dir() for place in places))
+    return replace(needs, models=tuple(models))

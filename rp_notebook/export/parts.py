@@ -10,7 +10,7 @@ from rp_notebook.export.carried import without_secrets
 from rp_notebook.export.contract import contract
 from rp_notebook.export.local_code import local_code
 from rp_notebook.export.module import Module, module_of
-from rp_notebook.export.needs import Caught, Needs, needs_of
+from rp_notebook.export.needs import Caught, Needs, needs_of, without_folders
 from rp_notebook.export.packages import packages_of
 from rp_notebook.export.pin import Pin
 from rp_notebook.export.plan import NEEDED, Plan
@@ -57,6 +57,7 @@ def parts_of(
     local = without_secrets(local, vault)
     assets = surroundings.modules(local, assets, carrier, trust_disk=trust_disk)
     needs = needs_of(module.text, local.files, assets.slice_.surroundings, declared, caught)
+    needs = without_folders(needs, [*surroundings.places.all, str(surroundings.places.base)])
     packages = packages_of(local.imports, (*needs.packages, *plan.packages), surroundings, vault, spared=plan.spared)
     texts = [module.text, *(body.decode() for name, body in local.files.items() if name.endswith(".py"))]
     apt = (*needs.apt, *surroundings.apt, *system_packages(texts, packages.pins), *surroundings.mapped)

@@ -660,6 +660,18 @@ def test_a_large_file_is_not_copied_and_the_advice_names_it(project) -> None:
     assert "w.bin" not in result.repo
 
 
+def test_a_large_folder_of_weights_is_no_model_of_a_hub(project) -> None:
+    project.put({"big/config.json": "{}", "big/model.safetensors": ""})
+    with (project.folder / "big/model.safetensors").open("r+b") as file:
+        file.truncate(LARGE)
+    result = project.export(
+        "from transformers import AutoModel\nname = 'big'\nm = AutoModel.from_pretrained(name)", HANDLER + "m"
+    )
+    codes = {finding.code for finding in result.findings}
+    assert ("RPX232" in codes, "RPX251" in codes, "fetch_weights.py" in result.repo) == (True, False, False)
+    assert b"HF_HUB_OFFLINE" not in result.repo["Dockerfile"]
+
+
 def test_the_limit_is_for_all_files_together(project) -> None:
     project.put({"a.bin": b"", "b.bin": b""})
     for name in ("a.bin", "b.bin"):
