@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
@@ -11,20 +12,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
-from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
+from rp_notebook.endpoint.connection import Connection, Matched
+from rp_notebook.endpoint.exchange import Exchange
 
 T = TypeVar("T")
-Route = tuple[str, type[RequestHandler], dict[str, Any]]
+Route = tuple[str, type[Any], dict[str, Any]]  # a pattern of paths, and what is mixed into an `Exchange` for it
 Around = Callable[[], AbstractAsyncContextManager[None]]
 
 LOOPBACK = "127.0.0.1"
 PORTS = 65536
-# bytes; the SDK posts a result of any size whole, and a request that is too large is read to its end and told so.
-BODY_LIMIT = 1_000_000_000_000
-BUFFER_LIMIT = 1_000_000_000
-CHUNK = 500_000  # at each read, another thread may keep the interpreter for 5 ms
+BACKLOG = 1024  # clients that come at the same moment
+FLUSHED_S = 1.0  # how long a server that stops lets clients take what they were answered
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,12 @@ class Loopback:
         *,
         address: str = LOOPBACK,
         around: Around | None = None,
-        fallback: tuple[type[RequestHandler], dict[str, Any]] | None = None,
+        fallback: tuple[type[Any], dict[str, Any]] | None = None,
     ) -> None:
-        self._routes = list(routes)
+        self._routes = [_matched(*route) for route in routes]
+        self._last = _matched(".*", *(fallback or (object, {})))
         self._address = address
         self._around = around or _nothing
-        self._fallback = fallback
         self._port = port
         self._thread: threading.Thread | None = None
         self._running: _Running | None = None
@@ -113,23 +111,42 @@ class Loopback:
         return self._running
 
     async def _serve(self, started: Future[_Running]) -> None:
-        settings: dict[str, Any] = {"log_function": lambda _: None}
-        if self._fallback is not None:
-            settings |= dict(zip(("default_handler_class", "default_handler_args"), self._fallback, strict=True))
-        application = Application(self._routes, **settings)
-        server = HTTPServer(application, max_body_size=BODY_LIMIT, max_buffer_size=BUFFER_LIMIT, chunk_size=CHUNK)
-        try:
-            sockets = bind_sockets(self._port, self._address)
-        except OSError as error:
-            started.set_exception(error)
-            return
+        loop = asyncio.get_running_loop()
+        connections: set[Connection] = set()
+
+        def made() -> Connection:
+            connection = Connection((*self._routes, self._last), connections.discard)
+            connections.add(connection)
+            return connection
+
         stopping = asyncio.Event()
         async with self._around():
-            server.add_sockets(sockets)
-            started.set_result(_Running(asyncio.get_running_loop(), stopping, sockets[0].getsockname()[1]))
+            try:
+                server = await loop.create_server(made, self._address, self._port, backlog=BACKLOG)
+            except OSError as error:
+                started.set_exception(error)
+                return
+            started.set_result(_Running(loop, stopping, server.sockets[0].getsockname()[1]))
             await stopping.wait()
-            server.stop()
-        await server.close_all_connections()
+            server.close()
+        await _closed(connections)
+
+
+async def _closed(connections: set[Connection]) -> None:
+    for connection in tuple(connections):
+        connection.close()
+    clock = asyncio.get_running_loop().time
+    latest = clock() + FLUSHED_S
+    while connections:
+        if clock() > latest:
+            for connection in tuple(connections):
+                connection.abort()
+        await asyncio.sleep(0.001)
+
+
+def _matched(pattern: str, route: type[Any], given: dict[str, Any]) -> Matched:
+    bases = (Exchange,) if route is object else (route, Exchange)
+    return re.compile(pattern), type(route.__name__, bases, {}), given
 
 
 @asynccontextmanager

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
-
-from tornado.web import RequestHandler, stream_request_body
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rp_notebook.endpoint.openapi import JSON
 from rp_notebook.endpoint.operations import Operation
@@ -15,13 +13,17 @@ from rp_notebook.endpoint.replies import error_reply
 from rp_notebook.endpoint.service import holds_key
 from rp_notebook.errors import RequestRefused
 
+if TYPE_CHECKING:
+    from tornado.web import RequestHandler
+
 T = TypeVar("T")
 
 
-# Read as a stream, a body is dropped while it comes where nobody takes it, and is parsed as no form, though it says so.
-@stream_request_body
-class EndpointRoute(RequestHandler):
-    """Operations on one endpoint. `allowed` finds it, for who may call, by its name and the operation's."""
+class EndpointRoute(RequestHandler if TYPE_CHECKING else object):  # type: ignore[misc] # what it is mixed into
+    """Operations on one endpoint. `allowed` finds it, for who may call, by its name and the operation's.
+
+    Mixed into an `Exchange` of our own server, or into a handler of tornado's that reads the body as a stream.
+    """
 
     operations: Mapping[str, Operation]
     found: Any = None

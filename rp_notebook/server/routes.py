@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.base.handlers import APIHandler
-from tornado.web import HTTPError
+from tornado.web import HTTPError, stream_request_body
 
 from rp_notebook.endpoint.client_routes import ClientRoute
 from rp_notebook.endpoint.endpoint import Endpoint
@@ -87,6 +87,8 @@ class Guarded(APIHandler):
 def _guarded(route: type[EndpointRoute]) -> type[Any]:
     """A route of an endpoint behind Jupyter's door."""
 
+    # Read as a stream, a body is dropped where nobody takes it, and is parsed as no form, though it says so.
+    @stream_request_body
     class JupyterRoute(route, Guarded):  # type: ignore[misc,valid-type] # whichever it is
         def initialize(self, *args: Any, **given: Any) -> None:
             super().initialize(*args, **given)
