@@ -63,7 +63,8 @@ class Installed:
     def owns(self, file: Path) -> bool:
         """Whether `file` is on the distribution's list."""
         # The name alone rules out nearly all of them, and resolving paths takes the time.
-        return file.name in self.record and any(f"\n{n}," in self.record for n in _names_below(self.folder, file))
+        shown = f"{file.parent.name}/{file.name}" if file.name == "__init__.py" else file.name
+        return shown in self.record and any(f"\n{n}," in self.record for n in _names_below(self.folder, file))
 
     def holds(self, stem: str) -> bool:
         """Whether a module or folder `stem` (`google/cloud/storage`) is on the list."""

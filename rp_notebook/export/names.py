@@ -11,16 +11,17 @@ from rp_notebook.export.namespace_dict import SPEAKING, executed, read_key
 from rp_notebook.export.symbols import symbols_of
 from rp_notebook.export.trees import immediate, walk
 
-CALLING = (
-    *(ast.Call, ast.BinOp, ast.Subscript, ast.Attribute, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Await),
-    *(ast.Compare, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.AugAssign, ast.JoinedStr),
+CALLING = frozenset(
+    {ast.Call, ast.BinOp, ast.Subscript, ast.Attribute, ast.For, ast.AsyncFor, ast.With, ast.AsyncWith, ast.Await}
+    | {ast.Compare, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.AugAssign, ast.JoinedStr}
 )
 # What makes a scope, says something of one, or binds a name in another way than as one that is stored.
-SCOPING = (
-    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Global, ast.Nonlocal, ast.AnnAssign),
-    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Match, ast.Import, ast.ImportFrom),
-    *(getattr(ast, name) for name in ("TypeAlias", "TemplateStr") if hasattr(ast, name)),
+SCOPING = frozenset(
+    {ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Global, ast.Nonlocal, ast.AnnAssign}
+    | {ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Match, ast.Import, ast.ImportFrom}
+    | {getattr(ast, name) for name in ("TypeAlias", "TemplateStr") if hasattr(ast, name)}
 )
+_NOTED = frozenset({ast.arg, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef})
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -
     """The names of one top-level statement; `future` says that annotations are not evaluated, `text` is its text."""
     now, later, bound, stores = set[str](), set[str](), set[str](), set[str]()
     parts = walk(node)
-    if any(isinstance(part, SCOPING) for part in parts):
+    if not SCOPING.isdisjoint(map(type, parts)):
         now, later, bound, stores = symbols_of(node, text or ast.unparse(node), future=future)
         bound |= {n.target.id for n in immediate(node) if isinstance(n, ast.NamedExpr)}
         now |= _class_reads(node)
@@ -77,7 +78,7 @@ def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -
         chains=frozenset(
             (n.value.id, n.attr) for n in parts if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
         ),
-        calls=any(isinstance(n, CALLING) for n in immediate(node)),
+        calls=not CALLING.isdisjoint(map(type, immediate(node))),
     )
 
 
@@ -122,6 +123,8 @@ def _deleted(node: ast.stmt) -> set[str]:
 
 def _annotated(parts: Iterable[ast.AST], *, future: bool) -> Iterator[str]:
     for part in parts:
+        if type(part) not in _NOTED:
+            continue
         note = getattr(part, "annotation", None) or getattr(part, "returns", None)
         if not isinstance(note, ast.expr):
             continue

@@ -59,11 +59,13 @@ def without_history(history: History, out: Container[int] | None = None) -> tupl
 
 def _bound(node: ast.AST) -> Iterator[str]:
     for part in walk(node):
-        match part:
-            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
-                yield name
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name
+        if isinstance(part, ast.Name):
+            if isinstance(part.ctx, ast.Store):
+                yield part.id
+        elif isinstance(part, ast.arg):
+            yield part.arg
+        elif isinstance(part, ast.FunctionDef | ast.ClassDef):
+            yield part.name
 
 
 def _answers(statement: Statement, value: ast.expr, out: Container[int] | None) -> bool:

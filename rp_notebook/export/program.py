@@ -77,17 +77,17 @@ class Program:
 
     def methods(self, name: str, classes: Iterable[str] = ()) -> list[Function]:
         """Methods of that name: of the given classes and what they derive from, else of any class."""
-        chosen = frozenset(self.lineage(classes))
-        if (name, chosen) not in self.called:
-            self.called[name, chosen] = [
+        given = frozenset(classes)
+        if (name, given) not in self.called:
+            self.called[name, given] = [
                 item
-                for each in sorted(chosen or self.classes)
+                for each in sorted(self.lineage(given) or self.classes)
                 for node in self.classes.get(each, ())
                 for item in node.body
                 if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == name
             ]
-            self.called[name, chosen] += self.patches.get(name, ())
-        return self.called[name, chosen]
+            self.called[name, given] += self.patches.get(name, ())
+        return self.called[name, given]
 
     def lineage(self, classes: Iterable[str]) -> set[str]:
         """The notebook's classes among these and their bases."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.magics import peeled
-from rp_notebook.export.statements import History, Spots, Statement, Unread, pieces_of
+from rp_notebook.export.statements import History, Spots, Statement, Unread, changed, pieces_of
 from rp_notebook.export.tables import OUR_MODULE
 from rp_notebook.export.trees import tree_of
 from rp_notebook.jobs.declaration import START, imported_names, imports_in, named_by, start_calls
@@ -27,7 +27,7 @@ def history_of(cells: Sequence[CellRun]) -> History:
         for piece in pieces:
             numbers = tuple(cell.lines[number - 1] for number in piece.numbers) if cell.lines else piece.numbers
             unit = len(found) if piece.unit < 0 else piece.unit
-            found.append(replace(piece, cell=cell, position=len(found), unit=unit, numbers=numbers))
+            found.append(changed(piece, cell=cell, position=len(found), unit=unit, numbers=numbers))
             _number_aliases(found)
     return History(tuple(found), tuple(unread))
 
@@ -64,8 +64,8 @@ class _Reader:
         node = self._nodes.setdefault((piece.text, piece.guarded, piece.indent), piece.node)
         if isinstance(node, ast.Import | ast.ImportFrom):
             assert isinstance(piece.node, ast.Import | ast.ImportFrom)
-            return replace(piece, node=node, alias=node.names[piece.node.names.index(piece.alias)])  # type: ignore[arg-type] # an import has one
-        return replace(piece, node=node)
+            return changed(piece, node=node, alias=node.names[piece.node.names.index(piece.alias)])  # type: ignore[arg-type] # an import has one
+        return changed(piece, node=node)
 
     def _spots(self, source: str, tree: ast.Module) -> Spots:
         for node in imports_in(tree) if "import" in source else ():
@@ -96,4 +96,4 @@ def _number_aliases(found: list[Statement]) -> None:
     if last.alias is not None and len(found) > 1:
         before = found[-2]
         if before.alias is not None and before.node is last.node and last.alias is not last.node.names[0]:  # type: ignore[attr-defined] # an import
-            found[-1] = replace(last, unit=before.unit)
+            found[-1] = changed(last, unit=before.unit)

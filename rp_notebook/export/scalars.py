@@ -69,8 +69,8 @@ def _is_scalar(node: ast.expr, names: Iterable[str]) -> bool:
             return _is_scalar(left, names) and _is_scalar(right, names)
         case ast.BoolOp(values=values):
             return all(_is_scalar(value, names) for value in values)
-        case ast.Call(func=ast.Name(id=name)):
-            return name in SCALAR_BUILTINS
+        case ast.Call(func=ast.Name(id=name)):  # what goes through a range is a number, and a range cannot change
+            return name in SCALAR_BUILTINS or name == "range"
     return False
 
 

@@ -83,7 +83,7 @@ def _plain_fact(statement: Statement, program: Program, names: Names, known: dic
         known[statement.node] = read_statement(program, statement.node)
     effects = known[statement.node]
     called = effects.rebound - names.defs - names.maydefs
-    names = replace(names, maydefs=names.maydefs | called)
+    names = replace(names, maydefs=names.maydefs | called) if called else names
     value = getattr(statement.node, "value", None)
     command = command_in(value) if isinstance(value, ast.expr) else None
     if command is not None:  # only its name counts: what it runs is not Python

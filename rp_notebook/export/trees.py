@@ -7,6 +7,8 @@ from functools import lru_cache
 
 WALKED = 262144  # trees whose nodes are kept
 PARSED = 65536  # texts whose trees are kept
+_LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)  # what runs when it is called
+_KNOWN = "nodes_below"  # of a node, where it was asked for them before
 # Fields that hold no node, or one that only stands for a word: whoever wants it asks its owner.
 _WORDS = frozenset({"ctx", "op", "ops", "id", "attr", "kind", "type_comment"})
 
@@ -35,11 +37,10 @@ def immediate(node: ast.AST) -> tuple[ast.AST, ...]:
         part = todo.pop()
         found.append(part)
         inner = children(part)
-        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
-            inner = [*part.decorator_list, *part.args.defaults, *(d for d in part.args.kw_defaults if d)]
-        elif isinstance(part, ast.Lambda):
-            inner = [*part.args.defaults, *(d for d in part.args.kw_defaults if d)]
-        todo += reversed(inner)
+        if isinstance(part, _LATER):
+            items = getattr(part, "decorator_list", [])
+            inner = [*items, *part.args.defaults, *(d for d in part.args.kw_defaults if d)]
+        todo += inner[::-1]
     return tuple(found)
 
 
@@ -51,6 +52,9 @@ def captured_names(pattern: ast.AST) -> list[str]:
 
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below a node in their order; contexts and operators are left out."""
+    known: list[ast.AST] | None = getattr(node, _KNOWN, None)
+    if known is not None:
+        return known
     found: list[ast.AST] = []
     for field in _fields(type(node)):  # type: ignore[arg-type] # a class is hashable, whatever its instances are
         value = getattr(node, field, None)
@@ -58,6 +62,7 @@ def children(node: ast.AST) -> list[ast.AST]:
             found += [item for item in value if isinstance(item, ast.AST)]
         elif isinstance(value, ast.AST):
             found.append(value)
+    setattr(node, _KNOWN, found)
     return found
 
 
