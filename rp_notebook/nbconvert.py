@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ class RunpodExporter(Exporter):
     python = Unicode("", help="the worker's Python, as 3.11").tag(config=True)
     strict = Bool(default_value=False, help="refuse what hangs on hidden state").tag(config=True)
     train = Bool(default_value=False, help="let the worker train, or compute for long, at its start").tag(config=True)
+    validate = Bool(default_value=False, help="check each job's input before the handler").tag(config=True)
+    weights = Unicode("", help="where weights are: bake, volume, cached or runtime").tag(config=True)
     force = Bool(default_value=False, help="write over files that are in the way").tag(config=True)
 
     @default("file_extension")
@@ -57,6 +60,9 @@ class RunpodExporter(Exporter):
                 folder=beside.resolve(),
                 strict=self.strict,
                 train=self.train,
+                validate=self.validate,
+                weights=self.weights or None,
+                environment=os.environ,
             )
         except ExportRefused as refusal:
             raise ConversionException("\n".join(["refused:", *map(str, refusal.findings)])) from None

@@ -52,12 +52,18 @@ def test_the_files_are_those_of_the_export(convert, tmp_path) -> None:
 def test_flags_say_where_and_which(convert, tmp_path) -> None:
     other = "%%runpod_handler other\ndef other(job):\n    return 2"
     flags = ("--output-dir", "deep/worker", "--RunpodExporter.handler=handler", "--RunpodExporter.python=3.12")
-    done = convert(*flags, cells=(*GOOD, other))
+    flags += ("--RunpodExporter.validate=True", "--RunpodExporter.weights=volume")
+    schema = "INPUT_SCHEMA = {'n': {'type': int, 'required': True}}"
+    loads = "from transformers import AutoModel\nmodel = AutoModel.from_pretrained('owner/tiny')"
+    handler = "%%runpod_handler --schema INPUT_SCHEMA\ndef handler(job):\n    return [job['input']['n'] * SCALE, model]"
+    done = convert(*flags, cells=(GOOD[0], schema, loads, handler, other))
     assert done.returncode == 0, done.stderr
     module = (tmp_path / "deep" / "worker" / "handler.py").read_text()
     assert "SCALE = 3" in module
     assert ast.parse(module)
-    assert "python:3.12" in (tmp_path / "deep" / "worker" / "Dockerfile").read_text()
+    dockerfile = (tmp_path / "deep" / "worker" / "Dockerfile").read_text()
+    assert ("python:3.12" in dockerfile, "HF_HOME=/runpod-volume/huggingface" in dockerfile) == (True, True)
+    assert "INPUT_SCHEMA" in module
 
 
 def test_output_names_the_workers_folder(convert, tmp_path) -> None:

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from rp_notebook.errors import BadDeclaration, BadInput
+from rp_notebook.export.clashing import without_clash
 from rp_notebook.export.docker_lines import Said, said_in
 from rp_notebook.export.recorded import load_jobs
 from rp_notebook.export.worker_entry import AROUND_FOLDERS, entry_of, whole_source
@@ -70,6 +71,7 @@ def imported(files: Mapping[str, bytes], is_installed: Callable[[str], bool] = l
     """
     docker = said_in(files.get("Dockerfile", b"").decode(errors="replace"))
     name = entry_of(files, docker.command)
+    files = without_clash(files, name)
     folder = PurePosixPath(name).parent
     source, merged = whole_source(files, name)
     beside = {

@@ -46,7 +46,7 @@ def whole_source(files: Mapping[str, bytes], name: str) -> tuple[str, str | None
     """The text of the entry; with it that of a handler.py that it takes names from, whose name the worker's own has."""
     source = _text(files[name])
     other = (PurePosixPath(name).parent / "handler.py").as_posix()
-    taken = [node for node in ast.parse(source).body if _takes_from_handler(node)]
+    taken = [node for node in ast.parse(source).body if takes_from_handler(node)]
     if other == name or other not in files or not taken:
         return source, None
     body = _text(files[other])
@@ -61,7 +61,8 @@ def whole_source(files: Mapping[str, bytes], name: str) -> tuple[str, str | None
     return f"{first}{own.rstrip()}\n\n\n{_without(source, [*taken, *future]).lstrip()}", other
 
 
-def _takes_from_handler(node: ast.stmt) -> bool:
+def takes_from_handler(node: ast.stmt) -> bool:
+    """Whether a statement takes names out of handler.py, each by its own name."""
     if not isinstance(node, ast.ImportFrom) or node.module != "handler" or node.level:
         return False
     return all(alias.asname is None and alias.name != "*" for alias in node.names)

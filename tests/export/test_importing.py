@@ -170,6 +170,30 @@ def test_a_handler_py_that_something_else_starts_becomes_part_of_the_worker(tmp_
     assert set(worker.files) == {"tools.py"}
 
 
+STARTS = {
+    "as a module": "import runpod\nimport handler\n\nrunpod.serverless.start({'handler': handler.run})\n",
+    "among others, called otherwise": (
+        "import os, handler as worker, runpod\n\nrunpod.serverless.start({'handler': worker.run})\n"
+    ),
+    "by a name of its own": "import runpod\nfrom handler import run as r\n\nrunpod.serverless.start({'handler': r})\n",
+    "all of it": "import runpod\nfrom handler import *\n\nrunpod.serverless.start({'handler': run})\n",
+    "in a function": "import runpod\n\n\ndef answer(job):\n    import handler\n    return handler.run(job)\n\n\n"
+    "runpod.serverless.start({'handler': answer})\n",
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_handler_py_that_is_imported_as_a_module_goes_along_by_another_name(tmp_path, start) -> None:
+    tools = "def twice(n):\n    import handler  # é\n    return handler.TIMES * n\n"
+    files = {"main.py": STARTS[start], "handler.py": f"TIMES = 2\n{RUN}", "tools.py": tools}
+    worker = read_worker(put(tmp_path / "w", files))
+    assert set(worker.files) == {"tools.py", "worker_handler.py"}
+    write_notebook(worker, tmp_path / "n" / "w.ipynb")
+    result = export_notebook(tmp_path / "n" / "w.ipynb")
+    assert [str(f) for f in result.findings if f.severity == "error"] == []
+    assert posts(result.repo, [{"n": 4}], {}) == [[("done", {"output": 8})]]
+
+
 def test_what_lies_around_a_worker_goes_along(tmp_path) -> None:
     files = {"src/rp_handler.py": LAZY + GUARDED, **LAZY_FILES, "requirements.txt": "runpod~=1.7\nno-such-thing==1\n"}
     worker = read_worker(put(tmp_path / "w", files))
