@@ -93,8 +93,15 @@ class Seat:
         self._queue.stop(job_id)
         self.ended(job_id, None)
 
+    @property
+    def has_sent(self) -> bool:
+        """Whether the worker has jobs that it has not begun."""
+        return bool(self._sent)
+
     def gone(self, why: str) -> None:
         """The worker is there no more: what it ran has failed, what it had not begun waits again."""
+        if not self._there:
+            return
         self._there = False
         for job_id in reversed(self._sent):
             self._queue.put_back(job_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from contextlib import suppress
 from typing import Any
 
 from rp_notebook import wire
@@ -17,6 +17,7 @@ from rp_notebook.endpoint.service import Service
 from rp_notebook.errors import RequestRefused
 from rp_notebook.jobs.interrupts import Reason
 from rp_notebook.jobs.request import Request
+from rp_notebook.server.known import Known, tell
 from rp_notebook.server.link import Link
 
 LOOK_S = 0.5  # how often a kernel with jobs is looked at
@@ -25,17 +26,6 @@ NOT_YET = ("starting", "restarting", "dead")
 TO_TYPE = "%load_ext rp_notebook"
 ENDED, RESTARTED = "the kernel died, or was restarted", "the kernel was restarted"
 GONE = "the kernel was shut down"
-
-
-@dataclass(eq=False)
-class _Known:
-    """A kernel: its link, the process it had when we linked, and the seats of its handlers."""
-
-    link: Link
-    process: Any
-    seats: dict[str, Seat] = field(default_factory=dict)
-    timeouts: dict[str, float | None] = field(default_factory=dict)
-    present: bool = True
 
 
 class Kernels:
@@ -52,7 +42,7 @@ class Kernels:
             rate_limits=rate_limits,
             private_webhooks=private_webhooks,
         )
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Known] = {}
         self._found: dict[str, tuple[float, str]] = {}
         self._turn = asyncio.Lock()
 
@@ -114,18 +104,21 @@ class Kernels:
         await self._look(kernel_id)
         known = self._known.get(kernel_id)
         kernel = self._manager.get_kernel(kernel_id)
-        if getattr(kernel, "execution_state", None) in NOT_YET:  # it would not answer
+        if _state(kernel) in NOT_YET:  # it would not answer
             return None
         if known is None:
             known = self._known[kernel_id] = self._linked(kernel_id, kernel)
-        return await known.link.handlers()
+        try:
+            return await known.link.handlers()
+        except asyncio.TimeoutError:
+            return None
 
-    def _linked(self, kernel_id: str, kernel: Any) -> _Known:
+    def _linked(self, kernel_id: str, kernel: Any) -> Known:
         def heard(handler: str, said: wire.Said) -> None:
             known = self._known.get(kernel_id)
             seat = known.seats.get(handler) if known is not None else None
             if known is not None and seat is not None:
-                _tell(seat, said)
+                tell(seat, said)
                 if isinstance(said, wire.Began):
                     known.timeouts[handler] = said.timeout_s
 
@@ -134,7 +127,7 @@ class Kernels:
                 seat.gone("a message of the kernel was lost: it says more than this server takes")
                 seat.back()
 
-        return _Known(Link(kernel.get_connection_info(session=False), heard, lost), _process(kernel))
+        return Known(Link(kernel.get_connection_info(session=False), heard, lost), _process(kernel))
 
     async def _look(self, kernel_id: str) -> None:
         """Whether a kernel that we know is still the one that it was; what ran there has failed if not."""
@@ -153,11 +146,9 @@ class Kernels:
                 self._known[kernel_id].process = None  # whatever comes is another
         elif _process(kernel) != known.process:
             await self._again(kernel_id, kernel, known, RESTARTED)
-        elif not known.present and (names := await known.link.handlers()):
-            for handler, seat in known.seats.items():
-                if handler in names:
-                    seat.back()
-            known.present = all(handler in names for handler in known.seats)
+        elif not known.present or (_state(kernel) == "idle" and known.has_sent):
+            with suppress(asyncio.TimeoutError):
+                known.attend(await known.link.handlers() or frozenset())
 
     async def _left(self, kernel_id: str, why: str) -> None:
         known = self._known.pop(kernel_id)
@@ -166,7 +157,7 @@ class Kernels:
         self._found.clear()
         await known.link.close()
 
-    async def _again(self, kernel_id: str, kernel: Any, before: _Known, why: str) -> None:
+    async def _again(self, kernel_id: str, kernel: Any, before: Known, why: str) -> None:
         """Another process stands behind the id, or none does: a new link, since the old may still hold messages."""
         await self._left(kernel_id, why)
         known = self._known[kernel_id] = self._linked(kernel_id, kernel)
@@ -192,7 +183,7 @@ class Kernels:
         kernel_id, _, _ = endpoint.name.partition("/")
         kernel = self._manager.get_kernel(kernel_id) if kernel_id in self._manager else None
         pid = _process(kernel)
-        if getattr(kernel, "execution_state", None) == "busy" and isinstance(pid, int):
+        if _state(kernel) == "busy" and isinstance(pid, int):
             fail_own_call(endpoint, job_id, port, pid)
 
     def _split(self, key: str) -> tuple[str, str] | None:
@@ -203,20 +194,6 @@ class Kernels:
         kernel_id, _, handler = key.partition("/")
         known = self._known.get(kernel_id)
         return None if known is None else known.timeouts.get(handler)
-
-
-def _tell(seat: Seat, said: wire.Said) -> None:
-    match said:
-        case wire.Began(job_id=job_id, capacity=capacity, at=at):
-            seat.began(job_id, capacity, at)
-        case wire.Posted(job_id=job_id, post=post):
-            seat.posted(job_id, post)
-        case wire.Ended(job_id=job_id, why=why, cancelled=cancelled):
-            seat.ended(job_id, why, cancelled=cancelled)
-        case wire.Refused(job_id=job_id, why=why):
-            seat.refused(job_id, why)
-        case wire.Withdrawn(job_id=job_id):
-            seat.withdrawn(job_id)
 
 
 def _nobody(name: str, handlers: dict[str, frozenset[str] | None]) -> RequestRefused:
@@ -235,6 +212,10 @@ def _nobody(name: str, handlers: dict[str, frozenset[str] | None]) -> RequestRef
 
 def _process(kernel: Any) -> Any:
     return getattr(getattr(kernel, "provisioner", None), "pid", None)
+
+
+def _state(kernel: Any) -> Any:
+    return getattr(kernel, "execution_state", None)
 
 
 async def _awaited(value: Any) -> Any:

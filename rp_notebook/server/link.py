@@ -42,13 +42,13 @@ class Link:
         self._listening = asyncio.ensure_future(self._listen())
 
     async def handlers(self) -> frozenset[str] | None:
-        """The names of the kernel's handlers; None when the extension is not loaded there, or it does not answer."""
+        """The names of the kernel's handlers; None when the extension is not loaded there.
+
+        Raises `asyncio.TimeoutError` when the kernel does not answer.
+        """
         async with self._turn:
             asked = self._session.send(self._control, "comm_info_request", {"target_name": wire.TARGET})
-            try:
-                reply = await asyncio.wait_for(self._reply(asked["header"]["msg_id"]), ANSWERS_S)
-            except asyncio.TimeoutError:
-                return None
+            reply = await asyncio.wait_for(self._reply(asked["header"]["msg_id"]), ANSWERS_S)
         comms = reply["content"].get("comms", {})
         names = frozenset(wire.handler_of(comm_id) for comm_id in comms)
         return names - {""} if names else None

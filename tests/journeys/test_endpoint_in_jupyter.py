@@ -190,6 +190,20 @@ def test_who_waits_for_a_job_when_the_extension_is_loaded_anew_is_told(server):
     assert server.sync("echo", "next")["output"] == "next"
 
 
+def test_a_job_that_waits_while_the_extension_is_unloaded_runs_when_it_is_loaded_again(server):
+    unload = "time.sleep(1)\nget_ipython().run_line_magic('unload_ext', 'rp_notebook')"
+    cell = threading.Thread(target=server.place.cell, args=(unload,))
+    cell.start()
+    time.sleep(0.4)
+    job_id = server.sent("echo", "after all")
+    cell.join()
+    server.place.cell("'the job that was sent is lost here'")
+    time.sleep(1.2)
+    assert server.status("echo", job_id)["status"] == "IN_QUEUE"
+    server.place.cell("%load_ext rp_notebook")
+    assert waited(lambda: server.status("echo", job_id).get("output"), 10) == "after all"
+
+
 def test_a_cell_cancels_jobs_that_the_server_keeps(server, tmp_path):
     ids = tmp_path / "ids"
     shown: list[str] = []
