@@ -7,7 +7,7 @@ its own on the control channel, which is heard while the handler runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -88,7 +88,7 @@ def job_sent(link: str, request: Request) -> tuple[Data, list[bytes]]:
 
 def job_received(data: Mapping[str, Any], buffers: Buffers) -> tuple[str, Request]:
     """The link and the job."""
-    return data["link"], Request(data["id"], bytes(buffers[0]).decode())
+    return data["link"], Request(data["id"], str(buffers[0], "utf-8"))
 
 
 def stop_sent(job_id: str, reason: Reason) -> Data:
@@ -96,9 +96,20 @@ def stop_sent(job_id: str, reason: Reason) -> Data:
     return {"id": job_id, "reason": reason}
 
 
-def sent(link: str, number: int, said: Said) -> tuple[Data, list[bytes]]:
-    """What a kernel says about a job; `number` counts what it says through this link, from 0."""
-    data: Data = {"link": link, "number": number, "kind": type(said).__name__, "id": said.job_id}
+def sent(link: str, number: int, together: Sequence[Said]) -> tuple[Data, list[bytes]]:
+    """What a kernel says about jobs, in one message; `number` counts those through this link, from 0."""
+    said, buffers = zip(*map(_told, together), strict=True)
+    return {"link": link, "number": number, "said": [*said]}, [body for bodies in buffers for body in bodies]
+
+
+def received(data: Mapping[str, Any], buffers: Buffers) -> list[Said]:
+    """What a kernel said. Raises `ValueError` for what another version of it may say."""
+    bodies = iter(buffers)
+    return [_heard(told, bodies) for told in data["said"]]
+
+
+def _told(said: Said) -> tuple[Data, list[bytes]]:
+    data: Data = {"kind": type(said).__name__, "id": said.job_id}
     match said:
         case Began(capacity=capacity, at=at, timeout_s=timeout_s):
             return {**data, "capacity": capacity, "at": at, "timeout_s": timeout_s}, []
@@ -112,18 +123,17 @@ def sent(link: str, number: int, said: Said) -> tuple[Data, list[bytes]]:
             return data, []
 
 
-def received(data: Mapping[str, Any], buffers: Buffers) -> Said:
-    """What a kernel said."""
-    job_id = data["id"]
-    match data["kind"]:
+def _heard(told: Mapping[str, Any], bodies: Iterator[Any]) -> Said:
+    job_id = told["id"]
+    match told["kind"]:
         case "Began":
-            return Began(job_id, data["capacity"], data["at"], data["timeout_s"])
+            return Began(job_id, told["capacity"], told["at"], told["timeout_s"])
         case "Posted":
-            return Posted(job_id, Post(data["post"], bytes(buffers[0]), data["is_stream"], data["valid_json"]))
+            return Posted(job_id, Post(told["post"], bytes(next(bodies)), told["is_stream"], told["valid_json"]))
         case "Ended":
-            return Ended(job_id, data["why"], data["cancelled"])
+            return Ended(job_id, told["why"], told["cancelled"])
         case "Refused":
-            return Refused(job_id, data["why"])
+            return Refused(job_id, told["why"])
         case "Withdrawn":
             return Withdrawn(job_id)
-    raise ValueError(f"a kernel said {data['kind']!r}: another version of rp_notebook?")
+    raise ValueError(f"a kernel said {told['kind']!r}: another version of rp_notebook?")

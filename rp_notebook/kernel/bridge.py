@@ -8,6 +8,7 @@ from typing import Any
 from rp_notebook import wire
 from rp_notebook.jobs.posts import Post
 from rp_notebook.kernel.pump import Order, Pump
+from rp_notebook.kernel.telling import Telling
 
 
 class Bridge:
@@ -26,7 +27,7 @@ class Bridge:
     ) -> None:
         self._kernel, self._names, self._pump, self._timeout_of = kernel, names, pump, timeout_of
         self._comms: dict[str, Any] = {}
-        self._links: dict[str, _Link] = {}
+        self._links: dict[str, Telling] = {}
 
     def open(self) -> Callable[[], None]:
         """From now on a server can find us; the returned function ends that."""
@@ -36,6 +37,8 @@ class Bridge:
 
         def close() -> None:
             del self._kernel.control_handlers[wire.STOP]
+            for link in self._links.values():
+                link.close()
             for comm in self._comms.values():
                 self._kernel.comm_manager.comms.pop(comm.comm_id, None)
             self._comms.clear()
@@ -66,7 +69,7 @@ class Bridge:
         link_id, request = wire.job_received(message["content"]["data"], message["buffers"])
         link = self._links.get(link_id)
         if link is None:
-            link = self._links[link_id] = _Link(link_id)
+            link = self._links[link_id] = Telling(link_id)
         self._pump().offer(Order(name, request, _Outlet(link, self._comms[name], self._timeout_of(name))))
 
     def _stop(self, _stream: Any, _ident: Any, message: Any) -> None:
@@ -84,16 +87,8 @@ def _comm_maker() -> Any:
     return create_comm
 
 
-class _Link:
-    """Counts what is said to one server."""
-
-    def __init__(self, link_id: str) -> None:
-        self.id = link_id
-        self.said = 0
-
-
 class _Outlet:
-    def __init__(self, link: _Link, comm: Any, timeout_s: float | None) -> None:
+    def __init__(self, link: Telling, comm: Any, timeout_s: float | None) -> None:
         self._link, self._comm, self._timeout_s = link, comm, timeout_s
 
     def began(self, job_id: str, capacity: int, at: float) -> None:
@@ -112,6 +107,4 @@ class _Outlet:
         self._say(wire.Withdrawn(job_id))
 
     def _say(self, said: wire.Said) -> None:
-        data, buffers = wire.sent(self._link.id, self._link.said, said)
-        self._link.said += 1
-        self._comm.send(data, buffers=buffers)
+        self._link.say(self._comm, said)

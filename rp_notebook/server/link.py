@@ -87,7 +87,9 @@ class Link:
             if data["number"] != self._next:
                 self._lost()
             self._next = data["number"] + 1
-            self._heard(wire.handler_of(message["content"]["comm_id"]), wire.received(data, message["buffers"]))
+            handler = wire.handler_of(message["content"]["comm_id"])
+            for said in wire.received(data, message["buffers"]):
+                self._heard(handler, said)
 
     async def _received(self, channel: Any) -> Any:
         parts = await channel.recv_multipart()

@@ -70,6 +70,11 @@ class Guarded(APIHandler):
         except HTTPError as error:
             self._kept_out = error
 
+    def set_signed_cookie(self, *_: Any, **__: Any) -> None:
+        """Who sends the token with each call is not logged in besides: signing costs as much as all routing."""
+
+    set_secure_cookie = set_signed_cookie  # its older name
+
     async def let_in(self) -> None:
         """Raises `RequestRefused` with 401 for nobody, and with 403 for whom the server's rules keep out."""
         if self._keyed:
