@@ -90,10 +90,10 @@ def _awaiting(node: ast.AST) -> list[bool]:
 
 
 def laid_out(
-    head: str, future: Sequence[Block], imports: Sequence[Block], body: Sequence[Block], last: Sequence[Block]
+    head: Block, future: Sequence[Block], imports: Sequence[Block], body: Sequence[Block], last: Sequence[Block]
 ) -> tuple[str, tuple[tuple[int, int] | None, ...]]:
     """The whole text and, for each line of it, the cell and the line in it or None."""
-    lines: list[Line] = [(head, None), ("", None)]
+    lines: list[Line] = [*head.lines(), ("", None)]
     for section in (future, imports):
         for block in section:
             lines += block.lines()

@@ -16,7 +16,7 @@ from rp_notebook.export.local_code import imported_by_call
 from rp_notebook.export.names import names_of
 from rp_notebook.export.namespace_dict import ANY, bound_by_text
 from rp_notebook.export.order import ordered
-from rp_notebook.export.slicing import Kept, Slice
+from rp_notebook.export.slicing import Dropped, Kept, Slice
 from rp_notebook.export.tables import IPYTHON_NAMES
 from rp_notebook.export.trees import tree_of, walk
 from rp_notebook.jobs.declaration import Declaration
@@ -57,10 +57,33 @@ def module_of(slice_: Slice, declaration: Declaration) -> Module:
     indent = next((kept.indent for kept in sections.guarded if kept.indent), "    ")
     guarded = [Block(kept.indent + kept.text, kept.cell, kept.numbers) for kept in sections.guarded]
     last = [Block(GUARD), *guarded, Block(indent + start)]
-    text, lines = laid_out(f'"""RunPod worker: {declaration.name}."""', sections.future, header, body, last)
+    text, lines = laid_out(_docstring(slice_, declaration.name), sections.future, header, body, last)
     tree = tree_of(text)
     _check(tree, lines, slice_)
     return Module(text, lines, _imported(tree))
+
+
+def _docstring(slice_: Slice, name: str) -> Block:
+    """The text at the head: that of the first cell which begins with one, above an import, as modules do."""
+    cells: dict[int, list[Kept | Dropped]] = {}
+    every: list[Kept | Dropped] = [*slice_.kept, *slice_.dropped]
+    for one in sorted(every, key=lambda one: (one.cell, one.line)):
+        if not one.text.startswith(("%", "!")):
+            cells.setdefault(one.cell, []).append(one)
+    for first, second in (found[:2] for found in cells.values() if len(found) > 1):
+        if second.text.startswith(("import ", "from ")) and _is_text(first.text):
+            return Block(first.text, first.cell, tuple(range(first.line, first.last_line + 1)))
+    return Block(f'"""RunPod worker: {name}."""')
+
+
+def _is_text(text: str) -> bool:
+    # A quick look first: most statements are something else.
+    if not (text.startswith(("'", '"')) and text.endswith(("'", '"'))):
+        return False
+    try:
+        return ast.get_docstring(ast.parse(text)) is not None
+    except SyntaxError:  # a cell that does not parse
+        return False
 
 
 def _own_imports(kept: Sequence[Kept]) -> list[str]:

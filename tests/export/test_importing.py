@@ -194,6 +194,18 @@ def test_a_handler_py_that_is_imported_as_a_module_goes_along_by_another_name(tm
     assert posts(result.repo, [{"n": 4}], {}) == [[("done", {"output": 8})]]
 
 
+def test_the_text_at_the_head_of_a_worker_stays_there(tmp_path) -> None:
+    head = '"""Doubles numbers.\n\nUsed by the shop."""'
+    source = f"{head}\nimport runpod\n\n\ndef handler(job):\n    return 2 * job['input']\n\n\n{{}}"
+    worker = read_worker(
+        put(tmp_path / "w", {"handler.py": source.format("runpod.serverless.start({'handler': handler})\n")})
+    )
+    write_notebook(worker, tmp_path / "n" / "w.ipynb")
+    result = export_notebook(tmp_path / "n" / "w.ipynb")
+    assert result.module.startswith(f"{head}\n\nimport runpod\n")
+    assert [place and place[1] for place in result.lines[:4]] == [1, 2, 3, None]
+
+
 def test_what_lies_around_a_worker_goes_along(tmp_path) -> None:
     files = {"src/rp_handler.py": LAZY + GUARDED, **LAZY_FILES, "requirements.txt": "runpod~=1.7\nno-such-thing==1\n"}
     worker = read_worker(put(tmp_path / "w", files))
