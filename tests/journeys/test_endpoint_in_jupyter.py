@@ -205,6 +205,7 @@ def test_a_job_that_waits_while_the_extension_is_unloaded_runs_when_it_is_loaded
 
 
 def test_a_cell_cancels_jobs_that_the_server_keeps(server, tmp_path):
+    assert server.sync("echo", 1)["output"] == 1  # the kernel has heard of the server
     ids = tmp_path / "ids"
     shown: list[str] = []
     code = (
@@ -220,6 +221,16 @@ def test_a_cell_cancels_jobs_that_the_server_keeps(server, tmp_path):
     assert shown[0].count("waits in the Jupyter server") == 2
     assert waited(lambda: server.status("echo", jobs[2]).get("output")) == 2
     assert [server.status("echo", job_id)["status"] for job_id in jobs[:2]] == ["CANCELLED"] * 2
+
+
+def test_a_cell_cancels_jobs_that_run_and_one_that_waits_for_them_and_the_server_hears_of_it(server):
+    ids = [server.sent("overlaps", 60) for _ in range(4)]
+    waited(lambda: all(server.status("overlaps", job_id)["status"] == "IN_PROGRESS" for job_id in ids[:3]))
+    waited(lambda: ids[3] in server.place.cell("print(get_ipython().meta['rp_notebook'].pump.held())"))
+    shown = server.place.cell(f"%runpod cancel {' '.join(ids)}")
+    assert (shown.count("is being stopped"), shown.count("it never began")) == (3, 1)
+    waited(lambda: {server.status("overlaps", job_id)["status"] for job_id in ids} == {"CANCELLED"}, 10)
+    assert server.sync("echo", "next")["output"] == "next"
 
 
 def test_a_kernel_without_the_extension_is_a_409_at_once_with_the_line_to_type(server):
