@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rp_notebook.export.library import path_of
 from rp_notebook.export.program import FRESH, PARAMETER, Program
-from rp_notebook.export.tables import DRAWS, RNG_MODULES
+from rp_notebook.export.tables import DRAWS, GENERATORS, RNG_MODULES
 from rp_notebook.export.timeline import Fact, changed_roots
 from rp_notebook.export.trees import immediate, walk
 from rp_notebook.jobs.declaration import Declaration
@@ -82,7 +82,8 @@ def _draws_unseeded(call: ast.Call, path: str, seeded: set[str]) -> bool:
     top, leaf = path.split(".")[0], path.rsplit(".", 1)[-1]
     if leaf in ("default_rng", "RandomState", "Generator", "Random") and top in RNG_MODULES:
         return not call.args and not call.keywords and path != "torch.Generator"
-    return top in RNG_MODULES and leaf in DRAWS and top not in seeded
+    own = any(keyword.arg in GENERATORS for keyword in call.keywords)
+    return top in RNG_MODULES and leaf in DRAWS and top not in seeded and not own
 
 
 def _is_url(node: ast.expr) -> bool:

@@ -15,6 +15,7 @@ from rp_notebook.export.tables import (
     DISPLAY_MODULES,
     DRAWS,
     FUNCTION_MUTATORS,
+    GENERATORS,
     ITERATORS,
     MODULE_SETTERS,
     PATCHERS,
@@ -81,8 +82,8 @@ def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *
         reading.change(arguments.positional[0], MUST, deep=False)
         reading.join(arguments.positional[0], union(*arguments.positional[1:]))
     for name, value in (arguments.named or {}).items():
-        if name == "out":
-            reading.change(value, MUST, deep=True)  # an array, and what looks at it
+        if name == "out" or name in GENERATORS:
+            reading.change(value, MUST, deep=True)  # an array, and what looks at it; what draws moves on
     if path.startswith(PATCHERS) and node.args:
         _patched(reading, node.args[0])
         reading.change(arguments.all, MUST, deep=False)

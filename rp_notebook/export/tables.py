@@ -223,6 +223,8 @@ DRAWS = frozenset(
     | {"betavariate", "triangular", "normalvariate", "getrandbits", "randbytes"}
 )
 
+GENERATORS = frozenset({"generator", "rng", "random_state"})  # arguments that random numbers are drawn from
+
 # Environment variables that a library reads on its own, by how they begin.
 RUNTIME_ENV = (
     *("HF_", "TRANSFORMERS_", "TORCH", "PYTORCH_", "CUDA_", "TOKENIZERS_", "OMP_", "NCCL_", "VLLM_", "MKL_", "TF_"),

@@ -7,13 +7,13 @@ import pytest
 from tests.export.in_shells import Outcome, Told, outcomes
 from tests.export.notebook_files import cases, files
 
-CASES = [*cases("changing"), *cases("night")]
+CASES = [*cases("changing"), *cases("night"), *cases("torch")]
 
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Outcome]:
     told = [Told(case.cells, files(case.files), climbs=case.rung != "needed") for case in CASES]
-    return dict(zip((case.name for case in CASES), outcomes(told), strict=True))
+    return dict(zip((case.name for case in CASES), outcomes(told, "torch"), strict=True))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
