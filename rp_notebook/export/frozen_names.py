@@ -113,6 +113,16 @@ class Freezer:
         told = {name for f in found for name in self._failed if f.code in SOURCELESS and f"`{name}`" in f.message}
         return [f for name, f in sorted(self._failed.items()) if name in self._must or (found and name not in told)]
 
+    def can(self, name: str) -> bool:
+        """Whether a present value could be written, as far as it is known."""
+        if self._live is None or name not in self._live.namespace or is_module(self._live.namespace[name]):
+            return True
+        try:
+            frozen(name, self._live.namespace[name], self._vault.secrets)
+        except CannotFreeze:
+            return False
+        return True
+
     def _form(self, name: str, demand: Demand, changed: Collection[str]) -> Frozen:
         assert self._live is not None
         value = self._live.namespace[name]

@@ -12,6 +12,9 @@ from rp_notebook.export.document import Document
 from rp_notebook.export.slicing import Kept, Slice
 from rp_notebook.jobs.finding import Finding
 
+AGAIN = "restart and run all, then export"
+ORDER = "put the cells in the order in which they have to run"
+BACK = "bring back the cell that is gone, if you mean what it did; else restart and run all"
 HIDDEN = frozenset(f"RPS10{digit}" for digit in range(1, 10))
 OWN = ("%runpod ", "%%runpod ")  # cells of our commands are no part of a worker
 SHOWN = 3  # statements of each side of a pair
@@ -128,13 +131,17 @@ def _another_order(
     numbered = tuple(
         replace(cell, number=latest[cell.cell_id].number if cell.cell_id in latest else 0) for cell in document.cells
     )
+    ran = {cell.number: cell for cell in cells}
+    gone = any(document.cell(ran[kept.cell]) is None for kept in slice_.kept if kept.cell in ran)
     try:
         other = resliced(numbered)
     except ExportRefused as refusal:
         message = f"Restart & Run All of {document.name} as last saved gives no worker: {refusal.findings[0].message}"
-        yield Finding("RPS103", "warning", message, "put the cells in the order in which they have to run")
+        yield Finding(
+            "RPS103", "warning", message, BACK if gone else "put the cells in the order in which they have to run"
+        )
         return
-    yield from _differences(slice_, other, f"{document.name} as last saved", slice_)
+    yield from _differences(slice_, other, f"{document.name} as last saved", slice_, BACK if gone else AGAIN)
 
 
 def _another_run(slice_: Slice, cells: Sequence[CellRun], resliced: Resliced) -> Iterator[Finding]:
@@ -148,17 +155,17 @@ def _another_run(slice_: Slice, cells: Sequence[CellRun], resliced: Resliced) ->
         return
 
 
-def _differences(here: Slice, there: Slice, name: str, exported: Slice) -> Iterator[Finding]:
+def _differences(here: Slice, there: Slice, name: str, exported: Slice, fix: str = AGAIN) -> Iterator[Finding]:
     pairs = _pairs(here.kept, there.kept)
     for (mine, theirs), names in list(pairs.items())[:PAIRS]:
         named = ", ".join(f"`{each}`" for each in names[:5])
         last = next((kept for kept in reversed(exported.kept) if names[0] in kept.touches), None)
         has = f"it ran {_several(mine)}; {name} has {_several(theirs)}"
         message = f"Restart & Run All would give another {named}: {has}"
-        yield Finding("RPS103", "warning", message, "restart and run all, then export", *_at(last))
+        yield Finding("RPS103", "warning", message, fix, *_at(last))
     if len(pairs) > PAIRS:
         message = f"Restart & Run All would change {len(pairs) - PAIRS} more groups of names"
-        yield Finding("RPS103", "warning", message, "restart and run all, then export")
+        yield Finding("RPS103", "warning", message, fix)
 
 
 def _pairs(here: Sequence[Kept], there: Sequence[Kept]) -> dict[tuple[Texts, Texts], list[str]]:

@@ -114,7 +114,7 @@ def slice_cells(
         imports = sourceless(demand, live)
         later = freezer.next_history(clean, first, demand)
     facts = demand.timeline.facts
-    said = [*override_findings(demand, overrides, first.timeline.facts), *stops(demand, plan)]
+    said = [*override_findings(demand, overrides, first.timeline.facts), *stops(demand, plan, freezer.can)]
     said += [f for place in sorted({*demand.kept, *clean.left_out}) for f in clean.findings.get(place, ())]
     refused = [*problems(demand, clean.history, live, freezer.unwritten), *(f for f in said if f.severity == "error")]
     refused += freezer.refusals(refused)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.plan import Plan
@@ -17,8 +17,11 @@ LONG_S = 30.0  # facts/slicing.md 2.12; below it, computing anew is cheaper than
 _FETCHES = LOADERS | {"load", "load_dataset", "snapshot_download", "hf_hub_download", "urlretrieve", "sleep"}
 
 
-def stops(demand: Demand, plan: Plan) -> list[Finding]:
-    """A refusal for each kept statement that trains or takes long; warnings when the plan allows it."""
+def stops(demand: Demand, plan: Plan, freezes: Callable[[str], bool]) -> list[Finding]:
+    """A refusal for each kept statement that trains or takes long; warnings when the plan allows it.
+
+    `freezes` tells whether the present value of a name can be exported instead.
+    """
     found: dict[str, Finding] = {}  # by the text: a cell that ran again says it once, where it ran last
     for place in sorted(demand.kept):
         fact = demand.timeline.facts[place]
@@ -31,6 +34,8 @@ def stops(demand: Demand, plan: Plan) -> list[Finding]:
             continue
         name = demand.asked_for.get(place, "NAME")
         fix = f"%runpod export DIR --freeze {name} exports what came of it; --train does it in the worker"
+        if not plan.trains and not freezes(name):
+            fix = f"save `{name}` to a file as its library does, and load it from there; --train does it in the worker"
         statement = fact.statement
         severity = "warning" if plan.trains else "error"
         found[statement.text] = Finding("RPS132", severity, said, fix, statement.cell.number, statement.line)  # type: ignore[arg-type] # one of the two

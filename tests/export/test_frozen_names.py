@@ -161,6 +161,18 @@ TRAINING = [
 ]
 
 
+def test_training_offers_no_freezing_of_what_cannot_be_written():
+    from sklearn.linear_model import LinearRegression
+
+    cells = ["from sklearn.linear_model import LinearRegression", "m = LinearRegression()", "m.fit([[1]], [1])"]
+    with pytest.raises(ExportRefused) as refusal:
+        exported(*cells, handler("m.predict([[1]]).tolist()"), live={"m": LinearRegression().fit([[1]], [1])})
+    (told,) = refusal.value.findings
+    assert told.code == "RPS132"
+    assert "--freeze" not in told.fix
+    assert "save `m` to a file" in told.fix
+
+
 def test_training_stops_the_export_and_offers_the_weights():
     live = {"torch": torch, "net": torch.nn.Linear(2, 1)}
     with pytest.raises(ExportRefused) as refusal:

@@ -59,6 +59,13 @@ def test_hidden_state_is_told_with_its_place(cells, saved, told) -> None:
     assert all(f.fix for f in result.findings if f.code in told)
 
 
+def test_where_a_cell_is_gone_it_is_to_be_brought_back() -> None:
+    u = ("u", "T = 7")
+    for saved, fix in (([u, X, H], "bring back the cell"), ([T5, u, X, H], "restart and run all")):
+        told = next(f for f in exported(ran(u, T5, X, H), document(*saved)).findings if f.code == "RPS103")
+        assert told.fix.startswith(fix)
+
+
 @pytest.mark.parametrize("row", [row for row in HIDDEN if row[3]], ids=lambda row: row[0])
 def test_strict_refuses_hidden_state(row) -> None:
     with pytest.raises(ExportRefused) as refusal:
