@@ -57,6 +57,7 @@ RUN {secret}python /tmp/{fetch}"""
 _SECRET = """\
 --mount=type=secret,id=hf_token,mode=0444 \\
     HF_TOKEN="$(cat /run/secrets/hf_token 2>/dev/null || true)" """
+_TEXTS = (".py", ".json", ".txt", ".md", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".csv")
 _ON_VOLUMES = ("volume", "cached")
 _PLAIN_NAME = re.compile(r"[\w./+@-]+", re.ASCII)
 
@@ -188,10 +189,14 @@ def _virtual_environment(python: str, torch_build: str | None, base: str | None)
 
 
 def _copies(files: Sequence[str]) -> Iterable[str]:
-    folders: dict[str, list[str]] = {}
+    groups: dict[tuple[bool, str], list[str]] = {}
+    with_code = {PurePosixPath(name).parent for name in files if name.endswith(".py")}
     for name in sorted(set(files)):
-        folders.setdefault(PurePosixPath(name).parent.as_posix(), []).append(name)
-    for folder, names in sorted(folders.items()):
+        path = PurePosixPath(name)
+        large = path.suffix not in _TEXTS if path.parent == PurePosixPath() else path.parent not in with_code
+        groups.setdefault((not large, path.parent.as_posix()), []).append(name)
+    # What may be large comes first: a change of code does not copy it again.
+    for (_, folder), names in sorted(groups.items()):
         target = f"{HOME}/" if folder == "." else f"{HOME}/{folder}/"
         if all(_PLAIN_NAME.fullmatch(name) for name in (*names, folder)):
             yield f"COPY {' '.join([*names, target])}"

@@ -138,9 +138,12 @@ def test_wheels_of_this_machine_are_there_before_they_are_installed_and_not_twic
     assert [line for line in lines if "vendor" in line] == ["COPY vendor/ /vendor/"]
 
 
-def test_each_file_is_copied_by_name_to_its_own_folder():
-    files = ["handler.py", "test_input.json", "pkg/b.py", "pkg/a.py", "pkg/deep/c.py"]
+def test_each_file_is_copied_by_name_to_its_own_folder_and_code_last():
+    data = ["model.onnx", "weights/config.json", "weights/big.bin"]
+    files = ["handler.py", "test_input.json", "pkg/b.py", "pkg/a.py", "pkg/deep/c.py", *data]
     assert [line for line in instructions(dockerfile(**{**PLAIN, "files": files})) if line.startswith("COPY")][1:] == [
+        "COPY model.onnx /app/",
+        "COPY weights/big.bin weights/config.json /app/weights/",
         "COPY handler.py test_input.json /app/",
         "COPY pkg/a.py pkg/b.py /app/pkg/",
         "COPY pkg/deep/c.py /app/pkg/deep/",
