@@ -101,6 +101,6 @@ def test_a_served_kernel_that_dies_ends_the_command_which_says_so(tmp_path: Path
     assert "/v2/h" in server.stdout.readline()
     for child in psutil.Process(server.pid).children(recursive=True):
         child.kill()
-    _, told = server.communicate(timeout=30)
+    _, told = server.communicate(timeout=60)
     assert (server.returncode, "the kernel died" in told) == (1, True)
     assert "Traceback" not in told

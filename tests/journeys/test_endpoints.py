@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rp_notebook.proof.worker_process import WorkerProcess, clean_environment, runpod_environment
-from tests.journeys.places import Place, from_the_shell, in_a_kernel, in_jupyter, jupyter, waited
+from tests.journeys.places import Place, celling, connected, from_the_shell, in_a_kernel, in_jupyter, jupyter, waited
 
 HERE = Path(__file__).parent
 MODULES = Path(sys.prefix) / "node"  # where `make setup` installs RunPod's JavaScript client
@@ -58,14 +57,15 @@ def a_worker(folder: Path):
 
 
 @contextmanager
-def helped(place: Place, folder: Path):
-    """A worker at the queue of a Jupyter server, with a key of its own; the kernel there is in a cell meanwhile."""
+def helped(place: Place, root: Path, folder: Path):
+    """A worker at the queue of a further kernel of a Jupyter server, which is in a cell, with a key of its own."""
     (folder / "handler.py").write_text(WORKER)
-    over = folder / "over"
-    busy = f"import os, time\nwhile not os.path.exists({str(over)!r}):\n    time.sleep(0.1)"
-    cell = threading.Thread(target=lambda: place.cell(busy))
-    cell.start()
     base = place.url.removesuffix("/runpod/v2")
+    client = connected(root / "RUNTIME_DIR" / f"kernel-{jupyter(base, 'POST', '/api/kernels', {})['id']}.json")
+    for code in ("%load_ext rp_notebook", HANDLER.replace("_handler", "_handler helped")):
+        celling(client)(code)
+    over = folder / "over"
+    client.execute(f"import os, time\nwhile not os.path.exists({str(over)!r}):\n    time.sleep(0.1)")
     key = jupyter(base, "POST", "/runpod/keys/helped")["key"]
     environ = clean_environment(os.environ, folder)
     environ |= runpod_environment(f"{base}/runpod", "helper", "helped", key)
@@ -76,12 +76,12 @@ def helped(place: Place, folder: Path):
     finally:
         worker.stop()
         over.touch()
-        cell.join()
+        client.stop_channels()
 
 
 PLACES = {
     "kernel": lambda folder: in_a_kernel(HANDLER),
-    "jupyter": lambda folder: in_jupyter(folder, HANDLER, HANDLER.replace("_handler", "_handler helped")),
+    "jupyter": lambda folder: in_jupyter(folder, HANDLER),
     "shell": lambda folder: from_the_shell(folder, notebook=(HANDLER,)),
     "worker": a_worker,
 }
@@ -106,11 +106,10 @@ def everywhere(tmp_path_factory):
     folders = {name: tmp_path_factory.mktemp(name) for name in PLACES}
     with ExitStack() as stack, ThreadPoolExecutor() as pool:
         places = [stack.enter_context(PLACES[name](folder)) for name, folder in folders.items()]
-        got = dict(zip(PLACES, pool.map(told, places, folders.values()), strict=True))
-        folder = tmp_path_factory.mktemp("helped")
-        place = dict(zip(PLACES, places, strict=True))["jupyter"]
-        with helped(place, folder):
-            return {**got, "worker in jupyter": told(place, folder, "helped")}
+        server, folder = places[[*PLACES].index("jupyter")], tmp_path_factory.mktemp("helped")
+        stack.enter_context(helped(server, folders["jupyter"], folder))
+        asked = pool.map(told, [*places, server], [*folders.values(), folder], ["work"] * len(PLACES) + ["helped"])
+        return dict(zip(SHOWN, asked, strict=True))
 
 
 @pytest.mark.kernel
