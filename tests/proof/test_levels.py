@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -16,16 +17,18 @@ from rp_notebook.proof.levels import proved_at
 from rp_notebook.proof.proving import prove_folder
 from rp_notebook.proof.report import report_lines
 from tests.proof.exports import exported
+from tests.proof.git_package import installed_from_git
 from tests.proof.hub import cached
 
 PLAIN = """
 import fastjsonschema
+import shout
 
 CHECK = fastjsonschema.compile({"type": "object"})
 
 
 def handler(job):
-    return CHECK(job["input"])
+    return shout.loud(str(CHECK(job["input"])))
 """
 FETCHING = """
 import urllib.request
@@ -42,17 +45,17 @@ runpod.serverless.start({"handler": handler})
 
 
 @pytest.mark.kernel
-def test_a_fresh_environment_from_the_requirements_is_enough_and_a_download_is_found(tmp_path, hub):
+def test_a_fresh_environment_from_the_requirements_is_enough_and_a_download_is_found(tmp_path, hub, monkeypatch):
     environment = cached(tmp_path / "huggingface")
-    jobs, _ = exported([PLAIN], tmp_path, tmp_path / "plain", [{"a": 1}], environment)
-    proof = prove_folder(tmp_path / "plain", level="venv")
+    with installed_from_git(tmp_path / "git") as (address, site):
+        environment |= {"PYTHONPATH": str(site)}
+        jobs, _ = exported([PLAIN], tmp_path, tmp_path / "plain", [{"a": 1}], environment)
+        assert f"shout @ {address}\n" in (tmp_path / "plain" / "requirements.txt").read_text()
+        assert "install -y --no-install-recommends git " in (tmp_path / "plain" / "Dockerfile").read_text()
+        monkeypatch.setenv("PYTHONPATH", str(site))  # of this machine alone: the proof at level venv does not see it
+        proof = prove_folder(tmp_path / "plain", level="venv", only=True)
     assert proof.passed, report_lines(proof)
     assert proof.offline in (True, None)  # None where this machine does not let a process leave its network
-    first, *_ = told = report_lines(proof)
-    assert "level process: passed" in first
-    assert [line.split()[0] for line in told if re.fullmatch(r"\w+( +\d+\.\d\d){5}", line)] == ["process", "venv"]
-    assert "not proved: the image" in "\n".join(told)
-
     from rp_notebook.proof.offline import Again, proved_offline
     from rp_notebook.proof.process import prove
 
@@ -61,6 +64,10 @@ def test_a_fresh_environment_from_the_requirements_is_enough_and_a_download_is_f
     jobs = load_jobs(b'{"id": "j", "input": {}, "output": 200}')
     online = prove(tmp_path / "fetching", jobs)
     assert online.passed
+    first, *_ = told = report_lines(replace(proof, below=(online,)))
+    assert "level process: passed" in first
+    assert [line.split()[0] for line in told if re.fullmatch(r"\w+( +\d+\.\d\d){5}", line)] == ["process", "venv"]
+    assert "not proved: the image" in "\n".join(told)
     again = Again("process", str(tmp_path / "fetching"), sys.executable, "", (), 60)
     offline = proved_offline(online, again, jobs, lambda _: None)
     codes = [finding.code for finding in offline.findings]
@@ -106,10 +113,11 @@ def test_a_build_is_given_the_settings_of_this_machines_pip(tmp_path, monkeypatc
 
 @pytest.mark.kernel
 def test_requirements_that_cannot_be_installed_together_are_told_with_what_pip_says(tmp_path):
-    folder = worker(tmp_path / "w", "packaging==24.0\npackaging==25.0\n")
-    proof = proved_at(folder, JOBS, level="venv")
+    folder = worker(tmp_path / "w", "packaging==24.0\npackaging==25.0\n", tests__jobs_jsonl='{"input": {}}')
+    proof = prove_folder(folder, level="venv")
+    assert [(one.level, one.passed) for one in (*proof.below, proof)] == [("process", True), ("venv", False)]
     (finding,) = proof.findings
-    assert (finding.code, proof.passed) == ("RPP120", False)
+    assert finding.code == "RPP120"
     assert "packaging==2" in finding.fix
     assert [job.verdict for job in proof.jobs] == ["missing"]
 
