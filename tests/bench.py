@@ -21,7 +21,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-
 SHOWN = 1e9  # as `at_most`: nothing is asked of it
 
 
