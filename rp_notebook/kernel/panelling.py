@@ -28,7 +28,7 @@ def panel(session: Session, flags: Namespace) -> Any:
     if getattr(session.shell, "kernel", None) is None:
         raise BadInput("the panel is for notebooks; in a terminal, %runpod job and %runpod jobs show the same in text")
     pump = pump_of(session, in_cell=True)
-    if flags.name is not None:
+    if flags.name is not None and len(session.handlers):  # after a restart there is none yet
         session.handlers.chosen(flags.name, {})
     if session.close_panel is not None:
         session.close_panel()

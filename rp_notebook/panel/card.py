@@ -37,11 +37,12 @@ class StatusCard:
         return "\n".join((*known, *self._endpoints, *self._last(), *exports, *self._next()))
 
     def _repr_html_(self) -> str:
-        lines = "".join(
-            f"<div>{escape(line)}</div>" for line in (*self._known(), *self._endpoints, *self._last(), *self._exports)
+        known, exports = (
+            "".join(f"<div><b>{escape(line)}</b></div>" for line in lines) for lines in (self._known(), self._exports)
         )
-        steps = "".join(f"<div><code>{escape(step.strip())}</code></div>" for step in self._next())
-        return f'{style.SHEET}<div class="rpn">{lines}{steps}</div>'
+        rest = "".join(f'<div class="rpn-dim">{escape(line)}</div>' for line in (*self._endpoints, *self._last()))
+        steps = "".join(f"<code>{escape(step.strip())}</code>" for step in self._next())
+        return f'{style.SHEET}<div class="rpn">{known}{rest}{exports}<div class="rpn-steps">{steps}</div></div>'
 
     def _known(self) -> list[str]:
         if not self._handlers:

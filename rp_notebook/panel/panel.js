@@ -8,6 +8,8 @@ const ITEMS = 200;
 const DRAFT = 20000; // characters of a draft that survive a restart
 const SENT = 9500000; // bytes: a larger message would close the connection of a Jupyter server
 const HEARD_MS = 700; // a kernel that hears clicks has answered by then
+const SILENT_MS = 4000;
+const SILENT = "The kernel does not answer: it runs something, or it was restarted elsewhere (then run the cell with %runpod panel again).";
 const [NUMBER, ID, HANDLER, VERSION, OUTCOME, , STARTED, MS, IN, OUT, RAM, GPU, COLD, GOLDEN, NOTE] = Array(15).keys();
 const RUN_LIMIT = 10e6;
 const BAD = new Set(["LOST", "TOO LARGE", "INTERRUPTED", "FAILED", "TIMED_OUT"]);
@@ -428,7 +430,7 @@ function render({ model, el }) {
 
   const ask = (what, given = {}) => new Promise((done, failed) => {
     const id = `${view}-${asked++}`;
-    waiting.set(id, { done, failed });
+    waiting.set(id, { done, failed, late: setTimeout(() => tell(SILENT), SILENT_MS) });
     model.send({ ask: what, given, id });
   });
   const save = (more) => {
@@ -740,6 +742,8 @@ function render({ model, el }) {
     reply: ({ id, value, error }) => {
       const call = waiting.get(id);
       waiting.delete(id);
+      clearTimeout(call?.late);
+      if (notice.textContent === SILENT) tell("");
       if (error) call?.failed(new Error(error));
       else call?.done(value);
     },
@@ -780,6 +784,7 @@ function render({ model, el }) {
     clearInterval(ticking);
     clearInterval(working);
     clearTimeout(slow);
+    for (const call of waiting.values()) clearTimeout(call.late);
     waiting.clear();
     model.off("msg:custom", onMessage);
     model.off("comm_live_update", die);

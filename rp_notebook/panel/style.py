@@ -8,6 +8,7 @@ SHEET = """<style>
 --rpn-line:var(--jp-border-color2,rgba(127,127,127,.3));--rpn-soft:rgba(127,127,127,.1);
 --rpn-mono:var(--jp-code-font-family,ui-monospace,monospace)}
 .rpn-head{display:flex;gap:4px 12px;align-items:baseline;flex-wrap:wrap}
+.rpn-steps{display:flex;gap:4px 8px;flex-wrap:wrap;margin-top:6px}
 .rpn-id{font-family:var(--rpn-mono)}
 .rpn-dim{color:var(--rpn-quiet);font-size:12px}
 .rpn-badge{color:#fff;border-radius:3px;padding:0 7px;font-weight:600;font-size:11px;line-height:18px}
@@ -36,7 +37,7 @@ vertical-align:top}
 .rpn thead th{border-bottom:1px solid var(--rpn-line);font-weight:600}
 .rpn td code{white-space:nowrap}
 .rpn td.rpn-note{white-space:normal;min-width:160px;overflow-wrap:anywhere;border:0}
-.rpn td.rpn-num{text-align:right!important;font-variant-numeric:tabular-nums}
+.rpn .rpn-num{text-align:right!important;font-variant-numeric:tabular-nums}
 .rpn-scroll{overflow:auto;max-height:420px}
 .rpn figure{margin:6px 0}
 .rpn-media{display:block;max-width:min(100%,420px);max-height:420px;border-radius:3px}
@@ -50,6 +51,7 @@ vertical-align:top}
 .rpn summary::before{content:"▸";display:inline-block;width:14px;opacity:.6}
 .rpn details[open]>summary::before{content:"▾"}
 .rpn-key{color:var(--jp-mirror-editor-property-color,var(--jp-content-font-color1,inherit));font-weight:600}
+.rpn-text,.rpn-key{unicode-bidi:isolate}
 .rpn-text{color:inherit}
 .rpn-tree .rpn-text{color:var(--jp-mirror-editor-string-color,#a31515);margin:2px 0}
 .rpn-tree pre.rpn-text{color:inherit;font-family:var(--rpn-mono);font-size:12px}

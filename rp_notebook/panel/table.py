@@ -36,7 +36,9 @@ class JobTable:
         headline = f'<div class="rpn-dim">{escape(self._headline())}</div>'
         if not self.lines:
             return f'{style.SHEET}<div class="rpn">{headline}</div>'
-        head = "".join(f"<th>{name}</th>" for name in self._columns(COLUMNS))
+        right = COLUMNS[3:-1]
+        names = self._columns(COLUMNS)
+        head = "".join(f'<th class="rpn-num">{name}</th>' if name in right else f"<th>{name}</th>" for name in names)
         body = "".join(f"<tr>{self._cells(line)}</tr>" for line in self.lines)
         return encodable(f'{style.SHEET}<div class="rpn"><table><tr>{head}</tr>{body}</table>{headline}</div>')
 

@@ -53,7 +53,7 @@ class Climb:
 
     @property
     def told(self) -> str:
-        """The rung, the jobs and the import in a line."""
+        """The rung and the jobs in a line."""
         if not self.proved:
             return "not proved"
         good = sum(job.verdict in ("same", "close") for job in self.jobs)
@@ -62,13 +62,14 @@ class Climb:
         more = f", {varies} by shape only" if varies else ""
         return (
             f"{good} of {ran} jobs answered alike in a clean process{more}; "
-            f"rung {RUNGS.index(self.rung) + 1} ({TOLD[self.rung]}), {self.seconds:.1f} s to import"
+            f"rung {RUNGS.index(self.rung) + 1} ({TOLD[self.rung]})"
         )
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What there is to say beside the findings: what was taken on suspicion, what is around it, where it ran."""
-        return (*self._around(), *([self._where()] if self.proved else []), wrapped(self.told))
+        ran = (self._where(), f"imported in {self.seconds:.1f} s") if self.proved else ()
+        return (*self._around(), *ran, wrapped(self.told))
 
     def _around(self) -> Iterator[str]:
         unsure = [kept for kept in self.result.kept if not kept.sure]

@@ -378,7 +378,8 @@ def test_nothing_more_than_what_is_needed_is_taken_when_strict():
 def test_the_report_tells_what_was_taken_on_suspicion_and_where_it_ran():
     kernel = Kernel("buf = bytearray(2)", "import io\nio.BytesIO(b'ab').readinto(buf)\nn = 1", handler("list(buf)"))
     kernel.job()
-    suspected, where, told = kernel.climb().lines
+    suspected, where, imported, told = kernel.climb().lines
+    assert imported.startswith("imported in ")
     assert suspected.startswith("likely: In[2] line 2 changes `buf`")
     assert where.startswith("verified in: a clean process on ")
     assert "1 of 1 jobs answered alike" in told
