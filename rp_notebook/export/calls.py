@@ -13,6 +13,7 @@ from rp_notebook.export.links import COPY, NOTHING, SAME, Value, copied, held, i
 from rp_notebook.export.namespace_dict import is_namespace, pairs, read_key
 from rp_notebook.export.program import FRESH, LIKELY, MUST, PARAMETER, Program
 from rp_notebook.export.tables import (
+    ARRAY_VIEWS,
     DRAWS,
     OUR_MODULE,
     PATCHERS,
@@ -139,6 +140,8 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
         reading.change(receiver | arguments.all, LIKELY, deep=True)
     if name == "copy":
         return found | copied(receiver)
+    if name in ARRAY_VIEWS:
+        found |= receiver
     return found | (inside(receiver) if name in VIEWS or name.startswith("get_") else NOTHING)
 
 

@@ -11,7 +11,7 @@ from rp_notebook.export.links import NOTHING, SAME, Value, composed, copied, hel
 from rp_notebook.export.marks import Marks
 from rp_notebook.export.namespace_dict import key_of, read_key
 from rp_notebook.export.program import FRESH, MUST, PARAMETER, Effects, Function
-from rp_notebook.export.tables import BUILTINS
+from rp_notebook.export.tables import ARRAY_VIEWS, BUILTINS
 from rp_notebook.export.trees import children, walk
 
 
@@ -133,7 +133,8 @@ class Expressions(Marks):
                 if node.attr == "__class__":
                     return implied.class_of(self, owner)
                 receiver = self.value(owner)
-                return inside(receiver) | implied.read_attribute(self, node, receiver)
+                seen = receiver if node.attr in ARRAY_VIEWS else NOTHING
+                return seen | inside(receiver) | implied.read_attribute(self, node, receiver)
             case ast.Subscript() if name := read_key(node, at_module=self.at_module):
                 return frozenset({(name, SAME)})
             case ast.Subscript(value=owner, slice=index):
@@ -141,7 +142,8 @@ class Expressions(Marks):
                 receiver = self.value(owner)
                 if isinstance(owner, ast.Name) and "collections.defaultdict" in library.makers(owner.id, self.program):
                     self.change(receiver, MUST, deep=False)  # a key that it lacks is put there
-                return inside(receiver) | implied.run_methods(self, implied.LOOKED_UP, owner, receiver, NOTHING)
+                seen = receiver if self.is_view(owner, index) else NOTHING
+                return seen | inside(receiver) | implied.run_methods(self, implied.LOOKED_UP, owner, receiver, NOTHING)
             case ast.Call():
                 return calls.call(self, node, bare=bare)
             case ast.Await(value=inner) | ast.Starred(value=inner):
@@ -156,6 +158,12 @@ class Expressions(Marks):
                 self.returned |= held(self.value(inner)) if inner else NOTHING
                 return NOTHING
         return self.made(node)
+
+    def is_view(self, owner: ast.expr, index: ast.expr) -> bool:
+        """Whether `a[1:]` may look at the memory of an array; of a list it is a copy."""
+        sliced = any(isinstance(part, ast.Slice) for part in (index, *getattr(index, "elts", ())))
+        root = root_name(owner)
+        return sliced and (root in self.locals or bool(library.makers(root, self.program)))
 
     def made(self, node: ast.expr) -> Value:
         """Expressions that make a new object, or none worth following."""

@@ -128,34 +128,9 @@ PURE_MODULES = frozenset(
 )
 # Functions that write into an argument although their module is a pure one.
 FUNCTION_MUTATORS = frozenset(
-    {
-        "fill_diagonal",
-        "copyto",
-        "put",
-        "place",
-        "putmask",
-        "put_along_axis",
-        "shuffle",
-        "heapify",
-        "heappush",
-        "heappop",
-    }
-    | {
-        "insort",
-        "insort_left",
-        "insort_right",
-        "setattr",
-        "delattr",
-        "next",
-        "heapreplace",
-        "heappushpop",
-        "setitem",
-        "delitem",
-        "iadd",
-        "iconcat",
-        "ior",
-        "add_module",
-    }
+    {"fill_diagonal", "copyto", "put", "place", "putmask", "put_along_axis", "shuffle", "heapify"}
+    | {"heappush", "heappop", "insort", "insort_left", "insort_right", "setattr", "delattr", "next"}
+    | {"heapreplace", "heappushpop", "setitem", "delitem", "iadd", "iconcat", "ior", "add_module"}
 )
 PURE_BUILTINS = frozenset(
     {"print", "len", "sorted", "sum", "min", "max", "abs", "repr", "str", "int", "float", "bool", "type", "isinstance"}
@@ -165,22 +140,9 @@ PURE_BUILTINS = frozenset(
     | {"open", "input", "display", "globals", "locals", "object", "super", "staticmethod", "classmethod", "property"}
 )
 SCALAR_BUILTINS = frozenset(
-    {
-        "len",
-        "abs",
-        "repr",
-        "str",
-        "int",
-        "float",
-        "bool",
-        "isinstance",
-        "issubclass",
-        "hasattr",
-        "callable",
-        "id",
-        "hash",
-    }
-    | {"ascii", "format", "round", "chr", "ord", "bin", "hex", "oct", "any", "all", "print", "sum", "divmod", "pow"}
+    {"len", "abs", "repr", "str", "int", "float", "bool", "isinstance", "issubclass", "hasattr"}
+    | {"callable", "id", "hash", "ascii", "format", "round", "chr", "ord", "bin", "hex", "oct", "any"}
+    | {"all", "print", "sum", "divmod", "pow"}
 )
 # Builtins that copy a container but share what is in it.
 COPIES = frozenset({"list", "dict", "set", "tuple", "frozenset", "sorted", "copy", "deque", "reversed", "max", "min"})
@@ -190,6 +152,11 @@ VIEWS = frozenset(
     {"get", "setdefault", "pop", "popitem", "parameters", "named_parameters", "children", "modules", "view", "ravel"}
     | {"reshape", "values", "items", "state_dict", "get_input_embeddings", "get_output_embeddings", "T", "transpose"}
     | {"squeeze", "unsqueeze", "detach", "get_submodule", "named_modules", "numpy", "copy", "popleft", "register"}
+)
+# What looks at the memory of an array.
+ARRAY_VIEWS = frozenset(
+    {"view", "ravel", "reshape", "T", "mT", "H", "transpose", "squeeze", "unsqueeze", "detach", "numpy", "swapaxes"}
+    | {"diagonal", "expand", "expand_as", "permute", "view_as", "data", "real", "imag", "flat", "narrow", "unfold"}
 )
 # Functions that wrap or share what they are given.
 WRAPPERS = frozenset(
