@@ -124,6 +124,9 @@ def store(monkeypatch):
         )
         monkeypatch.setenv("CONTAINERS_STORAGE_CONF", f"{name}/storage.conf")
         yield
+        # A build that failed leaves its container, and the store is a mount of its own.
+        subprocess.run(["buildah", "rm", "--all"], check=False, capture_output=True)
+        subprocess.run(["umount", "--recursive", f"{name}/root/overlay"], check=False, capture_output=True)
 
 
 @pytest.mark.image
