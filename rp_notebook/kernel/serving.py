@@ -101,7 +101,8 @@ class Serving:
 
         def send(request: Request) -> None:
             outlet.look_soon()
-            self._pump.offer(Order(endpoint.name, request, outlet))
+            # As the last thing in this turn of the loop: the thread that it wakes wants the interpreter for itself.
+            loop.call_soon(self._pump.offer, Order(endpoint.name, request, outlet))
 
         seat = Seat(endpoint.queue, WORKER, send, self._pump.stop)
         outlet = _Across(seat, loop)

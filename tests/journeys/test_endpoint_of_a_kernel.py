@@ -233,7 +233,7 @@ def test_serving_stops_and_starts_again_and_its_old_key_is_worth_nothing(place):
     assert url_and_key(shown) == (place.url, place.key)
     assert f"endpoint {place.url}/" in place.cell("%runpod")
     assert "STOPPED" in place.cell("%runpod serve --stop")
-    assert "endpoint" not in place.cell("%runpod")
+    assert "endpoint http" not in place.cell("%runpod")
     with pytest.raises(OSError, match="refused"):
         ask(place, "GET", "echo/health")
     again = Place(*url_and_key(place.cell("%runpod serve")))
