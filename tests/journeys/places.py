@@ -132,11 +132,17 @@ def celling(client: Any) -> Any:
 
     def cell(code: str) -> str:
         said: list[str] = []
+        last = ""
 
         def hook(message: Any) -> None:
-            content = message["content"]
+            nonlocal last
+            content, kind = message["content"], message["msg_type"]
             text = content.get("text") or content.get("data", {}).get("text/plain") or content.get("evalue", "")
-            said.append(text)
+            if kind == last == "stream":  # a line may come in pieces
+                said[-1] += text
+            else:
+                said.append(text)
+            last = kind
 
         # A kernel may still abort what comes right behind a cell that raised.
         client.execute_interactive(code, timeout=START_S, output_hook=hook, stop_on_error=False)
