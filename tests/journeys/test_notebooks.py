@@ -24,9 +24,10 @@ SHOWN = {
     "endpoint": ["COMPLETED", "CREATED", "SERVING", "STOPPED", "PROVED"],
     "gpus": ["REPEATED", "COMPLETED", "FITS", "FITS", "CREATED", "PROVED", "REHEARSED", "REHEARSED"],
     "images": ["LOST", "COMPLETED", "FAILED", "CREATED", "PROVED"],
+    "messy": ["COMPLETED", "CHECKED", "CREATED", "WHY", "COMPLETED", "REPLACED", "PROVED"],
 }
-# Of these the notebook speaks itself: the model that the code names is fetched by the image only.
-WARNED = {"streaming": ["RPX251"]}
+# Of these the notebook speaks itself: the model that the code names is fetched by the image only; a mess is a mess.
+WARNED = {"streaming": ["RPX251"], "messy": ["RPS108", "RPS107", "RPS108"]}
 
 
 def texts(notebook: Any) -> list[str]:
