@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from rp_notebook.endpoint.exchange import REASONS, Asked, Exchange, Headers
 from rp_notebook.endpoint.http1 import HEAD_LIMIT, BadRequest, Body, Head, head_of
+from rp_notebook.endpoint.openapi import JSON
 from rp_notebook.endpoint.replies import error_reply
 
 Matched = tuple[re.Pattern[str], type[Exchange], dict[str, Any]]
@@ -72,7 +73,7 @@ class Connection(asyncio.Protocol):
             self._read()
         except BadRequest as bad:
             body = error_reply(str(bad))
-            head = f"HTTP/1.1 {bad.status} {REASONS[bad.status]}\r\nContent-Type: application/json\r\n"
+            head = f"HTTP/1.1 {bad.status} {REASONS[bad.status]}\r\nContent-Type: {JSON}\r\n"
             self._transport.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
             self._transport.close()
 

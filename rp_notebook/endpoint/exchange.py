@@ -104,17 +104,13 @@ class Exchange:
         if not self.begun:
             self.keeps &= self._chunks
             self._begin("Transfer-Encoding: chunked\r\n" if self._chunks else "")
-        if not self._is_head:
-            for part in filter(None, self._written):
-                self._send(b"%x\r\n%s\r\n" % (len(part), part) if self._chunks else part)
-        self._written.clear()
+        self._go_on()
         await self._drained()
 
     def finish(self) -> None:
         """Sends the rest."""
         if self.begun:
-            for part in () if self._is_head else filter(None, self._written):
-                self._send(b"%x\r\n%s\r\n" % (len(part), part) if self._chunks else part)
+            self._go_on()
             if self._chunks and not self._is_head:
                 self._send(b"0\r\n\r\n")
             return
@@ -131,6 +127,11 @@ class Exchange:
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """The body of an error."""
+
+    def _go_on(self) -> None:
+        for part in () if self._is_head else filter(None, self._written):
+            self._send(b"%x\r\n%s\r\n" % (len(part), part) if self._chunks else part)
+        self._written.clear()
 
     def _begin(self, size: str, body: Sequence[bytes] = ()) -> None:
         self.begun = True

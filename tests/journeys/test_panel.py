@@ -341,20 +341,24 @@ def test_a_worker_is_made_by_clicking(served) -> None:
         pytest.skip("all but axe-core, which is installed where there is npm")
 
 
+def run_in_the_panel_and_export_from_the_menu(page) -> None:
+    page.get_by_role("button", name="RunPod").click()
+    panel = panel_of(page)
+    panel.get_by_label("text").fill("hello")
+    panel.get_by_role("button", name="Run", exact=True).click()
+    expect(panel.locator(".rpp-result")).to_contain_text("hello")
+    page.get_by_role("menuitem", name="File").click()
+    page.get_by_role("menuitem", name="Export RunPod Worker…").click()
+    page.get_by_role("button", name="Ok", exact=True).click()
+    page.locator(".jp-OutputArea .rpn-badge", has_text="CREATED").wait_for(timeout=60_000)
+
+
 def test_jupyterlab_has_the_panel_and_the_export_where_people_look(served) -> None:
     root, address = served
     name = notebook(root, "entries.ipynb", "%%runpod_handler\ndef echo(job):\n    return job['input']['text']", "1")
     with page_of(address.format(name), height=1000, width=1440) as page:
         run_all(page, timeout_s=60)
-        page.get_by_role("button", name="RunPod").click()
-        panel = panel_of(page)
-        panel.get_by_label("text").fill("hello")
-        panel.get_by_role("button", name="Run", exact=True).click()
-        expect(panel.locator(".rpp-result")).to_contain_text("hello")
-        page.get_by_role("menuitem", name="File").click()
-        page.get_by_role("menuitem", name="Export RunPod Worker…").click()
-        page.get_by_role("button", name="Ok", exact=True).click()
-        page.locator(".jp-OutputArea .rpn-badge", has_text="CREATED").wait_for(timeout=60_000)
+        run_in_the_panel_and_export_from_the_menu(page)
         assert (root / "entries-worker" / "handler.py").is_file()
         page.screenshot(path=SHOTS / "jupyterlab.png")
 
@@ -376,15 +380,7 @@ def test_notebook_7_has_them_too(served) -> None:
     seven = address.format(name).replace("/lab/tree/", "/notebooks/")
     with page_of(seven, width=1300, not_ours=SEVENS_OWN) as page:
         run_all(page, timeout_s=60)
-        page.get_by_role("button", name="RunPod").click()
-        panel = panel_of(page)
-        panel.get_by_label("text").fill("hello")
-        panel.get_by_role("button", name="Run", exact=True).click()
-        expect(panel.locator(".rpp-result")).to_contain_text("hello")
-        page.get_by_role("menuitem", name="File").click()
-        page.get_by_role("menuitem", name="Export RunPod Worker…").click()
-        page.get_by_role("button", name="Ok", exact=True).click()
-        page.locator(".jp-OutputArea .rpn-badge", has_text="CREATED").wait_for(timeout=60_000)
+        run_in_the_panel_and_export_from_the_menu(page)
         page.evaluate("() => window.jupyterapp.commands.execute('apputils:activate-command-palette')")
         page.get_by_placeholder("SEARCH").fill("RunPod: Open")
         expect(page.locator(".lm-CommandPalette-item", has_text="RunPod: Open the Panel")).to_be_visible()
