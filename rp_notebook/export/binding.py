@@ -9,6 +9,7 @@ from rp_notebook.export.namespace_dict import ANY, key_of, pairs
 from rp_notebook.export.trees import captured_names, children, immediate, walk
 
 COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.With, ast.AsyncWith)
+_ASSIGNING = frozenset({ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign, ast.For, ast.AsyncFor, ast.withitem})
 BLOCKS = (ast.ExceptHandler, ast.match_case)
 
 
@@ -133,6 +134,8 @@ def _walrus(node: ast.AST | None) -> set[str]:
 
 def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     """Names and the expressions bound to them, for assignments of whole names."""
+    if type(node) not in _ASSIGNING:
+        return
     if isinstance(node, ast.Assign):
         for target in node.targets:
             pairs = [(target, node.value)]

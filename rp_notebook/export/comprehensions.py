@@ -13,6 +13,8 @@ SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 def comprehension_names(node: ast.AST) -> frozenset[str]:
     """The targets of a statement's comprehensions that nothing outside of them reads or binds."""
+    if not any(isinstance(part, COMPREHENSIONS) for part in walk(node)):
+        return frozenset()
     targets: set[str] = set()
     outside: set[str] = set()
     _walk(node, frozenset(), targets, outside)

@@ -10,6 +10,7 @@ from rp_notebook.export.trees import tree_of, walk
 from rp_notebook.jobs.flat_body import TRANSPARENT_LINES
 
 COMPOUND = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.With, ast.AsyncWith, ast.Match)
+_ROOTED = (ast.Attribute, ast.Subscript, ast.Call, ast.Starred, ast.Await)
 DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -26,7 +27,7 @@ def parsed_text(text: str, indent: str | None = None) -> ast.stmt:
 
 def without_commands(text: str, node: ast.stmt) -> str:
     """The text with the magics inside its blocks replaced: by their argument where it is a statement, else `pass`."""
-    if not isinstance(node, COMPOUND + DEFINITION):
+    if "get_ipython" not in text or not isinstance(node, COMPOUND + DEFINITION):
         return text
     edits: list[tuple[ast.expr | ast.stmt, str]] = []
     for part in walk(node):
@@ -100,7 +101,7 @@ def unmarked(node: ast.stmt, text: str, numbers: tuple[int, ...], ours: frozense
 
 def root_name(node: ast.AST) -> str:
     """The name at the root of `a.b[c].d(...)`, empty when there is none."""
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call | ast.Starred | ast.Await):
+    while isinstance(node, _ROOTED):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else ""
 

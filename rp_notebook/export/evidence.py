@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -120,8 +121,13 @@ def never_imported(
     return taken, [Finding("RPX214", "note", message, "import it in the handler's code if a job may need it")]
 
 
-def optional(one: Installed) -> Iterator[str]:
+@lru_cache(maxsize=4096)
+def optional(one: Installed) -> frozenset[str]:
     """The canonical names of what a distribution can use: what its extras require, but for those of its workshop."""
+    return frozenset(_optional(one))
+
+
+def _optional(one: Installed) -> Iterator[str]:
     for line in one.requires:
         if "extra" not in line:
             continue

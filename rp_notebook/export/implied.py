@@ -46,7 +46,7 @@ _NOT_RUN_BY_READING = frozenset({"staticmethod", "classmethod", "abstractmethod"
 
 def run_methods(reading: Reading, names: tuple[str, ...], owner: ast.expr, receiver: Value, *given: Value) -> Value:
     """Runs the methods of these names that `receiver`, what `owner` gives, may have; gives what they answer."""
-    if not reading.program.classes:
+    if reading.program.method_names.isdisjoint(names):
         return NOTHING
     return _run(reading, [m for name in names for m in _methods(reading, name, owner)], receiver, given)
 
@@ -128,7 +128,7 @@ def _compare(reading: Reading, comparison: ast.cmpop, left: Side, right: Side) -
 
 def _methods(reading: Reading, name: str, owner: ast.expr) -> list[Function]:
     program, root = reading.program, root_name(owner)
-    if not program.methods(name):
+    if name not in program.method_names:
         return []
     classes = program.code_of(root)[0] if root and root not in reading.locals else set()
     return program.methods(name, classes)
@@ -147,6 +147,8 @@ def _properties(reading: Reading, node: ast.Attribute) -> list[Function]:
 
 def _descriptors(reading: Reading, names: tuple[str, ...], receiver: Value, value: Value) -> Value:
     """A descriptor's class is not the owner's: those of any class may be meant."""
+    if reading.program.method_names.isdisjoint(names):
+        return NOTHING
     methods = [method for name in names for method in reading.program.methods(name)]
     return _run(reading, methods, receiver, (receiver, value))
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rp_notebook.export.trees import children, walk
+from rp_notebook.export.trees import children, tree_of, walk
 from rp_notebook.jobs.flat import indented
 
 DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -26,7 +26,7 @@ class Block:
     @property
     def node(self) -> ast.stmt:
         """The statement that it is."""
-        return ast.parse(f"if 1:\n{self.indent}{self.text}" if self.guarded else self.text).body[0]
+        return tree_of(f"if 1:\n{self.indent}{self.text}" if self.guarded else self.text).body[0]
 
     @property
     def awaits(self) -> bool:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pyflakes import checker, messages
 
 from rp_notebook.errors import ExportRefused
+from rp_notebook.export.cutting import parsed_text
 from rp_notebook.export.layout import Block, laid_out, wrapped
 from rp_notebook.export.local_code import imported_by_call
 from rp_notebook.export.names import names_of
 from rp_notebook.export.namespace_dict import ANY, bound_by_text
-from rp_notebook.export.order import ordered
+from rp_notebook.export.order import block_of, ordered
 from rp_notebook.export.slicing import Dropped, Kept, Slice
 from rp_notebook.export.tables import IPYTHON_NAMES
 from rp_notebook.export.trees import tree_of, walk
@@ -90,7 +91,7 @@ def _own_imports(kept: Sequence[Kept]) -> list[str]:
     """The modules that our own lines need and the user's do not import."""
     bound: set[str] = set()
     for piece in kept:
-        node = ast.parse(piece.text if not piece.guarded else f"if 1:\n{piece.indent}{piece.text}").body[0]
+        node = block_of(piece).node
         if isinstance(node, ast.Import):
             bound |= {alias.name for alias in node.names if not alias.asname}
     text = "\n".join(piece.text for piece in kept)
@@ -108,7 +109,7 @@ def _path_import(imports: Sequence[Block], kept: Sequence[Kept]) -> list[Block]:
 
 def awaits(kept: Kept) -> bool:
     """Whether a statement awaits at the top level."""
-    return Block(kept.text, kept.cell, kept.numbers).awaits if not kept.guarded else False
+    return not kept.guarded and block_of(kept).awaits
 
 
 def _imported(tree: ast.Module) -> frozenset[str]:
@@ -140,5 +141,5 @@ def _check(tree: ast.Module, lines: Sequence[tuple[int, int] | None], slice_: Sl
 
 
 def _soft(text: str) -> frozenset[str]:
-    node = ast.parse(text).body[0]
+    node = parsed_text(text)
     return names_of(node, future=True).soft | names_of(node).soft

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from rp_notebook.export.binding import certain_in, exposed_in, is_bare_note, keys_in, stored_in
+from rp_notebook.export.binding import COMPOUND, certain_in, exposed_in, is_bare_note, keys_in, stored_in
 from rp_notebook.export.namespace_dict import SPEAKING, executed, read_key
 from rp_notebook.export.symbols import symbols_of
 from rp_notebook.export.trees import immediate, walk
@@ -21,6 +21,8 @@ SCOPING = frozenset(
     | {ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Match, ast.Import, ast.ImportFrom}
     | {getattr(ast, name) for name in ("TypeAlias", "TemplateStr") if hasattr(ast, name)}
 )
+# Where a statement has none of these, all that it names is read and bound now and for certain.
+BRANCHING = SCOPING | {*COMPOUND, ast.ExceptHandler, ast.NamedExpr, ast.Delete}
 _NOTED = frozenset({ast.arg, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef})
 
 
@@ -47,9 +49,14 @@ class Names:
 
 def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -> Names:
     """The names of one top-level statement; `future` says that annotations are not evaluated, `text` is its text."""
-    now, later, bound, stores = set[str](), set[str](), set[str](), set[str]()
     parts = walk(node)
-    if not SCOPING.isdisjoint(map(type, parts)):
+    kinds = set(map(type, parts))
+    if kinds.isdisjoint(BRANCHING):
+        names = _names_of_plain(parts, calls=not kinds.isdisjoint(CALLING))
+        if names.uses.isdisjoint(SPEAKING):
+            return names
+    now, later, bound, stores = set[str](), set[str](), set[str](), set[str]()
+    if not kinds.isdisjoint(SCOPING):
         now, later, bound, stores = symbols_of(node, text or ast.unparse(node), future=future)
         bound |= {n.target.id for n in immediate(node) if isinstance(n, ast.NamedExpr)}
         now |= _class_reads(node)
@@ -80,6 +87,21 @@ def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -
         ),
         calls=not CALLING.isdisjoint(map(type, immediate(node))),
     )
+
+
+def _names_of_plain(parts: Iterable[ast.AST], *, calls: bool) -> Names:
+    """The names of a statement without scopes and branches, at one look: most are."""
+    uses, defs = set[str](), set[str]()
+    chains = set[tuple[str, str]]()
+    for part in parts:
+        kind = type(part)
+        if kind is ast.Name:
+            (uses if type(part.ctx) is ast.Load else defs).add(part.id)  # type: ignore[attr-defined] # a Name
+        elif kind is ast.Attribute and type(part.value) is ast.Name:
+            chains.add((part.value.id, part.attr))
+        elif kind is ast.AugAssign and type(part.target) is ast.Name:
+            uses.add(part.target.id)
+    return Names(uses=frozenset(uses), defs=frozenset(defs), chains=frozenset(chains), calls=calls)
 
 
 def _spoken(node: ast.stmt, now: set[str], later: set[str], bound: set[str], stores: set[str]) -> None:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from rp_notebook.export.cutting import root_name
+from rp_notebook.export.cutting import parsed_text, root_name
 from rp_notebook.export.layout import Block
 from rp_notebook.export.names import names_of
 from rp_notebook.export.slicing import Kept
@@ -48,7 +48,7 @@ def ordered(kept: Sequence[Kept]) -> Sections:
     """The kept statements by section. A repeated import is written once."""
     last_open = max((n for n, piece in enumerate(kept) if not piece.guarded), default=-1)
     open_ones = [piece for piece in kept if not piece.guarded]
-    read = {text: ast.parse(text).body[0] for text in {piece.text for piece in open_ones}}
+    read = {text: parsed_text(text) for text in {piece.text for piece in open_ones}}
     named = {text: names_of(node) for text, node in read.items()}
     future: list[Block] = []
     imports: list[Block] = []
@@ -61,25 +61,25 @@ def ordered(kept: Sequence[Kept]) -> Sections:
     for number, piece in enumerate(kept):
         if piece.guarded:
             if number < last_open:  # something behind it may need it
-                body.append(_block(piece))
+                body.append(block_of(piece))
             continue
         node, names = read[piece.text], named[piece.text]
         if isinstance(node, ast.Import | ast.ImportFrom):
             spelling = ast.unparse(node)
             if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-                future += [_block(piece)] if spelling not in written else []
+                future += [block_of(piece)] if spelling not in written else []
             elif spelling in written and not names.defs & bound:
                 pass
             elif setting or (barrier and not _is_stdlib(node)) or names.defs & spoken:  # what runs before speaks of it
-                body.append(_block(piece))
+                body.append(block_of(piece))
             else:
-                imports.append(_block(piece))
+                imports.append(block_of(piece))
             written.add(spelling)
             quiet |= {name for name in names.defs if _is_quiet(node)}
             continue
         bound |= names.defs | names.maydefs
         spoken |= names.uses | names.defs | names.maydefs
-        body.append(_block(piece))
+        body.append(block_of(piece))
         quiet -= names.defs | names.maydefs
         barrier |= _is_barrier(node, quiet)
         setting |= _sets(node)
@@ -88,7 +88,8 @@ def ordered(kept: Sequence[Kept]) -> Sections:
     )
 
 
-def _block(kept: Kept) -> Block:
+def block_of(kept: Kept) -> Block:
+    """The text of a kept statement."""
     return Block(kept.text, kept.cell, kept.numbers, kept.guarded, kept.indent)
 
 

@@ -26,16 +26,18 @@ def without_history(history: History, out: Container[int] | None = None) -> tupl
 
     `out` are the cells that displayed something, where a kernel knows them.
     """
-    own = {name for node in {s.node for s in history.statements} for name in _bound(node)}
+    speaking = {s.node for s in history.statements if _SPEAKS.search(s.text)}
+    if not speaking:
+        return history, ()
+    own = {name for node in speaking for name in _bound(node)}
     shown: list[Statement] = []
     statements = list(history.statements)
     wanted: set[int] = set()
     findings: list[Finding] = []
     for place, statement in enumerate(history.statements):
-        speaks = _SPEAKS.search(statement.text)
         edits = [
             (node, f"_out{source.cell.number}")
-            for node, number in (_taken(statement.node, own) if speaks else ())
+            for node, number in (_taken(statement.node, own) if statement.node in speaking else ())
             for source in [_source(shown, number, statement)]
             if source is not None
         ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from rp_notebook.export.binding import assigned, assigned_globals
@@ -14,7 +15,7 @@ from rp_notebook.export.registries import patched, put_into
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import ITERATORS
-from rp_notebook.export.trees import children, walk
+from rp_notebook.export.trees import at_module_level, walk
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 MUST, LIKELY, WEAK = 3, 2, 1
@@ -74,6 +75,13 @@ class Program:
     def summary(self, function: Function) -> Effects:
         """The effects of calling a function."""
         return self.summaries.get(id(function), NO_EFFECTS)
+
+    @cached_property
+    def method_names(self) -> frozenset[str]:
+        """How the methods of the notebook's classes are called."""
+        items = (item for nodes in self.classes.values() for node in nodes for item in node.body)
+        written = {item.name for item in items if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)}
+        return frozenset(written | self.patches.keys())
 
     def methods(self, name: str, classes: Iterable[str] = ()) -> list[Function]:
         """Methods of that name: of the given classes and what they derive from, else of any class."""
@@ -182,7 +190,7 @@ def _read(
     for node in walk(statement.node) if "global" in statement.text else ():
         for name, value in assigned_globals(node):
             values.setdefault(name, {})[value] = None
-    for node in _module_scope(statement.node):
+    for node in at_module_level(statement.node):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             functions.setdefault(node.name, {})[node] = None
         elif isinstance(node, ast.ClassDef):
@@ -205,14 +213,6 @@ def parameters(function: Function) -> list[str]:
     return [a.arg for a in [*named, *(x for x in (args.vararg, args.kwarg) if x)]]
 
 
-def _module_scope(node: ast.AST) -> Iterator[ast.AST]:
-    yield node
-    if isinstance(node, ast.ClassDef | Function):
-        return
-    for child in children(node):
-        yield from _module_scope(child)
-
-
 def _imported(node: ast.AST) -> dict[str, str]:
     if isinstance(node, ast.Import):
         return {(a.asname or a.name.split(".")[0]): (a.name if a.asname else a.name.split(".")[0]) for a in node.names}
@@ -231,10 +231,6 @@ def _starred(statement: Statement) -> dict[str, str]:
 def loads(node: ast.AST) -> list[str]:
     """The names that are read in a piece of code."""
     return [n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
-
-
-def _is_load(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
 
 
 def _yields(function: Function) -> bool:

@@ -9,6 +9,8 @@ from rp_notebook.export.cutting import root_name
 from rp_notebook.export.tables import MUTATORS
 from rp_notebook.export.trees import immediate, walk
 
+_PUTTING = frozenset({ast.Call, ast.Assign, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
+
 
 def put_into(
     statements: Iterable[ast.stmt], functions: Mapping[str, Sequence[ast.AST]]
@@ -21,6 +23,8 @@ def put_into(
     registrars = {name: into for name, each in functions.items() if (into := _fed(each))}
     for statement in statements:
         for node in immediate(statement):
+            if type(node) not in _PUTTING:
+                continue
             for name, value in _puts(node):
                 found.setdefault(name, {})[value] = None
             for function, given in _handed(node):

@@ -31,11 +31,12 @@ def summarised(
     changed: set[int] | None = None
     for _ in range(ROUNDS):
         found = dict(known)
+        noted = _Noted(known)
+        reading = replace(program, summaries=noted)
         for function in functions:
             if changed is None or asked[id(function)] & changed:  # the others would be read as before
-                noted = _Noted(known)
-                found[id(function)] = read_function(replace(program, summaries=noted), function)
-                asked[id(function)] = noted.asked
+                noted.asked = asked[id(function)] = set()
+                found[id(function)] = read_function(reading, function)
         changed = {each for each, effects in found.items() if known.get(each) != effects}
         if not changed:
             break

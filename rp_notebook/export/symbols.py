@@ -22,7 +22,8 @@ def symbols_of(node: ast.stmt, text: str, *, future: bool) -> Found:
     found: Found = (now, set(), bound, set())
     for child in table.get_children():
         _read(child, found, deferred=False)
-    found[1].update(_counted(node))
+    if "global" in text:
+        found[1].update(_counted(node))
     return found
 
 

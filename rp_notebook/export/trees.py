@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import lru_cache
 
 WALKED = 262144  # trees whose nodes are kept
 PARSED = 65536  # texts whose trees are kept
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)  # what runs when it is called
+_SCOPES = (*_LATER, ast.ClassDef)
 _KNOWN = "nodes_below"  # of a node, where it was asked for them before
 # Fields that hold no node, or one that only stands for a word: whoever wants it asks its owner.
-_WORDS = frozenset({"ctx", "op", "ops", "id", "attr", "kind", "type_comment"})
+_WORDS = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "asname", "module", "level", "kind", "type_comment"})
+
+
+def tree_of(source: str) -> ast.Module:
+    """The tree of a text, one for all who ask: it is only read. Raises what `ast.parse` raises."""
+    return _parsed(source.rstrip("\n"))  # a cell of one statement is read as that statement
 
 
 @lru_cache(maxsize=PARSED)
-def tree_of(source: str) -> ast.Module:
-    """The tree of a text, one for all who ask: it is only read. Raises what `ast.parse` raises."""
+def _parsed(source: str) -> ast.Module:
     return ast.parse(source)
 
 
@@ -44,6 +50,16 @@ def immediate(node: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(found)
 
 
+def at_module_level(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a statement that are outside of functions and classes, these themselves among them."""
+    todo = [node]
+    while todo:
+        part = todo.pop()
+        yield part
+        if not isinstance(part, _SCOPES):
+            todo += children(part)[::-1]
+
+
 def captured_names(pattern: ast.AST) -> list[str]:
     """The names that one node of a `match` pattern binds itself."""
     found = (getattr(pattern, "name", None), getattr(pattern, "rest", None))
@@ -58,7 +74,7 @@ def children(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
     for field in _fields(type(node)):  # type: ignore[arg-type] # a class is hashable, whatever its instances are
         value = getattr(node, field, None)
-        if isinstance(value, list):
+        if type(value) is list:
             found += [item for item in value if isinstance(item, ast.AST)]
         elif isinstance(value, ast.AST):
             found.append(value)
