@@ -94,12 +94,12 @@ def _names_of_plain(parts: Iterable[ast.AST], *, calls: bool) -> Names:
     uses, defs = set[str](), set[str]()
     chains = set[tuple[str, str]]()
     for part in parts:
-        kind = type(part)
-        if kind is ast.Name:
-            (uses if type(part.ctx) is ast.Load else defs).add(part.id)  # type: ignore[attr-defined] # a Name
-        elif kind is ast.Attribute and type(part.value) is ast.Name:
-            chains.add((part.value.id, part.attr))
-        elif kind is ast.AugAssign and type(part.target) is ast.Name:
+        if isinstance(part, ast.Name):
+            (uses if isinstance(part.ctx, ast.Load) else defs).add(part.id)
+        elif isinstance(part, ast.Attribute):
+            if isinstance(part.value, ast.Name):
+                chains.add((part.value.id, part.attr))
+        elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
             uses.add(part.target.id)
     return Names(uses=frozenset(uses), defs=frozenset(defs), chains=frozenset(chains), calls=calls)
 
