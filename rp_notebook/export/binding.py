@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from rp_notebook.export.comprehensions import COMPREHENSIONS
+from rp_notebook.export.evaluation import BINDING, read_first
 from rp_notebook.export.namespace_dict import ANY, key_of, pairs
 from rp_notebook.export.trees import captured_names, children, immediate, walk
 
@@ -41,21 +43,25 @@ def _exposed_by(node: ast.stmt, bound: set[str]) -> set[str]:
     if blocks or isinstance(node, ast.Match):
         inner = {id(child) for b in blocks for child in getattr(node, b)}
         heads = [c for c in children(node) if id(c) not in inner and not isinstance(c, BLOCKS)]
-        own = set().union(*(stored_in(head) for head in heads)) if not isinstance(node, ast.While) else set()
+        own = set().union(*(stored_in(head) for head in heads))
     found: set[str] = set()
-    for part in (part for head in heads for part in immediate(head)):
-        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
-            found.add(part.id)
-        elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
-            found.add(part.target.id)
-    found -= bound
+    parts = [part for head in heads for part in immediate(head)]
+    if not BINDING.isdisjoint(map(type, parts)):
+        found = read_first(heads, bound)
+    else:
+        for part in parts:
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+                found.add(part.id)
+            elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
+                found.add(part.target.id)
+        found -= bound
     for block in blocks:
         found |= exposed_in(getattr(node, block), bound | own)
     for handler in getattr(node, "handlers", ()):
         found |= exposed_in(handler.body, bound | ({handler.name} if handler.name else set()))
     for case in getattr(node, "cases", ()):
         captured = {name for part in walk(case.pattern) for name in captured_names(part)}
-        found |= exposed_in(case.body, bound | captured)
+        found |= exposed_in(case.body, bound | own | captured)
     return found
 
 
@@ -108,9 +114,10 @@ def _certain_of(node: ast.stmt) -> set[str]:
         case ast.Expr():
             may_be_there = isinstance(node.value, ast.Call) and getattr(node.value.func, "attr", "") == "setdefault"
             return _walrus(node.value) | (set() if may_be_there else keys_in(node.value, at_module=True))
+        case ast.Assign(targets=targets, value=value):
+            return set().union(*map(stored_in, targets)) | _walrus(value)
         case _:
-            nested = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-            inner = {n for part in immediate(node) if isinstance(part, nested) for n in stored_in(part)}
+            inner = {n for part in immediate(node) if isinstance(part, COMPREHENSIONS) for n in stored_in(part)}
             return (stored_in(node) - inner) | _walrus(getattr(node, "value", None))
 
 

@@ -69,6 +69,8 @@ def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -
     if not SPEAKING.isdisjoint(now) or not SPEAKING.isdisjoint(later):
         _spoken(node, now, later, bound, stores)
     exposed = exposed_in([node], set())
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        exposed &= now  # annotations may never be read
     now = now - (bound - exposed) | (bound & exposed)
     certain = frozenset(certain_in([node]))
     dels = frozenset(_deleted(node))
@@ -85,7 +87,7 @@ def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -
         chains=frozenset(
             (n.value.id, n.attr) for n in parts if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
         ),
-        calls=not CALLING.isdisjoint(map(type, immediate(node))),
+        calls=_decorates(node) or not CALLING.isdisjoint(map(type, immediate(node))),
     )
 
 
@@ -102,6 +104,11 @@ def _names_of_plain(parts: Iterable[ast.AST], *, calls: bool) -> Names:
         elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
             uses.add(part.target.id)
     return Names(uses=frozenset(uses), defs=frozenset(defs), chains=frozenset(chains), calls=calls)
+
+
+def _decorates(node: ast.stmt) -> bool:
+    """Whether a definition hands what it makes to code: a decorator, a base class, a metaclass."""
+    return any(getattr(node, field, None) for field in ("decorator_list", "bases", "keywords"))
 
 
 def _spoken(node: ast.stmt, now: set[str], later: set[str], bound: set[str], stores: set[str]) -> None:

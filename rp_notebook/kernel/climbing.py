@@ -139,7 +139,7 @@ def exported(
     return export_cells(
         session.recorder.cells,
         session.declaration(handler),
-        live=Live(session.namespace, session.namespace.get("Out", {}), session.secrets()),
+        live=Live(session.namespace, session.shell.history_manager.output_hist, session.secrets()),
         declared=session.needs.declared,
         environment=os.environ,
         records=(_golden(session, handler) or _latest(session, handler)) if records is None else records,

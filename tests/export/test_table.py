@@ -7,7 +7,7 @@ import pytest
 from tests.export.in_shells import Outcome, Told, outcomes
 from tests.export.notebook_files import cases, files
 
-CASES = cases("table", marked=True)
+CASES = [*cases("table", marked=True), *cases("more", marked=True)]
 FIRST = 0.97  # of those that end true
 
 
