@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from rp_notebook.export.early import read_later
 from rp_notebook.export.program import LIKELY, MUST
 from rp_notebook.export.sharing import TIERS, bit_of, changes_in
 from rp_notebook.export.tables import BUILTINS
@@ -59,6 +60,7 @@ class Demand:
         self._seen: set[tuple[str, int, bool]] = set()
         self._settled = 0  # changes of which nothing more is to be said
         self._code: dict[int, frozenset[str]] = {}
+        self._early: dict[int, frozenset[str]] = {}  # what functions read that nothing at last calls
 
     def ask(self, name: str, position: int, why: str, user: int | None = None, *, soft: bool = False) -> None:
         """Demands a name as it is just before `position`; a soft demand may stay unanswered."""
@@ -70,6 +72,15 @@ class Demand:
         """Works the list off."""
         while self._todo:
             self._answer(*self._todo.pop())
+            if not self._todo and self._early:
+                self._ask_for_undefined()
+
+    def _ask_for_undefined(self) -> None:
+        """Asks for what functions that have run name, and nobody needed then: it stands in their text."""
+        defined = {name for place in self.kept for name in self.timeline.facts[place].touches}
+        for place, names in self._early.items():
+            for name in sorted(names - defined):
+                self.ask(name, self.timeline.end, label_of(self.timeline.facts[place]), place)
 
     def take(self, position: int, reason: str, user: int | None = None, *, needed: bool = False) -> None:
         """Takes a statement and asks for what it needs; `needed` when the answer is wrong without it."""
@@ -86,7 +97,10 @@ class Demand:
         for name in sorted(fact.names.uses):
             self.ask(name, position, label, position)
             self._late_changes(name, position, label)
-        for name in sorted(fact.names.deferred):
+        later = read_later(fact, self.timeline.handed_on)
+        if later != fact.names.deferred:
+            self._early[position] = fact.names.deferred - later
+        for name in sorted(later):
             self.ask(name, self.timeline.end, label, position)
         if fact.names.soft and self._evaluates_hints(fact):
             for name in sorted(fact.names.soft):
@@ -116,6 +130,10 @@ class Demand:
             return
         for place in found.positions:
             self._define(place, name, why, user)
+            if position == self.timeline.end and place in self._early:
+                label = label_of(self.timeline.facts[place])
+                for each in sorted(self._early.pop(place)):
+                    self.ask(each, position, label, place)
         self._take_changes(name, self.timeline.changes(name, position), why, user)
         if position < self.timeline.end and (user is None or self.timeline.facts[user].names.calls):
             for place in found.positions:  # running it may call this: what it reads then is needed as it was then

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from rp_notebook.export.early import handed_on
 from rp_notebook.export.effects import read_statement
 from rp_notebook.export.links import COPY, PART
 from rp_notebook.export.magics import command_in, is_harmless, magic_of
@@ -148,6 +149,11 @@ class Timeline:
     def read(self) -> set[str]:
         """The names that statements read, now or later."""
         return {name for fact in self.facts for name in fact.names.uses | fact.names.deferred}
+
+    @cached_property
+    def handed_on(self) -> frozenset[str]:
+        """The functions that may be called by others than who calls them by name."""
+        return handed_on(self.facts)
 
     def reach(self, name: str, position: int) -> Reached:
         """The definitions of a name that a read just before `position` may see, latest first."""

@@ -1,0 +1,45 @@
+"""Functions that run only while a module is made: what they read is needed as it was then, and not as it is at last."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rp_notebook.export.trees import walk
+
+if TYPE_CHECKING:
+    from rp_notebook.export.timeline import Fact
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.GeneratorExp, ast.ClassDef)
+
+
+def read_later(fact: Fact, handed_on: frozenset[str]) -> frozenset[str]:
+    """The names that a definition reads at last even where nothing at last calls it.
+
+    Those are all, unless it is a plain function that is never more than called: then those of the functions in it.
+    """
+    node, names = fact.statement.node, fact.names
+    if not isinstance(node, ast.FunctionDef) or node.decorator_list or node.name in handed_on:
+        return names.deferred
+    inner = [
+        part for child in node.body for part in walk(child) if isinstance(part, (*_SCOPES, ast.Yield, ast.YieldFrom))
+    ]
+    if any(isinstance(part, ast.Yield | ast.YieldFrom) for part in inner):
+        return names.deferred
+    return names.deferred & {n.id for part in inner for n in walk(part) if isinstance(n, ast.Name)}
+
+
+def handed_on(facts: Iterable[Fact]) -> frozenset[str]:
+    """The functions that are more than called, or in other words than their names: others may call them at any time."""
+    facts = [fact for fact in facts if fact.statement.alias is None]
+    functions = {fact.statement.node.name for fact in facts if isinstance(fact.statement.node, ast.FunctionDef)}
+    found: set[str] = set()
+    for fact in facts:
+        named = functions & (fact.names.uses | fact.names.deferred | fact.names.soft) - found
+        if named:
+            nodes = walk(fact.statement.node)
+            called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+            loads = [node for node in nodes if isinstance(node, ast.Name) and node.id in named]
+            found |= named - {node.id for node in loads} | {node.id for node in loads if id(node) not in called}
+    return frozenset(found)
