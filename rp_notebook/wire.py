@@ -2,13 +2,16 @@
 
 The kernel registers a comm for each handler, and tells nobody: whoever asks for its comms sees them, also while a cell
 runs. A server sends jobs to such a comm; what becomes of them comes back through it. A job is stopped by a message of
-its own on the control channel, which is heard while the handler runs.
+its own on the control channel, which is heard while the handler runs. Where both are on one machine, what goes through
+comms takes a pipe instead: a socket of the server's, which passes none of Jupyter's threads, watchers and browsers.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from struct import Struct
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -17,7 +20,8 @@ from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 
 TARGET = "rp_notebook"
-STOP = "rp_notebook_stop"  # a message type of the control channel
+STOP, LINK = "rp_notebook_stop", "rp_notebook_link"  # message types of the control channel
+SIZES = Struct(">IQ")  # of a frame's head and of its buffers together
 
 Data = dict[str, Any]
 Buffers = Sequence[Any]  # each of them like bytes
@@ -94,6 +98,41 @@ def job_received(data: Mapping[str, Any], buffers: Buffers) -> tuple[str, Reques
 def stop_sent(job_id: str, reason: Reason) -> Data:
     """The content of a `STOP`."""
     return {"id": job_id, "reason": reason}
+
+
+def link_sent(link: str, path: str) -> Data:
+    """The content of a `LINK`: the socket at which the server waits for the kernel."""
+    return {"link": link, "path": path}
+
+
+def framed(comm_id: str, data: Data, buffers: Buffers) -> list[Any]:
+    """What goes through a comm, as the bytes for a pipe."""
+    sizes = [*map(len, buffers)]
+    head = json.dumps([comm_id, data, sizes]).encode()
+    return [SIZES.pack(len(head), sum(sizes)) + head, *buffers]
+
+
+class Frames:
+    """Puts together what comes through a pipe."""
+
+    def __init__(self) -> None:
+        self._come = bytearray()
+
+    def taken(self, chunk: bytes) -> Iterator[tuple[str, Data, Buffers]]:
+        """The messages that this completes, as what was `framed`."""
+        self._come += chunk
+        while len(self._come) >= SIZES.size:
+            head, bodies = SIZES.unpack_from(self._come)
+            at, end = SIZES.size + head, SIZES.size + head + bodies
+            if len(self._come) < end:
+                return
+            frame, self._come = memoryview(self._come), self._come[end:]
+            comm_id, data, sizes = json.loads(bytes(frame[SIZES.size : at]))
+            buffers = []
+            for size in sizes:
+                buffers.append(frame[at : at + size])
+                at += size
+            yield comm_id, data, buffers
 
 
 def sent(link: str, number: int, together: Sequence[Said]) -> tuple[Data, list[bytes]]:

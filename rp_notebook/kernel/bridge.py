@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from rp_notebook import wire
 from rp_notebook.jobs.posts import Post
+from rp_notebook.kernel.pipe import Pipe
 from rp_notebook.kernel.pump import Order, Pump
 from rp_notebook.kernel.telling import Telling
 
@@ -31,12 +33,16 @@ class Bridge:
 
     def open(self) -> Callable[[], None]:
         """From now on a server can find us; the returned function ends that."""
-        self._kernel.control_handlers[wire.STOP] = self._stop
+        own = {wire.STOP: self._stop, wire.LINK: self._link}
+        self._kernel.control_handlers.update(own)
+        self._kernel.observe(self._unpiped, "eventloop")
         self._register("")
         self.announce()
 
         def close() -> None:
-            del self._kernel.control_handlers[wire.STOP]
+            self._kernel.unobserve(self._unpiped, "eventloop")
+            for kind in own:
+                del self._kernel.control_handlers[kind]
             for link in self._links.values():
                 link.close()
             for comm in self._comms.values():
@@ -61,16 +67,32 @@ class Bridge:
 
     def _register(self, name: str) -> None:
         comm = _comm_maker()(target_name=wire.TARGET, comm_id=wire.comm_of(name), primary=False)
-        comm.on_msg(lambda message: self._received(name, message))
+        comm.on_msg(lambda message: self._received(name, message["content"]["data"], message["buffers"]))
         self._kernel.comm_manager.register_comm(comm)
         self._comms[name] = comm
 
-    def _received(self, name: str, message: Any) -> None:
-        link_id, request = wire.job_received(message["content"]["data"], message["buffers"])
-        link = self._links.get(link_id)
-        if link is None:
-            link = self._links[link_id] = Telling(link_id)
+    def _received(self, name: str, data: wire.Data, buffers: wire.Buffers) -> None:
+        link_id, request = wire.job_received(data, buffers)
+        link = self._links.get(link_id) or self._links.setdefault(link_id, Telling(link_id))
         self._pump().offer(Order(name, request, _Outlet(link, self._comms[name], self._timeout_of(name))))
+
+    def _link(self, _stream: Any, _ident: Any, message: Any) -> None:
+        """Called on the control thread: from now on a server hears us, and has a pipe if it is on this machine."""
+        link_id, path = message["content"]["link"], message["content"]["path"]
+        link = self._links.setdefault(link_id, Telling(link_id))
+        if self._kernel.eventloop is None:
+
+            def came(comm_id: str, data: wire.Data, buffers: wire.Buffers) -> None:
+                self._received(wire.handler_of(comm_id), data, buffers)
+
+            with suppress(OSError):
+                link.pipe = Pipe(path, self._kernel.io_loop.asyncio_loop, came, lambda: self._links.pop(link_id, None))
+
+    def _unpiped(self, change: Any) -> None:
+        """A window's event loop (`%gui`) lets nothing in but what comes through the kernel's own channels."""
+        for link in self._links.values() if change.new is not None else ():
+            if link.pipe is not None:
+                link.pipe.close()
 
     def _stop(self, _stream: Any, _ident: Any, message: Any) -> None:
         """Called on the control thread, also while the main one is in a handler."""

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from rp_notebook import wire
+from rp_notebook.kernel.pipe import Pipe
 
 SOON_S = 0.005  # a message costs as much as a small job; so long, what follows upon one is collected
 IDLE_S = 0.1  # so long the thread looks on for what may follow
@@ -21,6 +22,7 @@ class Telling:
     """
 
     def __init__(self, link: str) -> None:
+        self.pipe: Pipe | None = None  # where there is one, comms are not used
         self._link = link
         self._number = 0
         self._held: list[tuple[Any, wire.Said]] = []
@@ -47,17 +49,20 @@ class Telling:
                 threading.Thread(target=self._look, name="rp_notebook link", daemon=True).start()
 
     def close(self) -> None:
-        """Says what has not been said, and ends the thread."""
+        """Says what has not been said, and ends the thread and the pipe."""
         with self._turn:
             self._send()
         self._over.set()
+        if self.pipe is not None:
+            self.pipe.close()
 
     def _send(self) -> None:
         held, self._held = self._held, []
         for comm, together in groupby(held, key=lambda each: each[0]):
             data, buffers = wire.sent(self._link, self._number, [said for _, said in together])
             self._number += 1
-            comm.send(data, buffers=buffers)
+            if self.pipe is None or not self.pipe.send(comm.comm_id, data, buffers):
+                comm.send(data, buffers=buffers)
         self._sent_at = time.monotonic()
 
     def _look(self) -> None:

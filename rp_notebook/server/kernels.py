@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
+from datetime import datetime, timezone
 from typing import Any
 
 from rp_notebook import wire
@@ -33,6 +34,8 @@ class Kernels:
 
     def __init__(self, manager: Any, *, rate_limits: bool, private_webhooks: bool) -> None:
         self._manager = manager
+        # Jupyter takes the status around any other message for the kernel's own: a cell would seem to have ended.
+        manager.untracked_message_types = [*getattr(manager, "untracked_message_types", ()), wire.STOP, wire.LINK]
         self.service = Service(
             lambda key: self._split(key) is not None,
             time.time,
@@ -115,6 +118,7 @@ class Kernels:
 
     def _linked(self, kernel_id: str, kernel: Any) -> Known:
         def heard(handler: str, said: wire.Said) -> None:
+            kernel.last_activity = datetime.now(timezone.utc)  # Jupyter may end kernels that do nothing
             known = self._known.get(kernel_id)
             seat = known.seats.get(handler) if known is not None else None
             if known is not None and seat is not None:
@@ -127,7 +131,13 @@ class Kernels:
                 seat.gone("a message of the kernel was lost: it says more than this server takes")
                 seat.back()
 
-        return Known(Link(kernel.get_connection_info(session=False), heard, lost), _process(kernel))
+        def cut() -> None:
+            known = self._known[kernel_id]
+            for seat in known.seats.values():
+                seat.gone(ENDED)
+            known.present = False  # until it is looked at
+
+        return Known(Link(kernel.get_connection_info(session=False), heard, lost, cut), _process(kernel))
 
     async def _look(self, kernel_id: str) -> None:
         """Whether a kernel that we know is still the one that it was; what ran there has failed if not."""

@@ -14,6 +14,7 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from rp_notebook import wire
 from rp_notebook.jobs.interrupts import Reason
 from rp_notebook.jobs.request import Request
+from rp_notebook.server.pipe import Pipe
 
 ANSWERS_S = 2.0  # the control thread of a kernel answers in milliseconds, also while a cell runs
 
@@ -23,13 +24,15 @@ Heard = Callable[[str, wire.Said], None]
 class Link:
     """Talks to the kernel with this connection information. `heard` gets the handler, and what was said of a job.
 
-    `lost` is called when a message is missing: a kernel whose messages nobody takes fast enough drops some.
+    `lost` is called when a message is missing: a kernel whose messages nobody takes fast enough drops some. `cut` is
+    called when the kernel has ended the pipe: it ends, or left us.
     """
 
-    def __init__(self, connection: Any, heard: Heard, lost: Callable[[], None]) -> None:
+    def __init__(self, connection: Any, heard: Heard, lost: Callable[[], None], cut: Callable[[], None]) -> None:
         self.id = uuid.uuid4().hex
         self._heard, self._lost = heard, lost
         self._next = 0
+        self._pipe = Pipe(self._came, cut)
         self._client: Any = AsyncKernelClient()
         self._client.load_connection_info(connection)
         self._session = self._client.session
@@ -51,13 +54,18 @@ class Link:
             reply = await asyncio.wait_for(self._reply(asked["header"]["msg_id"]), ANSWERS_S)
         comms = reply["content"].get("comms", {})
         names = frozenset(wire.handler_of(comm_id) for comm_id in comms)
+        if names and not self._pipe.asked:
+            with suppress(OSError, NotImplementedError):  # the latter on Windows
+                told = wire.link_sent(self.id, await self._pipe.listening())
+                self._session.send(self._control, wire.LINK, told)
         return names - {""} if names else None
 
     def send(self, handler: str, request: Request) -> None:
         """Gives a job to a handler's comm."""
         data, buffers = wire.job_sent(self.id, request)
-        content = {"comm_id": wire.comm_of(handler), "data": data}
-        self._session.send(self._shell, "comm_msg", content, buffers=buffers)
+        comm_id = wire.comm_of(handler)
+        if not self._pipe.send(comm_id, data, buffers):
+            self._session.send(self._shell, "comm_msg", {"comm_id": comm_id, "data": data}, buffers=buffers)
 
     def stop(self, job_id: str, reason: Reason) -> None:
         """Stops a job, whatever the kernel does just now."""
@@ -65,6 +73,7 @@ class Link:
 
     async def close(self) -> None:
         """Leaves no socket behind."""
+        self._pipe.close()
         self._listening.cancel()
         with suppress(asyncio.CancelledError):
             await self._listening
@@ -81,15 +90,16 @@ class Link:
     async def _listen(self) -> None:
         while True:
             message = await self._received(self._iopub)
-            data = message["content"].get("data", {})
-            if message["msg_type"] != "comm_msg" or data.get("link") != self.id:
-                continue
-            if data["number"] != self._next:
-                self._lost()
-            self._next = data["number"] + 1
-            handler = wire.handler_of(message["content"]["comm_id"])
-            for said in wire.received(data, message["buffers"]):
-                self._heard(handler, said)
+            content = message["content"]
+            if message["msg_type"] == "comm_msg" and content.get("data", {}).get("link") == self.id:
+                self._came(content["comm_id"], content["data"], message["buffers"])
+
+    def _came(self, comm_id: str, data: wire.Data, buffers: wire.Buffers) -> None:
+        if data["number"] not in (self._next, 0):  # an extension that was loaded anew counts anew
+            self._lost()
+        self._next = data["number"] + 1
+        for said in wire.received(data, buffers):
+            self._heard(wire.handler_of(comm_id), said)
 
     async def _received(self, channel: Any) -> Any:
         parts = await channel.recv_multipart()

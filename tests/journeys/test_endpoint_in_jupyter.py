@@ -36,6 +36,14 @@ while told["status"] == "IN_QUEUE":
     told = call("status/" + told["id"])
 print(told["status"], told["error"])
 """
+# As those of Qt and Tk: it runs until something comes through the kernel's own channels.
+WINDOW = """from ipykernel import eventloops
+def window(kernel):
+    stream = getattr(eventloops, "get_shell_stream", lambda kernel: kernel.shell_stream)(kernel)
+    while not stream.flush(limit=1):
+        time.sleep(0.001)
+get_ipython().kernel.eventloop = window
+"""
 pytestmark = pytest.mark.kernel
 
 
@@ -206,23 +214,42 @@ def test_a_job_that_waits_while_the_extension_is_unloaded_runs_when_it_is_loaded
     assert waited(lambda: server.status("echo", job_id).get("output")) == "after all"
 
 
-def test_a_cell_cancels_jobs_that_the_server_keeps(server, tmp_path):
-    assert server.sync("echo", 1)["output"] == 1  # the kernel has heard of the server
+def test_a_cell_cancels_jobs_that_the_server_keeps_though_it_has_sent_none_before(server, tmp_path):
+    kernel, client, own_cell = server.kernel(
+        "import os, time", "%load_ext rp_notebook", "%%runpod_handler\ndef kept(job):\n    return job['input']"
+    )
     ids = tmp_path / "ids"
     shown: list[str] = []
     code = (
         f"while not os.path.exists({str(ids)!r}):\n    time.sleep(0.05)\n"
         f"get_ipython().run_line_magic('runpod', 'cancel ' + open({str(ids)!r}).read())"
     )
-    cell = threading.Thread(target=lambda: shown.append(server.place.cell(code)))
+    cell = threading.Thread(target=lambda: shown.append(own_cell(code)))
     cell.start()
-    jobs = [server.sent("echo", n) for n in range(3)]
+    jobs = [server.sent("kept", n) for n in range(3)]
     (tmp_path / "there").write_text(" ".join(jobs[:2]))
     (tmp_path / "there").rename(ids)
     cell.join()
     assert shown[0].count("waits in the Jupyter server") == 2
-    assert waited(lambda: server.status("echo", jobs[2]).get("output")) == 2
-    assert [server.status("echo", job_id)["status"] for job_id in jobs[:2]] == ["CANCELLED"] * 2
+    assert waited(lambda: server.status("kept", jobs[2]).get("output")) == 2
+    assert [server.status("kept", job_id)["status"] for job_id in jobs[:2]] == ["CANCELLED"] * 2
+    client.stop_channels()
+    jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
+
+
+def test_a_kernel_that_lets_the_loop_of_a_window_run_gets_jobs_and_answers_them(server):
+    kernel, client, cell = server.kernel(
+        "import asyncio, time",
+        "%load_ext rp_notebook",
+        "%%runpod_handler\ndef drawn(job):\n    return [job['input'], get_ipython().kernel.eventloop is not None]",
+    )
+    assert waited(lambda: server.sync("drawn", 1).get("output")) == [1, False]
+    cell(WINDOW)
+    assert server.sync("drawn", "é" * 500_000)["output"] == ["é" * 500_000, True]
+    assert [server.sync("drawn", n)["output"][0] for n in range(5)] == [*range(5)]
+    assert cell("'alive'") == "'alive'"
+    client.stop_channels()
+    jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
 
 
 def test_a_cell_cancels_jobs_that_run_and_one_that_waits_for_them_and_the_server_hears_of_it(server):

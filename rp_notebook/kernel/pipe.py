@@ -1,0 +1,70 @@
+"""The kernel's end of a pipe to a Jupyter server on the same machine."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from rp_notebook import wire
+
+TAKES_S = 30.0  # a server that takes nothing for so long has gone
+CHUNK = 262_144
+
+
+class Pipe:
+    """`came` gets what the server sends, on the thread of `loop`, and `gone` is called there at the end.
+
+    Raises `OSError` where the server's socket at `path` cannot be reached.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        loop: asyncio.AbstractEventLoop,
+        came: Callable[[str, wire.Data, wire.Buffers], None],
+        gone: Callable[[], object],
+    ) -> None:
+        self._loop, self._came, self._gone = loop, came, gone
+        self._frames = wire.Frames()
+        self._turn = threading.Lock()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(TAKES_S)
+        try:
+            self._socket.connect(path)
+        except OSError:
+            self._socket.close()
+            raise
+        loop.call_soon_threadsafe(loop.add_reader, self._socket, self._read)
+
+    def send(self, comm_id: str, data: wire.Data, buffers: wire.Buffers) -> bool:
+        """Sends what would go through a comm, from any thread; whether it could."""
+        whole = False
+        with self._turn, suppress(OSError):
+            try:
+                for part in wire.framed(comm_id, data, buffers):
+                    self._socket.sendall(part)
+                whole = True
+            finally:
+                if not whole:  # interrupted, too: half a message is no message
+                    self.close()
+        return whole
+
+    def close(self) -> None:
+        """Ends it on both sides, from any thread."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _read(self) -> None:
+        try:
+            chunk = self._socket.recv(CHUNK)
+        except OSError:
+            chunk = b""
+        for message in self._frames.taken(chunk):
+            self._came(*message)
+        if not chunk:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._gone()

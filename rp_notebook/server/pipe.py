@@ -1,0 +1,56 @@
+"""The server's end of a pipe to a kernel on the same machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rp_notebook import wire
+
+
+class Pipe(asyncio.Protocol):
+    """`came` gets what the kernel sends; `cut` is called when the kernel has ended it, and it may be opened again."""
+
+    def __init__(self, came: Callable[[str, wire.Data, wire.Buffers], None], cut: Callable[[], None]) -> None:
+        self._came, self._cut = came, cut
+        self._frames = wire.Frames()
+        self._transport: Any = None
+        self._listening = ExitStack()
+        self.asked = False  # the kernel was told where it can connect, and has not ended it since
+
+    async def listening(self) -> str:
+        """The path of a socket to which only this user's processes can connect. Raises `OSError` if there is none."""
+        self.asked = True
+        folder = self._listening.enter_context(TemporaryDirectory(prefix="rp-notebook-"))
+        path = f"{folder}/link"
+        server = await asyncio.get_running_loop().create_unix_server(lambda: self, path)
+        self._listening.callback(server.close)
+        return path
+
+    def send(self, comm_id: str, data: wire.Data, buffers: wire.Buffers) -> bool:
+        """Sends what would go through a comm, if the kernel is there."""
+        if self._transport is not None:
+            self._transport.writelines(wire.framed(comm_id, data, buffers))
+        return self._transport is not None
+
+    def close(self) -> None:
+        """Leaves nothing behind."""
+        self._cut = lambda: None
+        self._listening.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: Any) -> None:
+        self._listening.close()
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._frames.taken(data):
+            self._came(*message)
+
+    def connection_lost(self, _: BaseException | None) -> None:
+        self._frames, self._transport, self.asked = wire.Frames(), None, False
+        self._cut()
