@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from rp_notebook.export import calls, implied, library
+from rp_notebook.export import calls, handed, implied, library
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, SAME, Value, composed, copied, held, inside, union
 from rp_notebook.export.marks import Marks
@@ -119,6 +119,7 @@ class Expressions(Marks):
         """A value that is gone through: an iterator is used up by it."""
         if isinstance(node, ast.Name) and node.id in self.program.iterators:
             self.change(self.name(node.id), MUST, deep=True)
+            handed.anything_called(self, node.id, NOTHING, NOTHING)  # going on runs what it is made of
         value = self.value(node)
         implied.run_methods(self, implied.ITERATED, node, value)
         return value
@@ -176,7 +177,8 @@ class Expressions(Marks):
         values = [self.value(c) for c in children(node) if isinstance(c, ast.expr)]
         parts, answer = union(*values), implied.operate(self, node, values)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            return copied(parts) | answer
+            plain = any(isinstance(side, ast.Constant | ast.JoinedStr) for side in (node.left, node.right))
+            return answer if plain else copied(parts) | answer  # what a number or a text is added to has no parts
         if isinstance(node, ast.BoolOp):
             return parts
         return held(parts) if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict) else answer

@@ -99,6 +99,8 @@ def stored_called(reading: Reading, name: str, arguments: Arguments) -> bool:
                 known = True
         if isinstance(stored, ast.Name) and stored.id in reading.program.functions:
             known |= anything_called(reading, stored.id, NOTHING, arguments.all)
+        elif isinstance(stored, ast.Call) and root_name(stored.func) in reading.program.functions:
+            known |= anything_called(reading, root_name(stored.func), reading.name(name), arguments.all)
     return known
 
 

@@ -41,7 +41,8 @@ _HELD_READ, _HELD_WRITE = ("__get__",), ("__set__", "__delete__")
 _WRITTEN = ("__setitem__", "__delitem__")
 _SHOWN = ("__format__", "__str__", "__repr__")
 Side = tuple[ast.expr, Value]
-_NOT_RUN_BY_READING = frozenset({"staticmethod", "classmethod", "abstractmethod"})
+_NOT_RUN_BY_READING = frozenset({"staticmethod", "classmethod", "abstractmethod", "setter", "deleter"})
+_NOT_RUN_BY_WRITING = frozenset({"staticmethod", "classmethod", "abstractmethod", "property", "getter"})
 
 
 def run_methods(reading: Reading, names: tuple[str, ...], owner: ast.expr, receiver: Value, *given: Value) -> Value:
@@ -55,7 +56,7 @@ def read_attribute(reading: Reading, node: ast.Attribute, receiver: Value) -> Va
     """`a.x`: a property, a descriptor or `__getattr__` may run."""
     if not reading.program.classes:
         return NOTHING
-    properties = _properties(reading, node)
+    properties = _properties(reading, node, _NOT_RUN_BY_READING)
     own = _run(reading, properties, receiver, ())
     if any(is_cache(reading, item) for each in properties for item in getattr(each, "decorator_list", ())):
         reading.changed |= {(f"cache:{root}", MUST, False) for root, _ in receiver if root[:1] not in (PARAMETER, "@")}
@@ -87,7 +88,7 @@ def write_target(reading: Reading, node: ast.Attribute | ast.Subscript, value: V
     if isinstance(node, ast.Subscript):
         run_methods(reading, _WRITTEN, node.value, receiver, NOTHING, value)
         return
-    _run(reading, _properties(reading, node), receiver, (value,))
+    _run(reading, _properties(reading, node, _NOT_RUN_BY_WRITING), receiver, (value,))
     run_methods(reading, _ANY_WRITE, node.value, receiver, NOTHING, value)
     _descriptors(reading, _HELD_WRITE, receiver, value)
 
@@ -134,12 +135,12 @@ def _methods(reading: Reading, name: str, owner: ast.expr) -> list[Function]:
     return program.methods(name, classes)
 
 
-def _properties(reading: Reading, node: ast.Attribute) -> list[Function]:
+def _properties(reading: Reading, node: ast.Attribute, others: frozenset[str]) -> list[Function]:
     return [
         method
         for method in _methods(reading, node.attr, node.value)
         if any(
-            not (isinstance(item, ast.Name) and item.id in _NOT_RUN_BY_READING)
+            (getattr(item, "attr", None) or getattr(item, "id", "")) not in others
             for item in getattr(method, "decorator_list", ())
         )
     ]

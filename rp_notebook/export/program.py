@@ -14,7 +14,7 @@ from rp_notebook.export.project import NO_PROJECT, Project
 from rp_notebook.export.registries import patched, put_into
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
-from rp_notebook.export.tables import ITERATORS
+from rp_notebook.export.tables import ITERATOR_MAKERS, ITERATOR_METHODS, ITERATORS
 from rp_notebook.export.trees import at_module_level, walk
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -165,7 +165,7 @@ def program_of(statements: Sequence[Statement], ours: Iterable[str], project: Pr
             _read(statement, functions, classes, values)
         imports |= imported[node]
     generators = {name for name, found in functions.items() if any(_yields(f) for f in found)}
-    iterators = {n for n, found in values.items() if any(_is_iterator(v, generators) for v in found)}
+    iterators = {n for n, found in values.items() if any(_is_iterator(v, generators, imports) for v in found)}
     return Program(
         {name: tuple(found) for name, found in functions.items()},
         {name: tuple(found) for name, found in classes.items()},
@@ -238,9 +238,13 @@ def _yields(function: Function) -> bool:
     return any(isinstance(n, ast.Yield | ast.YieldFrom) and id(n) not in nested for n in walk(function))
 
 
-def _is_iterator(value: ast.expr, generators: set[str]) -> bool:
-    if isinstance(value, ast.GeneratorExp):
-        return True
-    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
-        return False
-    return value.func.id in ITERATORS or value.func.id in generators
+def _is_iterator(value: ast.expr, generators: set[str], imports: Mapping[str, str]) -> bool:
+    match value:
+        case ast.GeneratorExp():
+            return True
+        case ast.Call(func=ast.Name(id=name)):
+            path = imports.get(name, name)
+            return path in ITERATORS or name in generators or path.startswith(ITERATOR_MAKERS)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=leaf)):
+            return f"{imports.get(name, '')}.{leaf}".startswith(ITERATOR_MAKERS) or leaf in ITERATOR_METHODS
+    return False

@@ -31,7 +31,7 @@ def scalar_names(program: Program) -> frozenset[str]:
 def flat_names(facts: Iterable[Fact], program: Program, scalars: frozenset[str]) -> frozenset[str]:
     """Names of containers that only ever hold scalars."""
     groups: dict[str, set[str]] = {name: {name} for name in program.values}
-    stuffed: set[str] = set()
+    stuffed = {name for name, put in program.put.items() if not all(_is_scalar(each, scalars) for each in put)}
     for fact in facts:
         for left, right, kind in fact.effects.edges:
             if kind == SAME:

@@ -109,6 +109,10 @@ PURE_METHODS = frozenset(
     | {"argmax", "argmin", "argsort", "flatten", "dim", "numel", "element_size", "nbytes", "read_text", "is_available"}
     | {"union", "intersection", "difference", "issubset", "isdisjoint", "transcribe", "embed", "to_dict", "to_json"}
     | {"to_csv", "to_parquet", "to_pickle", "to_string", "to_markdown", "detect", "segment", "chat", "complete"}
+    | {"capitalize", "casefold", "center", "find", "index", "ljust", "lstrip", "partition", "rfind", "rjust", "rsplit"}
+    | {"rstrip", "splitlines", "title", "translate", "zfill", "removeprefix", "removesuffix", "most_common", "elements"}
+    | {"hexdigest", "digest", "isoformat", "strftime", "timestamp", "group", "groups", "span", "match", "fullmatch"}
+    | {"findall", "finditer", "as_posix", "relative_to", "with_suffix", "iterdir", "nlargest", "nsmallest", "quantile"}
 )
 PURE_PREFIXES = ("get_", "is_", "has_", "plot_", "show_", "print_", "predict_", "save_", "list_", "count_", "visualize")
 
@@ -147,6 +151,8 @@ SCALAR_BUILTINS = frozenset(
 # Builtins that copy a container but share what is in it.
 COPIES = frozenset({"list", "dict", "set", "tuple", "frozenset", "sorted", "copy", "deque", "reversed", "max", "min"})
 ITERATORS = frozenset({"iter", "open", "zip", "map", "filter", "enumerate", "reversed"})
+ITERATOR_MAKERS = ("itertools.", "csv.reader", "csv.DictReader", "re.finditer", "os.scandir", "glob.iglob")
+ITERATOR_METHODS = frozenset({"finditer", "iterdir", "rglob", "iterrows", "itertuples"})
 # Methods whose answer is a part or a view of their receiver.
 VIEWS = frozenset(
     {"get", "setdefault", "pop", "popitem", "parameters", "named_parameters", "children", "modules", "view", "ravel"}
@@ -162,6 +168,8 @@ ARRAY_VIEWS = frozenset(
 WRAPPERS = frozenset(
     {"compile", "get_peft_model", "partial", "asarray", "from_numpy", "as_tensor", "prepare", "wrap", "DataParallel"}
     | {"frombuffer", "atleast_1d", "atleast_2d", "ravel", "reshape", "pipeline", "cycle", "chain", "iter", "wraps"}
+    | {"ChainMap", "MappingProxyType", "memoryview", "closing", "nullcontext", "reader", "DictReader", "writer", "tee"}
+    | {"islice", "accumulate", "starmap", "takewhile", "dropwhile", "zip_longest", "groupby", "DictWriter", "proxy"}
 )
 
 PATCHERS = ("unittest.mock.patch", "mock.patch")  # they name, or are given, what they are to replace
