@@ -48,6 +48,7 @@ class _Reader:
     def __init__(self) -> None:
         self._imports: dict[str, None] = {}  # the latest last: it says what a name stands for
         self._names = imported_names(ast.Module([], []))
+        self._renamed = False  # an import gave the start call a name of its own
         self._read: dict[str, tuple[str, ast.Module] | None] = {}
         self._known: dict[tuple[object, ...], Declaration | None] = {}
 
@@ -70,7 +71,7 @@ class _Reader:
         for node in tree.body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield from _marked(node, {OUR_MODULE: OUR_MODULE} | self._names)
-        if ("start" in source or START in self._names.values()) and start_calls(tree, self._names):
+        if ("start" in source or self._renamed) and start_calls(tree, self._names):
             declaration = self._declared("", source)
             if declaration is not None:
                 yield declaration
@@ -91,7 +92,9 @@ class _Reader:
             text = ast.unparse(node)
             self._imports.pop(text, None)
             self._imports[text] = None
-            self._names |= named_by(node)
+            named = named_by(node)
+            self._names |= named
+            self._renamed |= START in named.values()
 
     def _declared(self, flags: str, source: str, line: int = 1) -> Declaration | None:
         # What cells imported tells how `start` may be called here.

@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from rp_notebook.export.early import read_later
 from rp_notebook.export.program import LIKELY, MUST
-from rp_notebook.export.sharing import TIERS, bit_of, changes_in
 from rp_notebook.export.tables import BUILTINS
 from rp_notebook.export.timeline import Fact, Timeline
 
@@ -184,7 +183,8 @@ class Demand:
             self._take_changes(name, changes, label_of(fact), fact.position)
 
     def _take_changes(self, name: str, changes: int, why: str, user: int | None) -> None:
-        for place, tier in changes_in(changes & ~self._settled):  # many ask for the same changes
+        sharing = self.timeline.sharing
+        for place, tier in sharing.changes_in(changes & ~self._settled):  # many ask for the same changes
             if tier >= self._tier and place not in self._spared.get(name, ()):
                 self.asked_for.setdefault(place, name)
                 if tier < MUST and place not in self.kept:
@@ -192,7 +192,7 @@ class Demand:
                 elif tier >= MUST:
                     self.doubtful.discard(place)
                 self.take(place, f"changes `{name}`, which {why} uses", user, needed=tier >= MUST)
-                self._settled |= bit_of(place, tier) if place in self.kept else 0
+                self._settled |= sharing.bit_of[place, tier] if place in self.kept else 0
 
     def changed_since(self, name: str, position: int) -> bool:
         """Whether something taken, or what it reads when it is called, was bound or changed anew after a place."""
@@ -202,7 +202,7 @@ class Demand:
             return False
         for each in {name}.union(*(self._read_by(place) for place in places)):
             then, now = (set(timeline.reach(each, at).positions) for at in (position, timeline.end))
-            if then != now or timeline.changes(each, timeline.end) >> TIERS * (position + 1):
+            if then != now or timeline.changes(each, timeline.end) & ~timeline.sharing.before(position + 1):
                 return True
         return False
 

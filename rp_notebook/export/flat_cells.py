@@ -53,6 +53,8 @@ def without_tryouts(facts: Sequence[Fact]) -> tuple[Fact, ...]:
     A try-out is a job, and jobs are no state: what it appended or counted is where it was before. The names that it
     binds are the notebook's, like any cell's, for whoever reads them.
     """
+    if all(fact.statement.cell.tries is None for fact in facts):
+        return tuple(facts)
     others = {name for fact in facts if fact.statement.cell.tries is None for name in fact.names.defs}
     own: set[str] = set()
     found: list[Fact] = []

@@ -11,7 +11,6 @@ from rp_notebook.export.cleaning import Cleaned
 from rp_notebook.export.freezing import Frozen
 from rp_notebook.export.narrowing import spelled
 from rp_notebook.export.program import LIKELY
-from rp_notebook.export.sharing import changes_in
 from rp_notebook.export.statements import History, Statement
 from rp_notebook.export.timeline import Timeline
 from rp_notebook.export.trees import walk
@@ -23,7 +22,7 @@ def value_statements(name: str, form: Frozen, history: History, timeline: Timeli
     """Where the value of a name is its last one, the statement that binds it there, and the imports that it takes."""
     end = timeline.end
     places = [*timeline.reach(name, end).positions]
-    places += [place for place, tier in changes_in(timeline.changes(name, end)) if tier >= LIKELY]
+    places += [place for place, tier in timeline.sharing.changes_in(timeline.changes(name, end)) if tier >= LIKELY]
     last = history.statements[max(places)] if places else None
     cell = replace(last.cell, text="", ok=True, tries=None) if last is not None else CellRun(0, "")
     line = last.last_line if last is not None else 0

@@ -38,6 +38,7 @@ class _Reader:
     def __init__(self) -> None:
         self._names = imported_names(ast.Module([], []))
         self._ours = {OUR_MODULE}
+        self._renamed = False  # an import gave the start call a name of its own
         self._trees: dict[str, tuple[str, ast.Module] | Unread] = {}
         self._pieces: dict[tuple[object, ...], tuple[Statement, ...]] = {}
         self._nodes: dict[tuple[str, bool, str], ast.stmt] = {}
@@ -69,12 +70,14 @@ class _Reader:
 
     def _spots(self, source: str, tree: ast.Module) -> Spots:
         for node in imports_in(tree) if "import" in source else ():
-            self._names |= named_by(node)
+            named = named_by(node)
+            self._names |= named
+            self._renamed |= START in named.values()
             for alias in node.names:
                 path = getattr(node, "module", None) or alias.name
                 if path.split(".")[0] == OUR_MODULE:
                     self._ours.add((alias.asname or alias.name).split(".")[0])
-        calls = start_calls(tree, self._names) if "start" in source or START in self._names.values() else []
+        calls = start_calls(tree, self._names) if "start" in source or self._renamed else []
         return Spots(frozenset((call.lineno, call.col_offset) for call in calls), frozenset(self._ours))
 
 

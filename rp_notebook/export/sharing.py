@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 from rp_notebook.export.components import components
 
 Version = tuple[str, int]
 PARTS = "*"  # how the name of the node begins that stands for all that a version refers to
-TIERS = 3  # of how certain a change is, from 1
-
-
-def bit_of(place: int, tier: int) -> int:
-    """The bit of a change by the statement at `place`."""
-    return 1 << TIERS * place + tier - 1
-
-
-def changes_in(bits: int) -> Iterator[tuple[int, int]]:
-    """Place and tier of each change in a set of them, in order."""
-    while bits:
-        lowest = bits & -bits
-        bits ^= lowest
-        place, tier = divmod(lowest.bit_length() - 1, TIERS)
-        yield place, tier + 1
+Change = tuple[int, int]  # where, and how certain: its tier
 
 
 class Sharing:
     """A graph of versions. Each has a second node for its parts: what it refers to, however deep.
 
-    Nodes that are the same to each other are one class. Sets of changes are numbers with a bit for each: there are as
-    many sets as there are versions, and most of them hold most of the changes.
+    Nodes that are the same to each other are one class. Sets of changes are numbers with a bit for each, in the order
+    of the changes: there are as many sets as there are versions, and most of them may hold most of the changes. All
+    joins and changes are said before anybody asks.
     """
 
     def __init__(self) -> None:
         self._above: dict[Version, Version] = {}
         self._edges: dict[tuple[Version, Version], None] = {}
         self._nodes_of_parts: dict[Version, Version] = {}
-        self._changes: dict[Version, int] = {}
-        self._seen_by: dict[Version, int] | None = None
+        self._changes: dict[Version, list[Change]] = {}
 
     def join(self, ones: Sequence[Version], others: Sequence[Version], kind: str) -> None:
         """Says that each of some versions is, to what each other one is bound to, what `kind` says."""
@@ -60,30 +48,49 @@ class Sharing:
         """Says that the statement at `place` changes a version; `deep`: or what it refers to."""
         self._class_of(version)
         for node in (version, self._parts(version)) if deep else (version,):
-            self._changes[node] = self._changes.get(node, 0) | bit_of(place, tier)
+            self._changes.setdefault(node, []).append((place, tier))
 
     def changes(self, versions: Iterable[Version]) -> int:
         """The bits of all that changes what shows in these versions.
 
         That is what they reach themselves, and, of what holds any of that, changes of its parts only.
         """
-        if self._seen_by is None:  # all joins and changes are known before anybody asks
-            self._seen_by = self._spread()
         bits = 0
         for version in versions:
             if version in self._above:
                 bits |= self._seen_by[self._class_of(version)]
         return bits
 
-    def _spread(self) -> dict[Version, int]:
+    def changes_in(self, bits: int) -> Iterator[Change]:
+        """Place and tier of each change in a set of them, in order."""
+        while bits:
+            lowest = bits & -bits
+            bits ^= lowest
+            yield self._order[lowest.bit_length() - 1]
+
+    def before(self, place: int) -> int:
+        """The bits of all changes by statements before a place."""
+        return (1 << bisect_left(self._order, (place,))) - 1
+
+    @cached_property
+    def bit_of(self) -> dict[Change, int]:
+        """The bit of each change."""
+        return {change: 1 << number for number, change in enumerate(self._order)}
+
+    @cached_property
+    def _order(self) -> list[Change]:
+        return sorted({change for each in self._changes.values() for change in each})
+
+    @cached_property
+    def _seen_by(self) -> dict[Version, int]:
         """By class, the changes that it sees."""
         edges: dict[Version, set[Version]] = {self._class_of(version): set() for version in list(self._above)}
         own = dict.fromkeys(edges, 0)
         of_parts = dict.fromkeys(edges, 0)
         for one, other in self._edges:
             edges[self._class_of(one)].add(self._class_of(other))
-        for version, bits in self._changes.items():
-            own[self._class_of(version)] |= bits
+        for version, changes in self._changes.items():
+            own[self._class_of(version)] |= _all(self.bit_of[change] for change in changes)
         for version in self._above:
             if version[0].startswith(PARTS):
                 of_parts[self._class_of(version)] = own[self._class_of(version)]

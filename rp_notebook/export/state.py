@@ -17,6 +17,8 @@ from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_E
 from rp_notebook.export.timeline import Fact, changed_roots
 from rp_notebook.export.trees import walk
 
+_QUIET = STDLIB | DISPLAY_MODULES  # modules that change no other one
+
 
 def take_state(demand: Demand, program: Program) -> None:
     """Takes the statements that set something which the statements taken so far depend on."""
@@ -152,7 +154,7 @@ def _take_plugins(demand: Demand, modules: set[str]) -> None:
         module = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
         if module.startswith(EFFECT_IMPORTS) and _parent_used(module, modules):
             demand.take(fact.position, f"importing {module} changes what others do")
-        elif module.split(".")[0] in STDLIB | DISPLAY_MODULES:
+        elif module.split(".")[0] in _QUIET:
             continue
         elif "noqa" in fact.statement.text and not fact.names.defs & timeline.read:
             demand.take(fact.position, f"importing {module} changes what others do")

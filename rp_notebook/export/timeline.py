@@ -14,9 +14,9 @@ from rp_notebook.export.links import COPY, PART
 from rp_notebook.export.magics import command_in, is_harmless, magic_of
 from rp_notebook.export.names import Names, names_of
 from rp_notebook.export.namespace_dict import ANY
-from rp_notebook.export.program import MADE, NO_EFFECTS, PARAMETER, WEAK, Effects, Program
+from rp_notebook.export.program import MADE, NO_EFFECTS, PARAMETER, Effects, Program
 from rp_notebook.export.scalars import flat_names, scalar_names
-from rp_notebook.export.sharing import Sharing, Version, bit_of
+from rp_notebook.export.sharing import Sharing, Version
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import IPYTHON_MODULES, OUR_MODULE
@@ -133,7 +133,7 @@ class Timeline:
             for kind, names in (("may", fact.names.maydefs), ("def", fact.names.defs), ("del", fact.names.dels)):
                 for name in names:
                     self._bindings.setdefault(name, []).append((fact.position, kind))
-        self._sharing = Sharing()
+        self.sharing = Sharing()
         scalars = scalar_names(program)
         flat = flat_names(facts, program, scalars)
         for fact in facts:
@@ -185,11 +185,12 @@ class Timeline:
     def changes(self, name: str, position: int, *, known: Iterable[int] | None = None) -> int:
         """The statements before `position` that changed what the name is bound to there, as bits.
 
-        `changes_in` tells them one by one. `known` are the definitions meant, where they are not those that reach
-        `position`.
+        `sharing.changes_in` tells them one by one. `known` are the definitions meant, where they are not those that
+        reach `position`.
         """
         places = self.reach(name, position).positions if known is None else known
-        return self._sharing.changes((name, place) for place in places) & (bit_of(position, WEAK) - 1)
+        found = self.sharing.changes((name, place) for place in places)
+        return found & self.sharing.before(position) if found else 0
 
     def _versions(self, name: str, fact: Fact, *, after: bool) -> list[Version]:
         """Versions of a name around a statement: those that it sees, and after it those that it binds."""
@@ -208,7 +209,7 @@ class Timeline:
             rights = self._versions(right, fact, after=False) if right != MADE else [(MADE, fact.position)]
             if compound or right not in fact.names.defs:
                 rights = [*rights, *self._versions(right, fact, after=True)]
-            self._sharing.join(self._versions(left, fact, after=True), rights, kind)
+            self.sharing.join(self._versions(left, fact, after=True), rights, kind)
 
     def _mark(self, fact: Fact, scalars: frozenset[str]) -> None:
         for root, tier, deep in fact.effects.changed:
@@ -218,7 +219,7 @@ class Timeline:
             if root in fact.names.defs or root in fact.names.maydefs:
                 versions = [*versions, (root, fact.position)]
             for version in versions:
-                self._sharing.change(version, fact.position, tier, deep=deep)
+                self.sharing.change(version, fact.position, tier, deep=deep)
 
 
 def changed_roots(fact: Fact, prefix: str) -> list[str]:

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from rp_notebook.export.sharing import PARTS, Sharing, Version, changes_in
+from rp_notebook.export.sharing import PARTS, Sharing, Version
 
 KINDS = ("same", "part", "holder", "copy")
 
@@ -64,5 +64,5 @@ def test_classes_tell_what_a_walk_over_all_nodes_tells(seed: int) -> None:
         sharing.change(version, place, 3, deep=deep)
         walked.changed |= {(version, place)} | ({(walked.parts(version), place)} if deep else set())
     for version in versions:
-        found = list(changes_in(sharing.changes([version])))
+        found = list(sharing.changes_in(sharing.changes([version])))
         assert found == [(place, 3) for place in sorted(walked.changes(version))]
