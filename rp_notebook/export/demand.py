@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from rp_notebook.export.early import read_later
 from rp_notebook.export.program import LIKELY, MUST
-from rp_notebook.export.tables import BUILTINS
+from rp_notebook.export.tables import BUILTINS, IPYTHON_NAMES
 from rp_notebook.export.timeline import Fact, Timeline
 
 NOTHING: Mapping[int, str] = MappingProxyType({})
@@ -93,14 +93,15 @@ class Demand:
         self.kept[position] = reason
         self.asked_by[position] = user
         label = label_of(fact)
+        tried = fact.names.tried - IPYTHON_NAMES
         for name in sorted(fact.names.uses):
-            self.ask(name, position, label, position)
+            self.ask(name, position, label, position, soft=name in tried)
             self._late_changes(name, position, label)
         later = read_later(fact, self.timeline.handed_on)
         if later != fact.names.deferred:
             self._early[position] = fact.names.deferred - later
         for name in sorted(later):
-            self.ask(name, self.timeline.end, label, position)
+            self.ask(name, self.timeline.end, label, position, soft=name in tried)
         if fact.names.soft and self._evaluates_hints(fact):
             for name in sorted(fact.names.soft):
                 self.ask(name, self.timeline.end, label, position, soft=True)

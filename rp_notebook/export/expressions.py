@@ -73,10 +73,10 @@ class Expressions(Marks):
         names = {n.id for n in walk(node) if isinstance(n, ast.Name)} & set(self.locals)
         return held(union(*(self.locals[name] for name in sorted(names))))
 
-    def inline(self, node: Function) -> None:
-        """Reads a function's body as if it ran here with arguments from nowhere."""
+    def inline(self, node: Function, given: Value = NOTHING) -> None:
+        """Reads a function's body as if it ran here with arguments from anywhere in what is given."""
         own = library.local_names(node)
-        inner = type(self)(self.program, own, {**self.locals, **dict.fromkeys(own, NOTHING)})
+        inner = type(self)(self.program, own, {**self.locals, **dict.fromkeys(own, given)})
         inner.at_module = False
         inner.outer = frozenset(self.locals) - own
         inner.body(node.body if isinstance(node.body, list) else [ast.Expr(node.body)])

@@ -19,6 +19,7 @@ from rp_notebook.export.tables import (
     ITERATORS,
     MODULE_SETTERS,
     PATCHERS,
+    PICKS,
     PURE_BUILTINS,
     PURE_MODULES,
     RNG_MODULES,
@@ -50,6 +51,8 @@ def builtin(reading: Reading, name: str, node: ast.Call, arguments: Arguments) -
     if name in FUNCTION_MUTATORS and arguments.positional:
         reading.change(arguments.positional[0], MUST, deep=False)
         return inside(arguments.positional[0]) if name == "next" else NOTHING
+    if name in PICKS:
+        return arguments.all | inside(arguments.all)
     if name in COPIES:
         return copied(arguments.all)
     if name in ITERATORS and name != "open":  # a file has nothing of its name
@@ -98,13 +101,21 @@ def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *
         reading.changed.add((f"module:{top}", MUST, False))
     if (leaf.endswith("_") and not leaf.endswith("__")) or leaf.startswith("load_model"):
         reading.change(arguments.all, MUST, deep=True)
-    if leaf in WRAPPERS:
-        return arguments.all | held(arguments.all)
-    if top in PURE_MODULES:
-        return copied(arguments.all) if leaf in COPIES else NOTHING
-    if bare and not leaf[:1].isupper() and method_tier(leaf, bare=True):
+    known = leaf in PICKS or leaf in WRAPPERS or top in PURE_MODULES
+    if bare and not known and not leaf[:1].isupper() and method_tier(leaf, bare=True):
         reading.change(arguments.all, LIKELY, deep=True)
-    return held(arguments.all)
+    return _answer(top, leaf, arguments.all)
+
+
+def _answer(top: str, leaf: str, given: Value) -> Value:
+    """What a library's function answers."""
+    if leaf in PICKS:
+        return inside(given)
+    if leaf in WRAPPERS:
+        return given | held(given)
+    if top in PURE_MODULES:
+        return copied(given) if leaf in COPIES else NOTHING
+    return held(given)
 
 
 def _draws(reading: Reading, top: str, leaf: str, parts: list[str]) -> bool:

@@ -46,7 +46,7 @@ def passed_code(reading: Reading, node: ast.Call, arguments: Arguments) -> None:
     for part in [*node.args, *(k.value for k in node.keywords)]:
         match part:
             case ast.Lambda():
-                reading.inline(part)
+                reading.inline(part, arguments.all | inside(arguments.all))
             case ast.Name(id=name) if name not in reading.locals and name in program.functions:
                 anything_called(reading, name, reading.value(part), arguments.all)
             case ast.Attribute() | ast.Name() if path := path_of(part, program, reading.locals):

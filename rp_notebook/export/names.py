@@ -33,7 +33,7 @@ class Names:
     `uses` are read when it runs, `deferred` when a function that it defines is called; `defs` are bound for certain,
     `maydefs` on some path; `stores` are globals that a function of it may bind; `soft` stand in annotations that
     nothing may ever evaluate. `chains` are the attributes read off names: `(name, attribute)`. `calls` is whether
-    running it can run the user's other code.
+    running it can run the user's other code; what is `tried` is read only where a NameError is caught.
     """
 
     uses: frozenset[str] = frozenset()
@@ -45,6 +45,7 @@ class Names:
     soft: frozenset[str] = frozenset()
     chains: frozenset[tuple[str, str]] = frozenset()
     calls: bool = False
+    tried: frozenset[str] = frozenset()
 
 
 def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -> Names:
@@ -87,6 +88,7 @@ def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -
         chains=frozenset(
             (n.value.id, n.attr) for n in parts if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
         ),
+        tried=_tried(parts) if ast.Try in kinds else frozenset(),
         calls=_decorates(node) or not CALLING.isdisjoint(map(type, immediate(node))),
     )
 
@@ -104,6 +106,18 @@ def _names_of_plain(parts: Iterable[ast.AST], *, calls: bool) -> Names:
         elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
             uses.add(part.target.id)
     return Names(uses=frozenset(uses), defs=frozenset(defs), chains=frozenset(chains), calls=calls)
+
+
+def _tried(parts: Iterable[ast.AST]) -> frozenset[str]:
+    """Names that are read nowhere but in a `try` that does without them."""
+    reads = [part for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)]
+    tries = [part for part in parts if isinstance(part, ast.Try) and any(map(_catches_names, part.handlers))]
+    inside = {id(node) for each in tries for statement in each.body for node in walk(statement)}
+    return frozenset(n.id for n in reads if id(n) in inside) - {n.id for n in reads if id(n) not in inside}
+
+
+def _catches_names(handler: ast.ExceptHandler) -> bool:
+    return handler.type is None or any(isinstance(n, ast.Name) and n.id == "NameError" for n in walk(handler.type))
 
 
 def _decorates(node: ast.stmt) -> bool:

@@ -14,6 +14,7 @@ from rp_notebook.export.cells import CellRun
 from rp_notebook.export.clones import Clone, at, clones_by
 from rp_notebook.export.paths import Scope
 from rp_notebook.export.places import Places
+from rp_notebook.export.run_files import written_by
 from rp_notebook.export.secret_files import holds_secret, why_secret
 from rp_notebook.export.shell_lines import Command
 from rp_notebook.export.slicing import Dropped, Kept
@@ -110,7 +111,7 @@ def provenance_of(
                 origins.setdefault(at(Path(places.found_from(statement.cell, later=False)[0]), name), origin)
     written = {}
     for cell in cells:
-        if (found := _written(cell)) is not None:
+        if (found := written_by(cell)) is not None:
             cwd = places.found_from(cell.number, later=False)[0]
             written[at(Path(cwd), found[0])] = (cell.number, found[1])
     return Provenance(MappingProxyType(origins), tuple(dict.fromkeys(clones)), MappingProxyType(written))
@@ -199,15 +200,3 @@ def _retrieved(statement: Kept | Dropped, scope: Scope) -> Iterator[tuple[str, O
                 said = address or "an address that is not told"
                 origin = Origin(statement.cell, said, f"ADD {address} /{{path}}" if address else None)
                 yield from ((text.text, origin) for text in scope.texts(call.args[1]) if text.whole)
-
-
-def _written(cell: CellRun) -> tuple[str, str] | None:
-    """Name and text of the file that a `%%writefile` cell wrote."""
-    first, _, body = cell.text.lstrip().partition("\n")
-    words = first.split(maxsplit=1)
-    if words[:1] not in (["%%writefile"], ["%%file"]) or len(words) < 2 or not cell.ok:
-        return None
-    name = words[1].strip()
-    if name.startswith(("-a ", "--append ")):
-        return None
-    return name.strip("'\""), body if body.endswith("\n") else body + "\n"

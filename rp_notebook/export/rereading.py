@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.magics import peeled
+from rp_notebook.export.run_files import written_by
 from rp_notebook.export.statements import History, Spots, Statement, Unread, changed, pieces_of
 from rp_notebook.export.tables import OUR_MODULE
 from rp_notebook.export.trees import tree_of
@@ -42,9 +43,12 @@ class _Reader:
         self._trees: dict[str, tuple[str, ast.Module] | Unread] = {}
         self._pieces: dict[tuple[object, ...], tuple[Statement, ...]] = {}
         self._nodes: dict[tuple[str, bool, str], ast.stmt] = {}
+        self._written: dict[str, str] = {}  # files, by the cells before
 
     def pieces(self, cell: CellRun) -> tuple[Statement, ...] | Unread:
         """The statements of a cell, without their places, or why there are none."""
+        if (written := written_by(cell)) is not None:
+            self._written |= [written]
         if cell.text not in self._trees:
             self._trees[cell.text] = _parsed(cell)
         read = self._trees[cell.text]
@@ -78,7 +82,8 @@ class _Reader:
                 if path.split(".")[0] == OUR_MODULE:
                     self._ours.add((alias.asname or alias.name).split(".")[0])
         calls = start_calls(tree, self._names) if "start" in source or self._renamed else []
-        return Spots(frozenset((call.lineno, call.col_offset) for call in calls), frozenset(self._ours))
+        written = tuple(self._written.items()) if "'run'" in source else ()
+        return Spots(frozenset((call.lineno, call.col_offset) for call in calls), frozenset(self._ours), written)
 
 
 def _parsed(cell: CellRun) -> tuple[str, ast.Module] | Unread:

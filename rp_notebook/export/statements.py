@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from rp_notebook.export.cells import CellRun, python_of
 from rp_notebook.export.cutting import COMPOUND, cut, first_line, parsed_text, unmarked, without_commands
 from rp_notebook.export.magics import magic_of
+from rp_notebook.export.run_files import ran_by
 from rp_notebook.export.tables import OUR_MODULE
 from rp_notebook.export.trees import walk
 from rp_notebook.jobs.flat_body import TRANSPARENT_LINES
@@ -85,6 +86,7 @@ class Spots:
 
     starts: frozenset[tuple[int, int]] = frozenset()
     ours: frozenset[str] = frozenset({OUR_MODULE})
+    written: tuple[tuple[str, str], ...] = ()  # by earlier cells: names and texts of files
 
 
 def pieces_of(cell: CellRun, tree: ast.Module, source: str, spots: Spots) -> Iterator[Statement]:
@@ -98,8 +100,10 @@ def pieces_of(cell: CellRun, tree: ast.Module, source: str, spots: Spots) -> Ite
         if after or (failed and not isinstance(node, COMPOUND)):
             return
         magic = magic_of(node)
-        if magic is not None and magic[0] in TRANSPARENT_LINES:
-            yield from _inner(cell, magic[1], first)
+        texts = () if magic is None else _run_by(cell, *magic, spots)
+        if texts:
+            for text in texts:
+                yield from _inner(cell, text, first)
             continue
         plain = Statement(-1, cell, node, "", (), -1, guarded=guarded, partial=failed, shown=node is shown)
         yield from _with_text(plain, lines, floor, spots)
@@ -128,6 +132,13 @@ def _is_guard(node: ast.If) -> bool:
     sides = (test.left, test.comparators[0])
     names = [side.id for side in sides if isinstance(side, ast.Name)]
     return names == ["__name__"] and any(isinstance(s, ast.Constant) and s.value == "__main__" for s in sides)
+
+
+def _run_by(cell: CellRun, magic: str, argument: str, spots: Spots) -> tuple[str, ...]:
+    """The texts that a line magic runs as if they stood in the cell."""
+    if magic == "run":
+        return ran_by(argument, cell.cwd, dict(spots.written))
+    return (argument,) if magic in TRANSPARENT_LINES else ()
 
 
 def _inner(cell: CellRun, argument: str, line: int) -> Iterator[Statement]:

@@ -148,8 +148,13 @@ SCALAR_BUILTINS = frozenset(
     | {"callable", "id", "hash", "ascii", "format", "round", "chr", "ord", "bin", "hex", "oct", "any"}
     | {"all", "print", "sum", "divmod", "pow"}
 )
-# Builtins that copy a container but share what is in it.
-COPIES = frozenset({"list", "dict", "set", "tuple", "frozenset", "sorted", "copy", "deque", "reversed", "max", "min"})
+# Builtins and library functions that copy a container but share what is in it.
+COPIES = frozenset({"list", "dict", "set", "tuple", "frozenset", "sorted", "copy", "deque", "reversed"}) | {
+    *("choices", "sample", "OrderedDict", "defaultdict", "UserDict", "UserList", "SimpleNamespace", "replace"),
+    *("nlargest", "nsmallest", "product", "permutations", "combinations", "pairwise", "compress", "filterfalse"),
+}
+# Functions that answer with one of the things in what they are given.
+PICKS = frozenset({"max", "min", "choice", "reduce", "getitem", "heappop", "heapreplace", "heappushpop"})
 ITERATORS = frozenset({"iter", "open", "zip", "map", "filter", "enumerate", "reversed"})
 ITERATOR_MAKERS = ("itertools.", "csv.reader", "csv.DictReader", "re.finditer", "os.scandir", "glob.iglob")
 ITERATOR_METHODS = frozenset({"finditer", "iterdir", "rglob", "iterrows", "itertuples"})
