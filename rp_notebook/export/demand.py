@@ -79,7 +79,13 @@ class Demand:
         defined = {name for place in self.kept for name in self.timeline.facts[place].touches}
         for place, names in self._early.items():
             for name in sorted(names - defined):
-                self.ask(name, self.timeline.end, label_of(self.timeline.facts[place]), place)
+                self._ask_late(name, place)
+
+    def _ask_late(self, name: str, place: int) -> None:
+        """Asks for a name that code at a place reads when it is called."""
+        fact = self.timeline.facts[place]
+        soft = name in fact.names.tried and name not in IPYTHON_NAMES
+        self.ask(name, self.timeline.end, label_of(fact), place, soft=soft)
 
     def take(self, position: int, reason: str, user: int | None = None, *, needed: bool = False) -> None:
         """Takes a statement and asks for what it needs; `needed` when the answer is wrong without it."""
@@ -101,7 +107,7 @@ class Demand:
         if later != fact.names.deferred:
             self._early[position] = fact.names.deferred - later
         for name in sorted(later):
-            self.ask(name, self.timeline.end, label, position, soft=name in tried)
+            self._ask_late(name, position)
         if fact.names.soft and self._evaluates_hints(fact):
             for name in sorted(fact.names.soft):
                 self.ask(name, self.timeline.end, label, position, soft=True)
@@ -131,9 +137,8 @@ class Demand:
         for place in found.positions:
             self._define(place, name, why, user)
             if position == self.timeline.end and place in self._early:
-                label = label_of(self.timeline.facts[place])
                 for each in sorted(self._early.pop(place)):
-                    self.ask(each, position, label, place)
+                    self._ask_late(each, place)
         self._take_changes(name, self.timeline.changes(name, position), why, user)
         if position < self.timeline.end and (user is None or self.timeline.facts[user].names.calls):
             for place in found.positions:  # running it may call this: what it reads then is needed as it was then

@@ -64,7 +64,8 @@ class Expressions(Marks):
         if place is not None:
             if place:
                 self.changed.add((place, MUST, False))
-            return
+            if not any(isinstance(part, ast.Call) for part in walk(owner)):  # else it may be a thing of ours
+                return
         self.touch(owner)
         self.change(self.value(owner), MUST, deep=False)
 
