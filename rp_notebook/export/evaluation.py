@@ -6,10 +6,9 @@ import ast
 from collections.abc import Iterable
 
 from rp_notebook.export.comprehensions import COMPREHENSIONS
-from rp_notebook.export.trees import children, walk
+from rp_notebook.export.trees import run_with, walk
 
 BINDING = frozenset({ast.NamedExpr, ast.withitem, *COMPREHENSIONS})  # they bind names that the same code may read
-_LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 def read_first(parts: Iterable[ast.AST], bound: set[str]) -> set[str]:
@@ -52,11 +51,7 @@ def _evaluate(node: ast.AST, bound: set[str], found: set[str]) -> None:
             for each in (side for pair in zip(keys, values, strict=True) for side in pair if side is not None):
                 _evaluate(each, bound, found)
         case _:
-            parts = children(node)
-            if isinstance(node, _LATER):
-                defaults = [*node.args.defaults, *(d for d in node.args.kw_defaults if d)]
-                parts = [*getattr(node, "decorator_list", ()), *defaults]
-            for part in parts:
+            for part in run_with(node):
                 _evaluate(part, bound, found)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, PART, SAME, Value, held
-from rp_notebook.export.program import FRESH, Effects, Program
+from rp_notebook.export.program import FRESH, NO_EFFECTS, Effects, Program
 
 
 class Marks:
@@ -28,6 +28,8 @@ class Marks:
 
     def effects(self) -> Effects:
         """What was found, as plain data."""
+        if not (self.changed or self.edges or self.rebound or self.returned or self.remembers):
+            return NO_EFFECTS  # as of most statements: one object for all of them
         return Effects(
             frozenset(self.changed),
             frozenset(self.edges),

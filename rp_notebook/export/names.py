@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from rp_notebook.export.binding import COMPOUND, certain_in, exposed_in, is_bare_note, keys_in, stored_in
 from rp_notebook.export.namespace_dict import SPEAKING, executed, read_key
@@ -23,10 +24,12 @@ SCOPING = frozenset(
 )
 # Where a statement has none of these, all that it names is read and bound now and for certain.
 BRANCHING = SCOPING | {*COMPOUND, ast.ExceptHandler, ast.NamedExpr, ast.Delete}
+_NONE: frozenset[Any] = frozenset()
+T = TypeVar("T")
 _NOTED = frozenset({ast.arg, ast.AnnAssign, ast.FunctionDef, ast.AsyncFunctionDef})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Names:
     """What a statement does with names.
 
@@ -73,24 +76,28 @@ def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         exposed &= now  # annotations may never be read
     now = now - (bound - exposed) | (bound & exposed)
-    certain = frozenset(certain_in([node]))
-    dels = frozenset(_deleted(node))
+    certain = certain_in([node])
     only_noted = {n.target.id for n in parts if is_bare_note(n)} - stored_in(node)  # type: ignore[attr-defined] # a Name
-    stored = frozenset() if isinstance(node, ast.Delete) else frozenset(bound - certain - only_noted)
+    stored = set[str]() if isinstance(node, ast.Delete) else bound - certain - only_noted
     return Names(
-        uses=frozenset(now),
-        deferred=frozenset(later),
-        defs=certain,
-        maydefs=stored,
-        dels=dels,
-        stores=frozenset(stores),
-        soft=frozenset(_annotated(parts, future=future)) - now - later,
-        chains=frozenset(
-            (n.value.id, n.attr) for n in parts if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)
+        uses=_frozen(now),
+        deferred=_frozen(later),
+        defs=_frozen(certain),
+        maydefs=_frozen(stored),
+        dels=_frozen(_deleted(node)),
+        stores=_frozen(stores),
+        soft=_frozen(set(_annotated(parts, future=future)) - now - later),
+        chains=_frozen(
+            {(n.value.id, n.attr) for n in parts if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
         ),
         tried=_tried(parts) if ast.Try in kinds else frozenset(),
         calls=_decorates(node) or not CALLING.isdisjoint(map(type, immediate(node))),
     )
+
+
+def _frozen(found: set[T]) -> frozenset[T]:
+    """The same set for good; there are thousands of empty ones, and one object is all of them."""
+    return frozenset(found) if found else _NONE
 
 
 def _names_of_plain(parts: Iterable[ast.AST], *, calls: bool) -> Names:
@@ -105,7 +112,7 @@ def _names_of_plain(parts: Iterable[ast.AST], *, calls: bool) -> Names:
                 chains.add((part.value.id, part.attr))
         elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
             uses.add(part.target.id)
-    return Names(uses=frozenset(uses), defs=frozenset(defs), chains=frozenset(chains), calls=calls)
+    return Names(_frozen(uses), defs=_frozen(defs), chains=_frozen(chains), calls=calls)
 
 
 def _tried(parts: Iterable[ast.AST]) -> frozenset[str]:

@@ -25,7 +25,7 @@ FRESH = "@new"  # the object that a constructor is at work on
 MADE = "@made"  # what a statement makes and binds to several names
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Effects:
     """What running some code does to objects and globals that it did not make itself.
 

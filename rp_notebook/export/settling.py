@@ -102,7 +102,7 @@ def _work(demand: Demand, program: Program) -> None:
         demand.settle()
         take_state(demand, program)
         demand.settle()
-    for fact in demand.timeline.facts:  # it holds for all that ran after it
+    for fact in demand.timeline.imports:  # it holds for all that ran after it
         node = fact.statement.node
         if (
             isinstance(node, ast.ImportFrom)

@@ -146,7 +146,7 @@ def _take_plugins(demand: Demand, modules: set[str]) -> None:
     """Imports that are there for what they do to a module that is used."""
     timeline = demand.timeline
     looked: set[tuple[str, str]] = set()
-    for fact in timeline.facts:
+    for fact in timeline.imports:
         alias = fact.statement.alias
         if alias is None or fact.position in demand.kept or fact.plumbing or fact.star:
             continue

@@ -22,7 +22,7 @@ from rp_notebook.export.statements import Statement
 from rp_notebook.export.tables import IPYTHON_MODULES, OUR_MODULE
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Fact:
     """A statement, its names, and what it does. `plumbing` says why it can never be part of a worker."""
 
@@ -139,6 +139,11 @@ class Timeline:
         for fact in facts:
             self._join(fact, scalars, flat)
             self._mark(fact, scalars)
+
+    @cached_property
+    def imports(self) -> list[Fact]:
+        """The imports at module level, one of each name."""
+        return [fact for fact in self.facts if fact.statement.alias is not None]
 
     @cached_property
     def stateful(self) -> list[Fact]:

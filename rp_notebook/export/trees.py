@@ -42,12 +42,16 @@ def immediate(node: ast.AST) -> tuple[ast.AST, ...]:
     while todo:
         part = todo.pop()
         found.append(part)
-        inner = children(part)
-        if isinstance(part, _LATER):
-            items = getattr(part, "decorator_list", [])
-            inner = [*items, *part.args.defaults, *(d for d in part.args.kw_defaults if d)]
-        todo += inner[::-1]
+        todo += run_with(part)[::-1]
     return tuple(found)
+
+
+def run_with(node: ast.AST) -> tuple[ast.AST, ...]:
+    """The nodes right below a node that run when it does: of a function its decorators and defaults."""
+    if not isinstance(node, _LATER):
+        return children(node)
+    defaults = (default for default in node.args.kw_defaults if default)
+    return (*getattr(node, "decorator_list", ()), *node.args.defaults, *defaults)
 
 
 def at_module_level(node: ast.AST) -> Iterator[ast.AST]:
@@ -66,9 +70,9 @@ def captured_names(pattern: ast.AST) -> list[str]:
     return [name for name in found if name] if isinstance(pattern, ast.pattern) else []
 
 
-def children(node: ast.AST) -> list[ast.AST]:
+def children(node: ast.AST) -> tuple[ast.AST, ...]:
     """The nodes right below a node in their order; contexts and operators are left out."""
-    known: list[ast.AST] | None = getattr(node, _KNOWN, None)
+    known: tuple[ast.AST, ...] | None = getattr(node, _KNOWN, None)
     if known is not None:
         return known
     found: list[ast.AST] = []
@@ -78,8 +82,9 @@ def children(node: ast.AST) -> list[ast.AST]:
             found += [item for item in value if isinstance(item, ast.AST)]
         elif isinstance(value, ast.AST):
             found.append(value)
-    setattr(node, _KNOWN, found)
-    return found
+    known = tuple(found)
+    setattr(node, _KNOWN, known)
+    return known
 
 
 @lru_cache(maxsize=256)
