@@ -28,7 +28,7 @@ from rp_notebook.export.names import names_of
         ("match (m := f()):\n    case [a, b]:\n        y = a + m", {"f"}, set()),
         ("class A:\n    def f(self, b=A): ...", {"A"}, {"A"}),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else " ".join(sorted(value)),
 )
 def test_what_is_bound_before_it_is_read_is_asked_of_nobody(text, uses, defs):
     names = names_of(ast.parse(text).body[0], text=text)
