@@ -11,16 +11,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from struct import Struct
 from typing import Any
 from urllib.parse import quote, unquote
 
 from rp_notebook.jobs.interrupts import Reason
-from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.posts import Bare, Post
 from rp_notebook.jobs.request import Request
 
 TARGET = "rp_notebook"
 STOP, LINK = "rp_notebook_stop", "rp_notebook_link"  # message types of the control channel
+AHEAD = 4_000_000  # bytes that a pipe takes before they are read, where the system lets it
+CHUNK = 65_536  # bytes that are read at a time, but for those of a large message
 SIZES = Struct(">IQ")  # of a frame's head and of its buffers together
 
 Data = dict[str, Any]
@@ -106,33 +109,50 @@ def link_sent(link: str, path: str) -> Data:
 
 
 def framed(comm_id: str, data: Data, buffers: Buffers) -> list[Any]:
-    """What goes through a comm, as the bytes for a pipe."""
+    """What goes through a comm, as the bytes for a pipe: together where they are few."""
     sizes = [*map(len, buffers)]
     head = json.dumps([comm_id, data, sizes]).encode()
-    return [SIZES.pack(len(head), sum(sizes)) + head, *buffers]
+    parts = [SIZES.pack(len(head), sum(sizes)), head, *buffers]
+    return parts if sum(sizes) > CHUNK else [b"".join(parts)]
 
 
 class Frames:
     """Puts together what comes through a pipe."""
 
     def __init__(self) -> None:
-        self._come = bytearray()
+        self._chunk = memoryview(bytearray(CHUNK))
+        self._come = bytearray()  # what is no whole head
+        self._head: Any = None
+        self._body = bytearray()  # of the message with this head: a large one is read to its place
+        self._filled = 0
 
-    def taken(self, chunk: bytes) -> Iterator[tuple[str, Data, Buffers]]:
-        """The messages that this completes, as what was `framed`."""
-        self._come += chunk
-        while len(self._come) >= SIZES.size:
-            head, bodies = SIZES.unpack_from(self._come)
-            at, end = SIZES.size + head, SIZES.size + head + bodies
-            if len(self._come) < end:
-                return
-            frame, self._come = memoryview(self._come), self._come[end:]
-            comm_id, data, sizes = json.loads(bytes(frame[SIZES.size : at]))
-            buffers = []
-            for size in sizes:
-                buffers.append(frame[at : at + size])
-                at += size
-            yield comm_id, data, buffers
+    @property
+    def room(self) -> memoryview:
+        """Where the next bytes go."""
+        return self._chunk if self._head is None else memoryview(self._body)[self._filled :]
+
+    def taken(self, count: int) -> Iterator[tuple[str, Data, Buffers]]:
+        """The messages that are complete with so many bytes in `room`, as what was `framed`."""
+        if self._head is None:
+            self._come += self._chunk[:count]
+        else:
+            self._filled += count
+        while self._is_whole():
+            (comm_id, data, sizes), body, self._head = self._head, self._body, None
+            ends = [*accumulate(sizes)]
+            parts = [memoryview(body)[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+            yield comm_id, data, [body] if len(sizes) == 1 else parts
+
+    def _is_whole(self) -> bool:
+        if self._head is None and len(self._come) >= SIZES.size:
+            head, size = SIZES.unpack_from(self._come)
+            at = SIZES.size + head
+            if len(self._come) >= at:
+                self._head = json.loads(self._come[SIZES.size : at])
+                there = self._come[at : at + size]
+                self._body, self._filled = there.ljust(size, b"\0"), len(there)
+                del self._come[: at + self._filled]
+        return self._head is not None and self._filled == len(self._body)
 
 
 def sent(link: str, number: int, together: Sequence[Said]) -> tuple[Data, list[bytes]]:
@@ -153,7 +173,8 @@ def _told(said: Said) -> tuple[Data, list[bytes]]:
         case Began(capacity=capacity, at=at, timeout_s=timeout_s):
             return {**data, "capacity": capacity, "at": at, "timeout_s": timeout_s}, []
         case Posted(post=Post(kind=kind, body=body, is_stream=is_stream, valid_json=valid_json)):
-            return {**data, "post": kind, "is_stream": is_stream, "valid_json": valid_json}, [body]
+            said_so = {"is_stream": is_stream, "valid_json": valid_json, "bare": isinstance(said.post, Bare)}
+            return {**data, "post": kind, **said_so}, [body]
         case Ended(why=why, cancelled=cancelled):
             return {**data, "why": why, "cancelled": cancelled}, []
         case Refused(why=why):
@@ -168,7 +189,10 @@ def _heard(told: Mapping[str, Any], bodies: Iterator[Any]) -> Said:
         case "Began":
             return Began(job_id, told["capacity"], told["at"], told["timeout_s"])
         case "Posted":
-            return Posted(job_id, Post(told["post"], bytes(next(bodies)), told["is_stream"], told["valid_json"]))
+            of, body = Bare if told.get("bare") else Post, next(bodies)
+            if not isinstance(body, bytearray):  # which is this message's alone: a large one is not copied
+                body = bytes(body)
+            return Posted(job_id, of(told["post"], body, told["is_stream"], told["valid_json"]))
         case "Ended":
             return Ended(job_id, told["why"], told["cancelled"])
         case "Refused":

@@ -70,7 +70,7 @@ def limit_of(mode: Mode) -> int:
     return RUNSYNC_LIMIT if mode == "runsync" else RUN_LIMIT
 
 
-def asked_of(body: bytes, mode: Mode) -> Asked:
+def asked_of(body: bytes | bytearray, mode: Mode) -> Asked:
     """What the body of `/run` or `/runsync` asks for. Raises `RequestRefused` as the platform refuses it."""
     refuse_large(len(body), mode)
     text, value = decoded(body)
@@ -88,7 +88,7 @@ def asked_of(body: bytes, mode: Mode) -> Asked:
     if not isinstance(policy.get("lowPriority", False), bool):
         raise RequestRefused(400, "policy.lowPriority is true or false")
     if len(passed) == len(value):  # the text itself, with an id in front: a large input is not encoded again
-        whole = f'{{"id": "{job_id}", ' + text.lstrip()[1:]
+        whole = text.lstrip().replace("{", f'{{"id": "{job_id}", ', 1)
     else:
         whole = json.dumps({"id": job_id, **passed})
     return Asked(
@@ -101,7 +101,7 @@ def asked_of(body: bytes, mode: Mode) -> Asked:
     )
 
 
-def asked_openai(route: str, body: bytes) -> Asked:
+def asked_openai(route: str, body: bytes | bytearray) -> Asked:
     """The job that the platform makes of `/openai/ROUTE` (facts/runpod-contract.md 1.1)."""
     refuse_large(len(body), "runsync")
     given = decoded(body)[1] if body.strip() else None
@@ -128,11 +128,11 @@ def ttl_of(text: str) -> float:
     return value / 1000
 
 
-def decoded(body: bytes) -> tuple[str, Any]:
+def decoded(body: bytes | bytearray) -> tuple[str, Any]:
     """The text of a body and its value. Raises `RequestRefused` for what is not JSON, or too deep to be handled."""
     try:
         text = body.decode()
-        frames = SPARE_FRAMES if body.count(b"[") + body.count(b"{") > SHALLOW else 0
+        frames = 0 if _has_few(body, b"[") and _has_few(body, b"{") else SPARE_FRAMES
         return text, _with_spare_frames(lambda: json.loads(text, parse_constant=_refuse_constant), frames)
     except UnicodeDecodeError:
         raise RequestRefused(400, "the body is not UTF-8 text") from None
@@ -140,6 +140,15 @@ def decoded(body: bytes) -> tuple[str, Any]:
         raise RequestRefused(400, f"the body is not JSON: {error}") from None
     except RecursionError:
         raise RequestRefused(400, "the body is nested too deep") from None
+
+
+def _has_few(body: bytes | bytearray, sign: bytes) -> bool:
+    at = -1
+    for _ in range(SHALLOW // 2):
+        at = body.find(sign, at + 1)  # tens of times as fast in megabytes as `count`
+        if at == -1:
+            return True
+    return False
 
 
 def _webhook(url: Any) -> str | None:

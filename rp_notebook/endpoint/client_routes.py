@@ -37,14 +37,14 @@ class ClientRoute(EndpointRoute):
         super().initialize(*args, **given)
         self.service: Service = given["service"]
         self._door: Door = given["door"]
-        self._body: list[bytes] = []
+        self._body = bytearray()
         self._size = 0
         self._changed = asyncio.Event()
 
     def data_received(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self.found is not None and self._size <= limit_of("runsync"):
-            self._body.append(chunk)
+            self._body += chunk
         else:
             self._body.clear()
 
@@ -96,7 +96,7 @@ class ClientRoute(EndpointRoute):
 
     async def _openai(self, endpoint: Endpoint, route: str) -> None:
         refuse_large(self._size, "runsync")
-        asked = asked_openai(route, b"".join(self._body))
+        asked = asked_openai(route, self._body)
         job_id = endpoint.run(asked).job.id
         given = asked.request.decoded()["input"]["openai_input"]
         streams = isinstance(given, dict) and given.get("stream") is True
@@ -117,7 +117,7 @@ class ClientRoute(EndpointRoute):
 
     def _put(self, endpoint: Endpoint, mode: Mode) -> Entry:
         refuse_large(self._size, mode)
-        asked = asked_of(b"".join(self._body), mode)
+        asked = asked_of(self._body, mode)
         if asked.webhook is not None:
             self.service.webhooks.refuse(asked.webhook)
         entry = endpoint.run(asked)

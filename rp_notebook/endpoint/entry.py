@@ -9,7 +9,7 @@ from typing import Literal
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.events import Completed, Event, Failed, Progressed, Yielded
 from rp_notebook.jobs.job import Job, Status
-from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.posts import Bare, Post
 
 OPEN = (Status.IN_QUEUE, Status.IN_PROGRESS)
 
@@ -79,5 +79,6 @@ def event_of(post: Post, at: float) -> Event:
             return Progressed(at, post)
         case "done":
             # Users report that a job with any other kind of error ends COMPLETED (facts/runpod-contract.md 2.3).
-            failed = b'"error"' in post.body and isinstance(post.value.get("error"), str)
+            may_fail = not isinstance(post, Bare) and b'"error"' in post.body
+            failed = may_fail and isinstance(post.value.get("error"), str)
             return (Failed if failed else Completed)(at, post)

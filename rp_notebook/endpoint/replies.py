@@ -9,7 +9,7 @@ from typing import Any
 from rp_notebook.endpoint.entry import Entry
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.payload import ITEM_LIMIT
-from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.posts import Bare, Post
 
 ANSWER, PROGRESS = b'{"output": ', b'{"status": "IN_PROGRESS", "output": '
 
@@ -58,7 +58,8 @@ def _answer(entry: Entry) -> Iterator[bytes | memoryview]:
     if post is None or entry.job.status is Status.CANCELLED:
         return
     body, start = post.body, ANSWER if post.kind == "done" else PROGRESS
-    if body.startswith(start) and b'"error"' not in body and b'"stopPod"' not in body[-64:]:
+    bare = isinstance(post, Bare) or (b'"error"' not in body and b'"stopPod"' not in body[-64:])
+    if bare and body.startswith(start):
         yield from (b'"output": ', memoryview(body)[len(start) : -1], b", ")
         return
     value: Mapping[str, Any] = post.value

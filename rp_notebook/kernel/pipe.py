@@ -11,7 +11,6 @@ from contextlib import suppress
 from rp_notebook import wire
 
 TAKES_S = 30.0  # a server that takes nothing for so long has gone
-CHUNK = 262_144
 
 
 class Pipe:
@@ -32,6 +31,7 @@ class Pipe:
         self._turn = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(TAKES_S)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.AHEAD)
         try:
             self._socket.connect(path)
         except OSError:
@@ -58,13 +58,12 @@ class Pipe:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def _read(self) -> None:
-        try:
-            chunk = self._socket.recv(CHUNK)
-        except OSError:
-            chunk = b""
-        for message in self._frames.taken(chunk):
+        count = 0
+        with suppress(OSError):
+            count = self._socket.recv_into(self._frames.room)
+        for message in self._frames.taken(count):
             self._came(*message)
-        if not chunk:
+        if count == 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()
             self._gone()

@@ -9,6 +9,7 @@ from typing import Any
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import CBool
 
+from rp_notebook import wire
 from rp_notebook.server.kernels import Kernels
 from rp_notebook.server.routes import Keys, jupyter_routes
 
@@ -28,9 +29,10 @@ class RunpodExtension(ExtensionApp):
         """Mounts the routes below the server's base URL."""
         assert self.serverapp is not None  # it loads us
         self.keys = Keys()
-        self.kernels = Kernels(
-            self.serverapp.kernel_manager, rate_limits=self.rate_limits, private_webhooks=self.private_webhooks
-        )
+        manager = self.serverapp.kernel_manager
+        # Jupyter takes the status around any other message for the kernel's own: a cell would seem to have ended.
+        manager.untracked_message_types = [*getattr(manager, "untracked_message_types", ()), wire.STOP, wire.LINK]
+        self.kernels = Kernels(manager, rate_limits=self.rate_limits, private_webhooks=self.private_webhooks)
         self.handlers.extend(jupyter_routes(self.kernels, self.keys))
         self._stack = AsyncExitStack()
         self._watching: asyncio.Future[None] | None = None

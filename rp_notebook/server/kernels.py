@@ -34,8 +34,6 @@ class Kernels:
 
     def __init__(self, manager: Any, *, rate_limits: bool, private_webhooks: bool) -> None:
         self._manager = manager
-        # Jupyter takes the status around any other message for the kernel's own: a cell would seem to have ended.
-        manager.untracked_message_types = [*getattr(manager, "untracked_message_types", ()), wire.STOP, wire.LINK]
         self.service = Service(
             lambda key: self._split(key) is not None,
             time.time,

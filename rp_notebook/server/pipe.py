@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from typing import Any
 from rp_notebook import wire
 
 
-class Pipe(asyncio.Protocol):
+class Pipe(asyncio.BufferedProtocol):
     """`came` gets what the kernel sends; `cut` is called when the kernel has ended it, and it may be opened again."""
 
     def __init__(self, came: Callable[[str, wire.Data, wire.Buffers], None], cut: Callable[[], None]) -> None:
@@ -33,7 +34,8 @@ class Pipe(asyncio.Protocol):
     def send(self, comm_id: str, data: wire.Data, buffers: wire.Buffers) -> bool:
         """Sends what would go through a comm, if the kernel is there."""
         if self._transport is not None:
-            self._transport.writelines(wire.framed(comm_id, data, buffers))
+            for part in wire.framed(comm_id, data, buffers):
+                self._transport.write(part)
         return self._transport is not None
 
     def close(self) -> None:
@@ -46,9 +48,13 @@ class Pipe(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._listening.close()
         self._transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wire.AHEAD)
 
-    def data_received(self, data: bytes) -> None:
-        for message in self._frames.taken(data):
+    def get_buffer(self, _: int) -> memoryview:
+        return self._frames.room
+
+    def buffer_updated(self, count: int) -> None:
+        for message in self._frames.taken(count):
             self._came(*message)
 
     def connection_lost(self, _: BaseException | None) -> None:

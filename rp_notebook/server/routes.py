@@ -11,7 +11,7 @@ from tornado.web import HTTPError, stream_request_body
 from rp_notebook.endpoint.client_routes import ClientRoute
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.listening import new_key
-from rp_notebook.endpoint.openapi import BARE, BEARER, Door
+from rp_notebook.endpoint.openapi import BARE, BEARER, JSON, Door
 from rp_notebook.endpoint.operations import OPERATIONS, WORKER_OPERATIONS, pattern, patterns
 from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.replies import error_reply
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rp_notebook.server.kernels import Kernels
 
 DOOR = Door({**OPERATIONS, **WORKER_OPERATIONS}, {"bearer": BEARER, "bare": BARE}, (401, 403, 404, 409, 429))
+LARGE = 100_000  # bytes
 GIVE_JOBS = ("run", "runsync", "retry", "openai")
 
 
@@ -100,6 +101,14 @@ def _guarded(route: type[EndpointRoute]) -> type[Any]:
             self.keys = given["keys"]
 
         options = APIHandler.options  # the server's own CORS
+
+        def reply(self, body: bytes | dict[str, Any], status: int = 200) -> None:
+            if len(body) > LARGE:  # of head and body tornado would make one, which takes as long as all else it does
+                self.set_status(status)
+                self.set_header("Content-Type", JSON)
+                self.set_header("Content-Length", str(len(body)))
+                self.flush()
+            super().reply(body, status)
 
     return JupyterRoute
 
