@@ -200,13 +200,22 @@ class Demand:
                 self.take(place, f"changes `{name}`, which {why} uses", user, needed=tier >= MUST)
                 self._settled |= sharing.bit_of[place, tier] if place in self.kept else 0
 
-    def changed_since(self, name: str, position: int) -> bool:
-        """Whether something taken, or what it reads when it is called, was bound or changed anew after a place."""
+    def changed_since(self, name: str, position: int, but: str = "") -> bool:
+        """Whether something taken, or what it reads when it is called, was bound or changed anew after a place.
+
+        `but` is a name that does not count.
+        """
         timeline = self.timeline
-        places = timeline.reach(name, position).positions
-        if not self.kept.keys() & set(places):
+        if not but and not self.kept.keys() & set(timeline.reach(name, position).positions):
             return False
-        for each in {name}.union(*(self._read_by(place) for place in places)):
+        names: set[str] = set()
+        todo = {name}
+        while todo:
+            each = todo.pop()
+            names.add(each)
+            places = timeline.reach(each, position).positions
+            todo |= set().union(*(self._read_by(place) for place in places)) - names - {but}
+        for each in names:
             then, now = (set(timeline.reach(each, at).positions) for at in (position, timeline.end))
             if then != now or timeline.changes(each, timeline.end) & ~timeline.sharing.before(position + 1):
                 return True

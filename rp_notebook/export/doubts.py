@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 
 from rp_notebook.export.library import path_of
-from rp_notebook.export.program import FRESH, PARAMETER, Program
+from rp_notebook.export.program import FRESH, MUST, PARAMETER, Program
+from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import DRAWS, GENERATORS, RNG_MODULES
 from rp_notebook.export.timeline import Fact, changed_roots
 from rp_notebook.export.trees import immediate, walk
@@ -106,7 +107,8 @@ def _remembering(facts: Sequence[Fact], program: Program, declaration: Declarati
     if fact is None or not isinstance(fact.statement.node, ast.FunctionDef | ast.AsyncFunctionDef):
         return
     effects = program.summary(fact.statement.node)
-    changed = {root for root, tier, _ in effects.changed if tier == 3 and ":" not in root and root[:1] != PARAMETER}
+    roots = {root.removeprefix(FILL) for root, tier, _ in effects.changed if tier == MUST}
+    changed = {root for root in roots if ":" not in root and root[:1] != PARAMETER}
     known = {name for other in facts for name in other.names.defs if not other.statement.alias}
     names = sorted((changed | effects.rebound) & known - {FRESH})
     if names:

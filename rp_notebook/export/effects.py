@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
-from rp_notebook.export import decorating, implied, library
+from rp_notebook.export import decorating, implied, lazy_stores, library
 from rp_notebook.export.binding import assigned
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.expressions import Expressions
@@ -19,11 +20,19 @@ ROUNDS = 6  # an alias chain inside one function longer than this is not followe
 class Reading(Expressions):
     """One reading of some statements in one scope; what it found is in `effects()`."""
 
+    fills: Mapping[int, frozenset[str]] = MappingProxyType({})  # of statements, by their id: stores that they fill
+
     def body(self, statements: Iterable[ast.stmt]) -> None:
         for statement in statements:
             self.statement(statement)
 
     def statement(self, node: ast.stmt) -> None:
+        stores = self.fills.get(id(node), self.filling)
+        if not stores <= self.filling:
+            before, self.filling = self.filling, self.filling | stores
+            self.statement(node)
+            self.filling = before
+            return
         match node:
             case ast.Assign(targets=targets, value=expression):
                 self.assign(targets, expression)
@@ -156,6 +165,8 @@ def read_function(program: Program, function: Function) -> Effects:
     """The effects of calling a function, on its parameters and on globals."""
     given: dict[str, Value] = {name: frozenset({(PARAMETER + name, SAME)}) for name in parameters(function)}
     reading = Reading(program, library.local_names(function), given)
+    if lazy_stores.candidates(function):
+        reading.fills = lazy_stores.fills(program, function)
     if id(function) in program.owners and given:
         reading.receiver = (next(iter(given)), program.owners[id(function)])
         if any(isinstance(item, ast.Name) and item.id == "classmethod" for item in _decorators(function)):

@@ -53,7 +53,7 @@ class Expressions(Marks):
 
     def bind_global(self, name: str, value: Value) -> None:
         """Binds a variable of the module."""
-        self.rebound.add(name)
+        self.rebind([name])
         self.edges |= {(name, root, kind) for root, kind in value if root != FRESH}
 
     def write(self, target: ast.Attribute | ast.Subscript, owner: ast.expr) -> None:
@@ -106,7 +106,7 @@ class Expressions(Marks):
             for root, _ in meant(left):
                 if root != FRESH or left.startswith(PARAMETER):
                     self.edges |= {(root, o, k) for o, k in composed(meant(right), kind) if o != root}
-        self.rebound |= effects.rebound
+        self.rebind(effects.rebound)
         found: Value = union(*(composed(meant(root), kind) for root, kind in effects.returned))
         return found
 

@@ -132,7 +132,7 @@ def anything_called(reading: Reading, name: str, value: Value, given: Value) -> 
         for root, tier, deep in effects.changed:
             if not root.startswith(PARAMETER):
                 reading.change(frozenset({(root, SAME)}), tier, deep=deep)
-        reading.rebound |= effects.rebound
+        reading.rebind(effects.rebound)
         if effects.remembers or own:
             reading.change(value, MUST, deep=True)
         if own:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, PART, SAME, Value, held
-from rp_notebook.export.program import FRESH, NO_EFFECTS, Effects, Program
+from rp_notebook.export.program import FRESH, MUST, NO_EFFECTS, Effects, Program
+from rp_notebook.export.store_looks import FILL
 
 
 class Marks:
@@ -24,6 +25,7 @@ class Marks:
         self.returned: set[tuple[str, str]] = set()
         self.remembers = False
         self.outer: frozenset[str] = frozenset()
+        self.filling: frozenset[str] = frozenset()  # stores that what is read now fills where they are not filled yet
         self.receiver: tuple[str, str] = ("", "")  # in a method: its first parameter, and its class
 
     def effects(self) -> Effects:
@@ -42,7 +44,9 @@ class Marks:
         for root, kind in value:
             if root == FRESH:
                 continue
-            if kind == SAME:
+            if root in self.filling:
+                self.changed.add((FILL + root, tier, False))
+            elif kind == SAME:
                 self.changed.add((root, tier, deep))
             elif kind == PART or deep:
                 self.changed.add((root, tier, True))
@@ -58,4 +62,11 @@ class Marks:
     def take(self, effects: Effects) -> None:
         self.changed |= {item for item in effects.changed if item[0] != FRESH}
         self.edges |= effects.edges
-        self.rebound |= effects.rebound
+        self.rebind(effects.rebound)
+
+    def rebind(self, names: Iterable[str]) -> None:
+        """Says that variables of the module are bound anew."""
+        if self.filling:
+            self.changed |= {(FILL + name, MUST, False) for name in self.filling.intersection(names)}
+            names = set(names) - self.filling
+        self.rebound.update(names)

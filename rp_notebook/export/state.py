@@ -8,11 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from rp_notebook.export.demand import Demand
+from rp_notebook.export.lazy_stores import fills_in, reads_unfilled
 from rp_notebook.export.library import path_of
 from rp_notebook.export.local_programs import texts_in
 from rp_notebook.export.program import Program
 from rp_notebook.export.secret_texts import HUGGING_FACE
 from rp_notebook.export.stars import is_found, source_of
+from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_ENV, STDLIB
 from rp_notebook.export.timeline import Fact, changed_roots
 from rp_notebook.export.trees import walk
@@ -39,6 +41,8 @@ def take_state(demand: Demand, program: Program) -> None:
                 texts |= texts_in(program, modules)
             if key in texts or key.startswith(RUNTIME_ENV) or key == "*":
                 demand.take(fact.position, f"sets the environment variable {key}")
+        if any(_is_asked_for(demand, program, fact, store) for store in changed_roots(fact, FILL)):
+            demand.take(fact.position, "it fills what is read as it was then", needed=True)
         if any(demand.changed_since(name, fact.position) for name in changed_roots(fact, "cache:")):
             demand.take(fact.position, "what it got was kept, and would be another now")
         if changed_roots(fact, "syspath:") and _imports_from(fact, kept, modules):
@@ -49,6 +53,21 @@ def take_state(demand: Demand, program: Program) -> None:
         _take_logins(demand, program)
     _take_seeds(demand, program)
     _take_plugins(demand, modules)
+
+
+def _is_asked_for(demand: Demand, program: Program, fact: Fact, store: str) -> bool:
+    """Whether it matters that a store was filled then, and not when a job asks for it first."""
+    timeline = demand.timeline
+    others = [timeline.facts[place] for place in demand.kept]
+    readers = [other for other in others if store in other.names.deferred]
+    readers += [other for other in others if store in other.names.uses and other.position > fact.position]
+    if not readers or any(reads_unfilled(program, other.statement.node, store) for other in readers):
+        return bool(readers)
+    if changed_roots(fact, "rng:"):
+        return True
+    code = [other for other in others if store in other.names.deferred | other.names.stores]
+    fillers = {name for other in code if fills_in(program, other.statement.node, store) for name in other.names.defs}
+    return len(fillers) != 1 or any(demand.changed_since(name, fact.position, but=store) for name in fillers)
 
 
 def _said_again(fact: Fact, module: str, stateful: list[Fact]) -> bool:
