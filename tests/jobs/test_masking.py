@@ -58,7 +58,15 @@ def test_a_shape_is_found_wherever_it_stands_in_a_long_text(text: str) -> None:
 
 def test_a_telling_key_and_a_known_secret_are_found_wherever_they_stand_in_a_long_text() -> None:
     for before in range(PART - 20, PART + 3):
-        assert may_hold_secrets(f"{'x' * before}PASSWORD{'x' * PART}"), before
+        key = f"{'x' * before}PASSWORD{'x' * PART}"
+        for around in (
+            f'{{"{key}": 1}}',
+            f'{{"{key}\\",x" : 1}}',
+            f'{{"{key}" : 1}}',
+            f'{{"{"x" * PART}", "{key}"\n:1}}',
+        ):
+            assert may_hold_secrets(around), before
+        assert not may_hold_secrets(f'{{"x": ["{"x" * PART}{key}{"x" * PART}"]}}'), before
         assert may_hold_secrets(f"{'x' * before}plainvalue99{'x' * PART}", {"plainvalue99": "A"}), before
     assert not may_hold_secrets("x" * 3 * PART, {"plainvalue99": "A"})
 
