@@ -10,6 +10,8 @@ from typing import Any
 
 from rp_notebook.errors import NotebookFailed
 from rp_notebook.export.cells import read_notebook
+from rp_notebook.export.flat_cells import inputs_in
+from rp_notebook.jobs.flat_inputs import lacks_value
 
 CELL_TIMEOUT_S = 3600
 KERNEL_ARGUMENTS = (
@@ -45,9 +47,17 @@ def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], m
     except CellExecutionError as error:
         if started > own:  # what we added failed on what we were given
             raise NotebookFailed(error.evalue) from None
-        raise NotebookFailed(f"code cell {started} of {path.name} failed: {error.ename}: {error.evalue}") from None
+        cell = [cell for cell in notebook.cells if cell.cell_type == "code"][started - 1]
+        raise NotebookFailed(f"code cell {started} of {path.name} failed: {reason(cell.source, error)}") from None
     except DeadKernelError:
         raise NotebookFailed(f"the kernel died in code cell {started} of {path.name}") from None
+
+
+def reason(source: str, error: Any) -> str:
+    """Why a cell failed with nbclient's error, and what helps where the cell has inputs that have no value."""
+    said = f"{error.ename}: {error.evalue}"
+    names = [each.name for each in inputs_in(source) if error.evalue == f"name '{each.name}' is not defined"]
+    return f"{said}; {lacks_value(names[0])}" if names and error.ename == "NameError" else said
 
 
 def notebook_client(notebook: Any, folder: Path, **options: Any) -> Any:

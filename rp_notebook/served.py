@@ -21,7 +21,7 @@ from rp_notebook.endpoint.listening import curl_line, listening, new_key
 from rp_notebook.endpoint.service import Service
 from rp_notebook.errors import BadInput, NotebookFailed
 from rp_notebook.export.cells import read_notebook
-from rp_notebook.headless import notebook_client
+from rp_notebook.headless import notebook_client, reason
 from rp_notebook.proof.worker_process import WorkerProcess, clean_environment, runpod_environment
 
 LOOK_S = 0.2
@@ -129,8 +129,8 @@ def _kernel(path: Path, options: str) -> Iterator[Place]:
                 alive = run_sync(kernel.is_alive)
                 yield Place(**json.loads(answer.read_text()), ended=lambda: None if alive() else DIED)
             except CellExecutionError as error:
-                where = f"cell {number + 1} of {path.name} failed: {error.ename}: " if number < own else ""
-                raise NotebookFailed(f"{where}{error.evalue}") from None
+                said = f"cell {number + 1} of {path.name} failed: {reason(cell.source, error)}"
+                raise NotebookFailed(said if number < own else error.evalue) from None
             except DeadKernelError:
                 raise NotebookFailed(f"the kernel died in cell {number + 1} of {path.name}") from None
             finally:

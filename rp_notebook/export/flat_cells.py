@@ -14,7 +14,7 @@ from rp_notebook.export.magics import peeled
 from rp_notebook.export.timeline import Fact
 from rp_notebook.jobs.declaration import Declaration, declared
 from rp_notebook.jobs.flat import FlatFunction, flat_function
-from rp_notebook.jobs.flat_inputs import is_flat
+from rp_notebook.jobs.flat_inputs import Input, is_flat
 from rp_notebook.jobs.handler_cell import HandlerCell, handler_cell
 from rp_notebook.jobs.scope import Flow, identifiers
 
@@ -76,6 +76,13 @@ def without_tryouts(facts: Sequence[Fact]) -> tuple[Fact, ...]:
         )
         found.append(replace(fact, names=names, effects=effects))
     return tuple(found)
+
+
+def inputs_in(text: str) -> tuple[Input, ...]:
+    """The inputs that a flat handler cell declares; none of any other cell."""
+    handler = handler_cell(text)
+    declaration = _flat(handler) if handler is not None and is_flat(handler.flags) else None
+    return declaration.flat.inputs if declaration is not None and declaration.flat is not None else ()
 
 
 def _flat(handler: HandlerCell) -> Declaration | None:

@@ -68,6 +68,11 @@ def inputs_of(texts: Sequence[str]) -> tuple[Input, ...]:
     return tuple(found.values())
 
 
+def lacks_value(name: str) -> str:
+    """What to do where a flat cell fails because an input has no value in the notebook."""
+    return f"`{name}` is an input; to try the cell it needs a value too: write {name} = ... at its top (jobs skip it)"
+
+
 def is_expression(text: str) -> bool:
     """Whether a text is one Python expression on one line."""
     try:

@@ -130,7 +130,7 @@ def packed(record: JobRecord, request: RequestKept, known: Collection[str] = ())
         facts["masked"] = masked_at
     note = record.note
     return Packed(
-        json.dumps(facts),
+        wire_json(facts),
         b"".join(small),
         tuple(large),
         scrubbed(note[:NOTE], secrets) if note else "",

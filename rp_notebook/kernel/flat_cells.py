@@ -15,7 +15,7 @@ from rp_notebook.errors import BadDeclaration
 from rp_notebook.jobs.declaration import declared, handler_flags
 from rp_notebook.jobs.flat import FlatFunction
 from rp_notebook.jobs.flat_body import defaults_of
-from rp_notebook.jobs.flat_inputs import inputs_of, is_flat, words_of
+from rp_notebook.jobs.flat_inputs import inputs_of, is_flat, lacks_value, words_of
 from rp_notebook.jobs.handler_cell import HandlerCell
 
 
@@ -115,7 +115,7 @@ def lacking(ran: Ran, cell: HandlerCell) -> list[str]:
     name = ran.error.name if isinstance(ran.error, NameError) else None
     if flat is None or name not in {each.name for each in flat.inputs}:
         return []
-    return [f"`{name}` is an input; to try the cell it needs a value too: write {name} = ... at its top (jobs skip it)"]
+    return [lacks_value(name)]
 
 
 def _free_names(node: ast.expr) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import queue
 import subprocess
@@ -23,6 +22,7 @@ from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 from rp_notebook.proof.fingerprint import Fingerprint
 from rp_notebook.proof.hiding import NOTHING, Hidden
+from rp_notebook.proof.lines import line_of, value_of
 from rp_notebook.proof.worker_process import clean_environment, end_session, tail_of
 
 CHILD = "import sys; sys.path.insert(0, {0!r}); from rp_notebook.proof.clean_child import main; main(sys.argv[1])"
@@ -154,9 +154,7 @@ class CleanRun:
         sites = [path for path in sys.path if Path(path).name in SITES]
         sdk = needs_sdk(self._files)
         hidden = [sorted(self._hidden.names), sorted(self._hidden.modules)]
-        setup = json.dumps(
-            {"folder": str(self._folder), "package": package, "sites": sites, "sdk": sdk, "hidden": hidden}
-        )
+        setup = line_of({"folder": str(self._folder), "package": package, "sites": sites, "sdk": sdk, "hidden": hidden})
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-B", "-c", CHILD.format(package), setup],
@@ -187,7 +185,7 @@ class CleanRun:
     def _ask(self, command: dict[str, Any]) -> Any:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(command) + "\n")
+            self._process.stdin.write(line_of(command) + "\n")
             self._process.stdin.flush()
         except OSError:
             raise self._ended() from None
@@ -200,7 +198,7 @@ class CleanRun:
             raise CleanRunEnded(f"no answer within {seconds:g} s", self._tail(), in_time=False) from None
         if line is None:
             raise self._ended()
-        return json.loads(scrubbed(line, self._secrets))
+        return value_of(scrubbed(line, self._secrets))
 
     def _ended(self) -> CleanRunEnded:
         code = self._process.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 import threading
@@ -20,6 +19,7 @@ from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.running import arun_job
 from rp_notebook.proof.finders import hide
 from rp_notebook.proof.fingerprint import fingerprints
+from rp_notebook.proof.lines import line_of, value_of
 
 FILE_EVENTS = ("open", "sqlite3.connect", "os.listdir", "os.scandir")
 FILES_TOLD = 2_000
@@ -28,7 +28,7 @@ TRACE_LINES = 12
 
 def main(setup: str) -> None:
     """Serves the parent at the other end of stdin and stdout until it closes them."""
-    said = json.loads(setup)
+    said = value_of(setup)
     with os.fdopen(os.dup(0)) as asked, os.fdopen(os.dup(1), "w") as answers:
         quiet = os.open(os.devnull, os.O_RDONLY)
         os.dup2(quiet, 0)
@@ -45,7 +45,7 @@ def _serve(seen: Seen, asked: TextIO, answers: TextIO, *, sdk: bool) -> None:
     handler, told, space = _imported(seen, sdk=sdk)
     _say(answers, told)
     for line in asked:
-        command = json.loads(line)
+        command = value_of(line)
         if command["do"] == "job" and handler is not None:
             with seen.calls():
                 record = loop.run_until_complete(arun_job(handler, command["job"]))
@@ -190,5 +190,5 @@ def _watched(kind: type, seen: Seen) -> type:
 
 
 def _say(answers: TextIO, told: dict[str, Any]) -> None:
-    answers.write(json.dumps(told) + "\n")
+    answers.write(line_of(told) + "\n")
     answers.flush()

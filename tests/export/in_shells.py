@@ -22,6 +22,7 @@ from typing import Any
 
 AT_ONCE = 2
 PATIENCE_S = 60
+ENCODE = json.JSONEncoder().encode  # a notebook may replace json.dumps
 SERVE = "from tests.export.in_shells import serve; serve()"
 
 
@@ -96,7 +97,7 @@ def serve() -> None:
             if os.fork() == 0:
                 signal.alarm(PATIENCE_S)
                 try:
-                    places[number].write_text(json.dumps(asdict(_outcome(one))))
+                    places[number].write_text(ENCODE(asdict(_outcome(one))))
                 except BaseException:  # noqa: BLE001 (told to the parent by what it does not find)
                     traceback.print_exc()
                 finally:
@@ -140,7 +141,7 @@ def _in_shell(told: Told, ask: Callable[[Any], Any]) -> Outcome:
         shell.run_cell(cell.replace("@ELSEWHERE@", str(Path.cwd().parent / "elsewhere")), store_history=True)
     session = shell.meta["rp_notebook"]
     for given in told.inputs:
-        shell.run_cell(f"%runpod job -n {told.handler} {json.dumps(given)}", store_history=True)
+        shell.run_cell(f"%runpod job -n {told.handler} {ENCODE(given)}", store_history=True)
     handler = session.handlers.chosen(told.handler, session.namespace)
     records = session.history.records(Query(here=True))
     expected = [_shown(record) for record in records]
@@ -181,14 +182,14 @@ def _forked(work: Callable[[Any], Any]) -> Callable[[Any], Any]:
             text = file.read()
         if text:
             with os.fdopen(told[1], "w") as file:
-                json.dump(work(json.loads(text)), file)
+                file.write(ENCODE(work(json.loads(text))))
         os._exit(0)
     os.close(asked[0])
     os.close(told[1])
 
     def ask(question: Any) -> Any:
         with os.fdopen(asked[1], "w") as file:
-            json.dump(question, file)
+            file.write(ENCODE(question))
         with os.fdopen(told[0]) as file:
             return json.load(file)
 
