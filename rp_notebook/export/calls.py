@@ -166,6 +166,8 @@ def _tier(reading: Reading, root: str, name: str, made_by: set[str], *, bare: bo
 
 def _value_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Value:
     """`OPS["x"](v)`, `make(k)(v)`, `model(v)`: what the value may be made of is what may run."""
+    if isinstance(func, ast.Call) and path_of(func.func, reading.program, reading.locals).startswith("operator."):
+        return inside(arguments.all)  # itemgetter("k")(v)
     value = reading.value(func)
     roots = {root for root, _ in value if not root.startswith(PARAMETER) and ":" not in root}
     known = False

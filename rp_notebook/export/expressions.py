@@ -155,6 +155,8 @@ class Expressions(Marks):
                 self.bind(target, value)
                 return value
             case ast.Lambda():
+                if not self.at_module:
+                    self.inline(node)  # as a function that is written in another one
                 return self.closure(node)
             case ast.Yield(value=inner) | ast.YieldFrom(value=inner):
                 self.returned |= held(self.value(inner)) if inner else NOTHING

@@ -9,12 +9,12 @@ from functools import cached_property
 from types import MappingProxyType
 
 from rp_notebook.export.binding import assigned, assigned_globals
+from rp_notebook.export.iterators import is_iterator, yields
 from rp_notebook.export.links import NOTHING, Value
 from rp_notebook.export.project import NO_PROJECT, Project
-from rp_notebook.export.registries import patched, put_into
+from rp_notebook.export.registries import hands_back, patched, put_into
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
-from rp_notebook.export.tables import ITERATOR_MAKERS, ITERATOR_METHODS, ITERATORS
 from rp_notebook.export.trees import at_module_level, walk
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -136,13 +136,23 @@ class Program:
                 todo += names - seen
         return {each for each in seen if each in self.classes}, functions
 
+    def _hands_back(self, decorator: ast.expr) -> bool:
+        target = decorator.func if isinstance(decorator, ast.Call) else decorator
+        functions = self.functions.get(target.id, ()) if isinstance(target, ast.Name) else ()
+        return bool(functions) and all(hands_back(each, made=target is not decorator) for each in functions)
+
     def _said_of(self, name: str) -> tuple[list[Function], set[str]]:
         """The functions that the text of one name has, and the names that it speaks of."""
         functions: list[Function] = []
         names: set[str] = set()
         for function in self.functions.get(name, ()):
             functions += [function, *inner_functions(function)]
-            names |= {n for d in getattr(function, "decorator_list", ()) for n in loads(d)}
+            wrapping = [d for d in getattr(function, "decorator_list", ()) if not self._hands_back(d)]
+            names |= {n for d in wrapping for n in loads(d)}
+            names |= set(loads(function)) & self.classes.keys()  # it may make one of them
+        for node in self.classes.get(name, ()):  # so may its methods, and those of its bases
+            answers = [part.value for part in walk(node) if isinstance(part, ast.Return) and part.value]
+            names |= {n for answer in (*answers, *node.bases) for n in loads(answer)} & self.classes.keys()
         for value in self.values.get(name, ()):
             functions += [n for n in walk(value) if isinstance(n, ast.Lambda)]
             names |= set(loads(value))
@@ -164,8 +174,8 @@ def program_of(statements: Sequence[Statement], ours: Iterable[str], project: Pr
             imported[node] |= _starred(statement)
             _read(statement, functions, classes, values)
         imports |= imported[node]
-    generators = {name for name, found in functions.items() if any(_yields(f) for f in found)}
-    iterators = {n for n, found in values.items() if any(_is_iterator(v, generators, imports) for v in found)}
+    generators = {name for name, found in functions.items() if any(yields(f) for f in found)}
+    iterators = {n for n, found in values.items() if any(is_iterator(v, generators, imports) for v in found)}
     return Program(
         {name: tuple(found) for name, found in functions.items()},
         {name: tuple(found) for name, found in classes.items()},
@@ -231,20 +241,3 @@ def _starred(statement: Statement) -> dict[str, str]:
 def loads(node: ast.AST) -> list[str]:
     """The names that are read in a piece of code."""
     return [n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
-
-
-def _yields(function: Function) -> bool:
-    nested = {id(n) for inner in inner_functions(function) for n in walk(inner)}
-    return any(isinstance(n, ast.Yield | ast.YieldFrom) and id(n) not in nested for n in walk(function))
-
-
-def _is_iterator(value: ast.expr, generators: set[str], imports: Mapping[str, str]) -> bool:
-    match value:
-        case ast.GeneratorExp():
-            return True
-        case ast.Call(func=ast.Name(id=name)):
-            path = imports.get(name, name)
-            return path in ITERATORS or name in generators or path.startswith(ITERATOR_MAKERS)
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=leaf)):
-            return f"{imports.get(name, '')}.{leaf}".startswith(ITERATOR_MAKERS) or leaf in ITERATOR_METHODS
-    return False

@@ -56,6 +56,23 @@ def bound_mutators(value: ast.expr) -> Iterator[ast.Attribute]:
             yield node
 
 
+def hands_back(function: ast.AST, *, made: bool) -> bool:
+    """Whether a decorator gives what it decorates as it is; `made` when it is called to make the decorator."""
+    if isinstance(function, ast.Lambda):
+        answers: list[ast.AST | None] = [function.body]
+    else:
+        answers = [n.value for item in function.body for n in immediate(item) if isinstance(n, ast.Return)]  # type: ignore[attr-defined] # a function
+    if made:
+        inner = {n.name: n for n in walk(function) if isinstance(n, ast.FunctionDef) and n is not function}
+        inside = [inner.get(a.id) if isinstance(a, ast.Name) else a for a in answers]
+        return bool(inside) and all(
+            isinstance(a, ast.FunctionDef | ast.Lambda) and hands_back(a, made=False) for a in inside
+        )
+    given = [arg.arg for arg in function.args.args[:1]]  # type: ignore[attr-defined] # a function
+    last = [a.values[-1] if isinstance(a, ast.BoolOp) else a for a in answers]
+    return bool(last) and all(isinstance(a, ast.Name) and [a.id] == given for a in last)
+
+
 def _puts(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     match node:
         case ast.Call(func=ast.Attribute(value=owner, attr=name), args=args, keywords=keywords) if name in MUTATORS:

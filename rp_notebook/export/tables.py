@@ -156,7 +156,10 @@ COPIES = frozenset({"list", "dict", "set", "tuple", "frozenset", "sorted", "copy
 # Functions that answer with one of the things in what they are given.
 PICKS = frozenset({"max", "min", "choice", "reduce", "getitem", "heappop", "heapreplace", "heappushpop"})
 ITERATORS = frozenset({"iter", "open", "zip", "map", "filter", "enumerate", "reversed"})
-ITERATOR_MAKERS = ("itertools.", "csv.reader", "csv.DictReader", "re.finditer", "os.scandir", "glob.iglob")
+ITERATOR_MAKERS = (
+    *("itertools.", "csv.reader", "csv.DictReader", "re.finditer", "os.scandir", "glob.iglob", "io.StringIO"),
+    *("io.BytesIO", "tempfile.TemporaryFile", "tempfile.SpooledTemporaryFile", "gzip.open", "codecs.open"),
+)
 ITERATOR_METHODS = frozenset({"finditer", "iterdir", "rglob", "iterrows", "itertuples"})
 # Methods whose answer is a part or a view of their receiver.
 VIEWS = frozenset(
