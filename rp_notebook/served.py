@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from rp_notebook.endpoint.listening import curl_line, listening, new_key
+from rp_notebook.endpoint.listening import SHOWN_INPUT, client_lines, listening, new_key
 from rp_notebook.endpoint.service import Service
 from rp_notebook.errors import BadInput, NotebookFailed
 from rp_notebook.export.cells import read_notebook
@@ -67,16 +67,15 @@ def serve(
     """
     if worker is not None and not (worker / "handler.py").is_file():
         raise BadInput(f"{worker} holds no handler.py: --worker takes an exported folder")
-    if notebook is None and worker is None:
-        raise BadInput("name a notebook, or --worker DIR")
     options = [f"--port {port}"] * bool(port)
     options += ["--rate-limits"] * rate_limits + ["--private-webhooks"] * private_webhooks
     with ExitStack() as stack, stopped_by_signals() as stopping:
         if notebook is not None:
             place = stack.enter_context(_kernel(notebook, " ".join(options)))
+        elif worker is not None:
+            place = stack.enter_context(_queue(worker, port, rate_limits, private_webhooks))
         else:
-            name = worker.resolve().name if worker is not None else ""
-            place = stack.enter_context(_queue(name, port, rate_limits, private_webhooks))
+            raise BadInput("name a notebook, or --worker DIR")
         if worker is not None:
             stack.enter_context(_workers(worker, workers, place, stopping))
         for line in (line for lines in place.lines.values() for line in lines):
@@ -139,11 +138,16 @@ def _kernel(path: Path, options: str) -> Iterator[Place]:
 
 
 @contextmanager
-def _queue(name: str, port: int, rate_limits: bool, private_webhooks: bool) -> Iterator[Place]:
-    """A queue in this process, for workers alone."""
+def _queue(worker: Path, port: int, rate_limits: bool, private_webhooks: bool) -> Iterator[Place]:
+    """A queue in this process, for workers of that folder alone."""
+    name, given = worker.resolve().name, _example(worker)
     key = new_key()
     service = Service(
-        lambda asked: asked == name, time.time, rate_limits=rate_limits, private_webhooks=private_webhooks
+        lambda asked: asked == name,
+        time.time,
+        names=lambda: [name],
+        rate_limits=rate_limits,
+        private_webhooks=private_webhooks,
     )
     server = listening(service, key, port)
 
@@ -155,11 +159,19 @@ def _queue(name: str, port: int, rate_limits: bool, private_webhooks: bool) -> I
     except OSError as error:
         raise BadInput(f"port {port} cannot be used ({error}): name another, or none") from None
     url = f"{server.url}/v2"
-    lines = [f"{url}/{name}", curl_line(f"{url}/{name}", key, '{"input": {}}')]
+    lines = [f"{url}/{name}", *client_lines(url, name, key, given)]
     try:
         yield Place(url, key, {name: lines}, lambda: None, died)
     finally:
         server.stop()
+
+
+def _example(worker: Path) -> Any:
+    """The input of the folder's own test, where it has a short one."""
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+        given = json.loads((worker / "test_input.json").read_text())["input"]
+        return given if len(json.dumps(given)) <= SHOWN_INPUT else {}
+    return {}
 
 
 @contextmanager

@@ -38,7 +38,9 @@ def test_three_workers_share_a_queue_and_one_that_dies_is_told_and_followed(tmp_
     worker = tmp_path / "trio"
     worker.mkdir()
     (worker / "handler.py").write_text(SOURCE)
+    (worker / "test_input.json").write_text('{"input": 0.25}')
     with from_the_shell(tmp_path, "--worker", str(worker), "--workers", "3") as place:
+        assert """-d '{"input": 0.25}'""" in place.said
         waited(lambda: call(place, "trio/health")["workers"]["idle"] == 3)
         ids = [call(place, "trio/run", {"input": 1.5})["id"] for _ in range(3)]
         waited(lambda: all(call(place, f"trio/status/{job_id}")["status"] == "COMPLETED" for job_id in ids))

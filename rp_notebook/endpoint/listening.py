@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+from collections.abc import Iterator
+from typing import Any
 
 from rp_notebook.endpoint.client_routes import client_routes
 from rp_notebook.endpoint.loopback import LOOPBACK, Loopback
@@ -11,6 +14,7 @@ from rp_notebook.endpoint.service import Service
 from rp_notebook.endpoint.worker_routes import worker_routes
 
 KEY_BYTES = 24
+SHOWN_INPUT = 200  # characters of an input that is written into a line to type
 
 
 def new_key() -> str:
@@ -29,8 +33,10 @@ def listening(service: Service, key: str, port: int, *, address: str = LOOPBACK)
     )
 
 
-def curl_line(url: str, key: str, body: str) -> str:
-    """What to type in a shell for a job on the endpoint at `url`; `body` is its JSON."""
-    quoted = body.replace("'", "'\\''")
+def client_lines(url: str, name: str, key: str, given: Any) -> Iterator[str]:
+    """What to type for a job with that input on an endpoint below `url`: in a shell, and in Python."""
+    body = json.dumps({"input": given}).replace("'", "'\\''")
     headers = f'-H "Authorization: Bearer {key}" -H "Content-Type: application/json"'
-    return f"curl -X POST {url}/runsync {headers} -d '{quoted}'"
+    yield f"curl -X POST {url}/{name}/runsync {headers} -d '{body}'"
+    yield f'import os; os.environ["RUNPOD_ENDPOINT_BASE_URL"] = "{url}"; import runpod'
+    yield f'runpod.Endpoint("{name}", api_key="{key}").run_sync({{"input": {given!r}}})'

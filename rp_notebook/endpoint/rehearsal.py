@@ -58,8 +58,8 @@ def reporting(queue: Queue, job: Job, event: Event) -> None:
             queue.begin(job.id, NAME, at)
         case Yielded(post=Post() as post) | Progressed(post=Post() as post) | Completed(post=post) | Failed(post=post):
             queue.post(job.id, post)
-        case Lost(why=why):
-            queue.lose(job.id, why)
+        case Lost(why=why, fatal=fatal):
+            (queue.fail if fatal else queue.lose)(job.id, why)
         case TimedOut():
             queue.expire(job.id)
         case Cancelled():

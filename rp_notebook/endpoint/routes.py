@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rp_notebook.endpoint.openapi import JSON
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tornado.web import RequestHandler
 
 T = TypeVar("T")
+
+NOTHING = "there is nothing here: POST /v2/NAME/runsync runs a job, GET /v2/NAME/openapi.json tells of the rest"
 
 
 class EndpointRoute(RequestHandler if TYPE_CHECKING else object):  # type: ignore[misc] # what it is mixed into
@@ -86,21 +88,27 @@ class NoRoute(EndpointRoute):
     """Whatever else is asked for: told to nobody without the key."""
 
     async def get(self, *_: str) -> None:
-        refused = self._refused or RequestRefused(404, "there is nothing here")
+        refused = self._refused or RequestRefused(404, NOTHING)
         self.reply(error_reply(str(refused)), refused.status)
 
     post = put = patch = delete = head = options = get
 
 
-def keyed(key: str, find: Callable[[str], T | None]) -> Callable[[RequestHandler, str, str], Awaitable[T]]:
-    """Lets in who sends the key, bare or as `Bearer`, to what `find` has under the endpoint's name."""
+def keyed(
+    key: str, find: Callable[[str], T | None], names: Callable[[], Iterable[str]] = tuple
+) -> Callable[[RequestHandler, str, str], Awaitable[T]]:
+    """Lets in who sends the key, bare or as `Bearer`, to what `find` has under the endpoint's name.
+
+    `names` are those that there are.
+    """
 
     async def allowed(route: RequestHandler, name: str, _operation: str) -> T:
         if not holds_key(route.request.headers.get("Authorization"), key):
             raise RequestRefused(401, "the Authorization header does not hold this endpoint's key")
         found = find(name)
         if found is None:
-            raise RequestRefused(404, f"there is no endpoint {name[:80]!r} here: it is the name of a handler")
+            there = ", ".join(sorted(names())) or "none: it is the name of a handler"
+            raise RequestRefused(404, f"there is no endpoint {name[:80]!r}; there are: {there}")
         return found
 
     return allowed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from rp_notebook.endpoint.asked import Asked
@@ -30,11 +30,13 @@ class Service:
         timeout_s: Callable[[str], float | None] = lambda _name: None,
         made: Made = lambda _endpoint: None,
         asking: Callable[[Endpoint, str, int], None] = lambda _endpoint, _job_id, _port: None,
+        names: Callable[[], Iterable[str]] = tuple,
         rate_limits: bool = False,
         private_webhooks: bool = False,
     ) -> None:
         self.endpoints = Endpoints(known, clock, timeout_s=timeout_s, made=made, finished=self._finished)
         self.webhooks = Webhooks(private=private_webhooks)
+        self.names = names  # of the endpoints that there are, to who asks for another
         self.asking = asking  # hears which job a client asks about, and from which port
         self.open = 0  # requests that are being answered
         self._clock = clock

@@ -53,12 +53,13 @@ class Failed:
 class Lost:
     """No final body would be posted: the client waits until the job times out.
 
-    `unsent` is what the answer would have looked like, where there was one.
+    `unsent` is what the answer would have looked like, where there was one; `fatal` says that the worker ended, too.
     """
 
     at: float
     why: str
     unsent: Any = None
+    fatal: bool = False
 
 
 @dataclass(frozen=True)

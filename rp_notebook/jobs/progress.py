@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 from rp_notebook.jobs.events import Progressed
@@ -24,7 +28,7 @@ def progressed(progress: Any, at: float) -> Progressed:
 
 
 class Listening:
-    """While a block runs under it, calls `told(progress)` for each update of that job, when the SDK is loaded.
+    """While a block runs under it, calls `told(progress)` for each update of that job, also when it imports the SDK.
 
     The SDK's function would start a thread that posts to a platform which is not there. Whoever imported the function
     holds that very function, so what it looks up is replaced: this stands for the `threading` of its module, and keeps
@@ -34,14 +38,21 @@ class Listening:
     def __init__(self, job_id: str, told: Told) -> None:
         self._job_id = job_id
         self._told = told
-        self._module: Any = sys.modules.get(SDK_MODULE)
+        self._module: Any = None
+        self._awaiting: _Awaiting | None = None
         self.before: Any = None
 
     def __enter__(self) -> None:
-        if self._module is not None:
-            self.before, self._module.threading = self._module.threading, self
+        loaded = sys.modules.get(SDK_MODULE)
+        if loaded is not None:
+            self._listen(loaded)
+        else:
+            self._awaiting = _Awaiting(self._listen)
+            sys.meta_path.insert(0, self._awaiting)
 
     def __exit__(self, *_: object) -> None:
+        if self._awaiting in sys.meta_path:
+            sys.meta_path.remove(self._awaiting)
         if self._module is None:
             return
         if self._module.threading is self:
@@ -51,6 +62,10 @@ class Listening:
             while later.before is not self:
                 later = later.before
             later.before = self.before
+
+    def _listen(self, module: Any) -> None:
+        self._module = module
+        self.before, module.threading = module.threading, self
 
     def Thread(self, target: Any, args: tuple[Any, ...], **options: Any) -> Any:  # noqa: N802 (the name it stands for)
         job, progress = args
@@ -65,3 +80,36 @@ class _Told:
 
     def start(self) -> None:
         """Does nothing: the update was told."""
+
+
+class _Awaiting:
+    """Finds the SDK's module as everybody does, and hands it over as soon as it is loaded."""
+
+    def __init__(self, loaded: Callable[[ModuleType], None]) -> None:
+        self._loaded = loaded
+
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
+        if name != SDK_MODULE:
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self._loaded)
+        return spec
+
+
+class _Loader(Loader):
+    """Loads a module by its own loader, and tells when that is done."""
+
+    def __init__(self, own: Loader, loaded: Callable[[ModuleType], None]) -> None:
+        self._own, self._loaded = own, loaded
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._own.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self._own  # what tools ask for the module's source
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._own
+        self._own.exec_module(module)
+        self._loaded(module)

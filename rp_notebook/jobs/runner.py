@@ -52,7 +52,8 @@ async def run(
             return await _streamed(handler, job, clock, tell)
         return await _plain(handler, job, clock, note)
     except SystemExit as exit_:
-        return Lost(clock(), f"the handler called sys.exit({exit_.code!r}): the worker process ends and posts nothing")
+        said = f"the handler called sys.exit({exit_.code!r}): the worker process ends and posts nothing"
+        return Lost(clock(), said, fatal=True)
     except Exception as escaped:  # noqa: BLE001 (it escapes the SDK's handle_job too: logged there, and nothing is posted)
         return Lost(clock(), f"{type(escaped).__name__} while the answer was prepared: {_text(escaped)}")
 

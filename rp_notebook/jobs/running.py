@@ -187,6 +187,7 @@ def _ended_by(end: BaseException, stop: Stop, at: float) -> Event:
         case _, asyncio.CancelledError():
             return Lost(at, "the handler raised CancelledError: a worker takes it for a stopped job and posts nothing")
         case _, KeyboardInterrupt():
-            return Lost(at, "the handler raised KeyboardInterrupt: the worker process ends and posts nothing")
+            said = "the handler raised KeyboardInterrupt: the worker process ends and posts nothing"
+            return Lost(at, said, fatal=True)
         case _:
             return Lost(at, f"the handler raised {type(end).__name__}: the worker logs it and posts nothing")

@@ -203,15 +203,18 @@ class _Outlet:
     """Hears of a job what the history does not tell."""
 
     def __init__(self, refused: Callable[[str, str], None]) -> None:
-        self.refused = refused
+        self._refused = refused
         self._began = False
 
     def began(self, *_: object, **__: object) -> None:
         self._began = True
 
-    def withdrawn(self, job_id: str) -> None:
+    def refused(self, job_id: str, why: str) -> None:
         if not self._began:
-            self.refused(job_id, "the job was cancelled before it began")
+            self._refused(job_id, why)
+
+    def withdrawn(self, job_id: str) -> None:
+        self.refused(job_id, "the job was cancelled before it began")
 
     def posted(self, job_id: str, post: Post) -> None: ...
     def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None: ...

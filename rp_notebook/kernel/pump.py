@@ -215,9 +215,9 @@ class Pump:
             case Completed(post=post) | Failed(post=post):
                 del self._running[job.id]
                 order.outlet.posted(job.id, post)
-            case Lost(why=why):
+            case Lost(why=why, fatal=fatal):
                 del self._running[job.id]
-                order.outlet.ended(job.id, why)
+                (order.outlet.refused if fatal else order.outlet.ended)(job.id, why)
             case Cancelled() | TimedOut():
                 if order.stopped is None:
                     self._paused_until = self._loop.time() + INTERRUPTED_S

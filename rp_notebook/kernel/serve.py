@@ -9,20 +9,21 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rp_notebook.endpoint.listening import curl_line
+from rp_notebook.endpoint.listening import SHOWN_INPUT, client_lines
 from rp_notebook.endpoint.own_calls import OWN_CELL
 from rp_notebook.errors import BadInput, UnknownHandler
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.query import Query
 from rp_notebook.kernel.addresses import on_pod
 from rp_notebook.kernel.foreground import foreground
+from rp_notebook.kernel.keys import keys_of
 from rp_notebook.kernel.linking import pump_of
 from rp_notebook.kernel.serving import Serving
 from rp_notebook.kernel.session import Session
+from rp_notebook.panel.form import sample_of
 from rp_notebook.panel.report import Report
 
 ANYWHERE = "0.0.0.0"
-SHOWN_INPUT = 200
 
 
 def serve_flags() -> FlagParser:
@@ -105,14 +106,13 @@ def _lines(session: Session, running: Serving, name: str) -> Iterator[str]:
     public = on_pod(running.port, f"/v2/{name}")
     if public is not None:
         yield f"{public}  (from anywhere, where the Pod exposes HTTP port {running.port})"
-    yield curl_line(f"{running.url}/{name}", running.key, json.dumps({"input": given}))
-    yield f'import os; os.environ["RUNPOD_ENDPOINT_BASE_URL"] = "{running.url}"; import runpod'
-    yield f'runpod.Endpoint("{name}", api_key="{running.key}").run_sync({{"input": {given!r}}})'
+    yield from client_lines(running.url, name, running.key, given)
 
 
 def _example(session: Session, name: str) -> Any:
-    """The input of the handler's last job, where it is short and no secret."""
+    """The input of the handler's last job, where it is short and no secret; else one with the keys that it reads."""
     for record in session.history.records(Query(handler=name, here=True, last=1)):
         if len(json.dumps(record.job.input)) <= SHOWN_INPUT and not record.masked:
             return record.job.input
-    return {"prompt": "..."}
+    form = keys_of(session, session.handlers.chosen(name, {}))
+    return sample_of(form) if form else {"prompt": "..."}

@@ -50,6 +50,7 @@ class Serving:
             timeout_s=handlers.timeout_of,
             made=self._seated,
             asking=self._asked,
+            names=lambda: [handler.name for handler in handlers],
             rate_limits=rate_limits,
             private_webhooks=private_webhooks,
         )

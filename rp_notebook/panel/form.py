@@ -32,6 +32,7 @@ UPLOADS = (
     ("video", ("video", "movie", "mp4")),
     ("file", ("file", "document", "pdf", "base64", "b64", "bytes")),
 )
+SAMPLES: Mapping[str, Any] = {"integer": 1, "number": 1.0, "boolean": True, "json": []}
 NO_UPLOADS = ("url", "count", "width", "height", "size", "num", "format", "type", "name", "path", "model")
 Form = list[dict[str, Any]]
 
@@ -70,6 +71,17 @@ def form_of_schema(schema: Schema) -> Form:
         default = rule.get("default")
         fields.append(field if default is None else {**field, "default": default})
     return fields
+
+
+def sample_of(form: Form) -> dict[str, Any]:
+    """An input with the keys that a handler cannot do without."""
+    return {field["name"]: _sample(field) for field in form if field["required"]}
+
+
+def _sample(field: dict[str, Any]) -> Any:
+    if "choices" in field:
+        return field["choices"][0]
+    return field.get("low", SAMPLES.get(field["control"], "..."))
 
 
 def _field(key: Key) -> dict[str, Any]:

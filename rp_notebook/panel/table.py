@@ -66,8 +66,12 @@ class JobTable:
         )
 
 
+def _shortened(note: str) -> str:
+    return note if len(note) <= NOTE else f"{note[: NOTE - 1].rstrip()}…"
+
+
 def _noted(line: JobLine) -> list[str]:
-    return [wrapped(f"    {line.note[:NOTE]}")] if line.note else []
+    return [wrapped(f"    {_shortened(line.note)}")] if line.note else []
 
 
 def _row(line: JobLine) -> tuple[str, ...]:
@@ -82,5 +86,5 @@ def _row(line: JobLine) -> tuple[str, ...]:
         "-" if result is None else f"{result / RUN_LIMIT:.0%}",
         "-" if line.rss_peak is None else size(line.rss_peak),
         "-" if line.gpu_peak is None else size(line.gpu_peak),
-        line.note[:NOTE],
+        _shortened(line.note),
     )

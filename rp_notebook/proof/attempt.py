@@ -177,7 +177,8 @@ def _varying(
             break
         if settled and any(first.names[name].type not in SCALARS for name in moved):
             break  # it is not for the answers to be random: what they are made of is
-    varying = {job.id: tuple(sorted(unstable[job.id])) for job in different if job not in open_ones}
+    named = {job.id: tuple(sorted(at or "how much was posted" for at in unstable[job.id])) for job in different}
+    varying = {job.id: named[job.id] for job in different if job not in open_ones}
     return varying, tuple(sorted(moved)) if settled else ()
 
 

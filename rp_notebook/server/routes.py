@@ -15,7 +15,7 @@ from rp_notebook.endpoint.openapi import BARE, BEARER, JSON, Door
 from rp_notebook.endpoint.operations import OPERATIONS, WORKER_OPERATIONS, pattern, patterns
 from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.replies import error_reply
-from rp_notebook.endpoint.routes import EndpointRoute
+from rp_notebook.endpoint.routes import EndpointRoute, NoRoute
 from rp_notebook.endpoint.service import holds_key
 from rp_notebook.endpoint.worker_routes import HOLD_S, ROUTES
 from rp_notebook.errors import RequestRefused
@@ -123,11 +123,15 @@ def jupyter_routes(kernels: Kernels, keys: Keys) -> list[tuple[str, type[Any], d
     async def queue(route: Guarded, name: str, operation: str) -> Queue:
         return (await allowed(route, name, operation)).queue
 
+    async def nothing(route: Guarded, _name: str, _operation: str) -> None:
+        await route.let_in()
+
     given = {"keys": keys, "service": kernels.service, "door": DOOR, "allowed": allowed}
     to_workers = {"keys": keys, "allowed": queue, "hold_s": HOLD_S}
     return [
         *((f"/runpod/v2/{path}", _guarded(ClientRoute), given) for path in patterns(OPERATIONS)),
         *((f"/runpod/v2/{pattern(WORKER_OPERATIONS, names)}", _guarded(route), to_workers) for names, route in ROUTES),
+        (r"/runpod/v2(?:/.*)?", _guarded(NoRoute), {"keys": keys, "allowed": nothing}),
         (r"/runpod/keys/([^/]+)", KeyRoute, {"keys": keys}),
     ]
 

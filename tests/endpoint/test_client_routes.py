@@ -22,7 +22,7 @@ KEY = "the-key"
 
 
 def serving(**options):
-    service = Service(lambda name: name == "ep", time.time, **options)
+    service = Service(lambda name: name == "ep", time.time, names=lambda: ["ep"], **options)
     server = Loopback(
         client_routes(service, KEY),
         around=service.running,
@@ -161,6 +161,11 @@ def test_without_the_key_nothing_is_told(server, form, path):
 def test_a_mistake_has_its_status_and_says_why(server, method, path, body, status):
     answered, told = ask(server, method, path, body)
     assert (answered, list(told)) == (status, ["error"])
+
+
+def test_who_asks_for_what_is_not_there_is_told_what_is(server):
+    assert ask(server, "POST", "/v2/pe/run", b"{}")[1]["error"] == "there is no endpoint 'pe'; there are: ep"
+    assert "POST /v2/NAME/runsync runs a job" in ask(server, "POST", "/v2/ep/runsinc", b"{}")[1]["error"]
 
 
 @pytest.mark.parametrize("route", ["run", "runsync"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import sys
 
 import pytest
@@ -118,3 +120,41 @@ def test_overlapping_jobs_hear_their_own_updates_and_leave_the_sdk_as_it_was() -
     told = [[post.value["output"] for post in record.posts[:-1]] for record in asyncio.run(together())]
     assert told == [["a"], ["b"], ["c"], ["d"]]
     assert rp_progress.threading is before
+
+
+FIRST = """
+import asyncio, inspect, json, sys
+from rp_notebook import arun_job, run_job
+
+def handler(job):
+    import runpod
+    runpod.serverless.progress_update(job, "half")
+    return "done"
+
+async def overlapping(job):
+    await asyncio.sleep(job["input"])
+    import runpod
+    runpod.serverless.progress_update(job, job["input"])
+    await asyncio.sleep(0.3 - job["input"])
+
+async def both():
+    return await asyncio.gather(*(arun_job(overlapping, {"id": str(n), "input": n}) for n in (0, 0.1)))
+
+finders = [*sys.meta_path]
+records = asyncio.run(both()) if sys.argv[1] == "overlapping" else [run_job(handler, {"id": "1", "input": {}})]
+from runpod.serverless.modules import rp_progress
+assert rp_progress.threading.__name__ == "threading" and sys.meta_path == finders
+assert "def progress_update" in inspect.getsource(rp_progress) and rp_progress.__loader__ is rp_progress.__spec__.loader
+print(json.dumps([[post.value["output"] for post in record.posts] for record in records]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs"),
+    [("alone", [["half", "done"]]), ("overlapping", [[0, None], [0.1, None]])],
+    ids=["alone", "overlapping"],
+)
+def test_updates_of_the_job_that_imports_the_sdk_are_heard(kind: str, outputs: list[list[object]]) -> None:
+    ran = subprocess.run([sys.executable, "-c", FIRST, kind], capture_output=True, text=True, check=False)
+    assert ran.stdout, ran.stderr
+    assert json.loads(ran.stdout.splitlines()[-1]) == outputs

@@ -29,13 +29,17 @@ START_S = 60
 
 @dataclass(frozen=True)
 class Place:
-    """`url` ends in `/v2`; `cell` runs a cell in the kernel behind it and returns what it shows, where there is one."""
+    """`url` ends in `/v2`; `cell` runs a cell in the kernel behind it and returns what it shows, where there is one.
+
+    `said` is what a server from the shell said first.
+    """
 
     url: str
     key: str
     cell: Any = None
     kernel: Any = None
     server: subprocess.Popen[Any] | None = None
+    said: str = ""
 
 
 @contextmanager
@@ -112,7 +116,7 @@ def from_the_shell(folder: Path, *arguments: str, notebook: tuple[str, ...] = ()
     url, key = url_and_key(first + second)
     children = psutil.Process(server.pid).children(recursive=True)
     try:
-        yield Place(url, key, server=server)
+        yield Place(url, key, server=server, said=first + second)
     finally:
         server.terminate()
         assert server.wait(20) == 0

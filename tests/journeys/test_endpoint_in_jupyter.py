@@ -108,6 +108,7 @@ def test_the_servers_token_is_the_key(server, form):
         ("POST", "runpod/v2/echo/run"),
         ("GET", "runpod/v2/nobody/status/x"),
         ("POST", "runpod/v2/echo/openai/v1/completions"),
+        ("GET", "runpod/v2/echo/nothing"),
         ("POST", "runpod/keys/echo"),
         ("DELETE", "runpod/keys/echo"),
     ],
@@ -275,6 +276,8 @@ def test_a_kernel_without_the_extension_is_a_409_at_once_with_the_line_to_type(s
     jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
     status, told = server.ask("POST", "runpod/v2/nobody/run", {"input": 1})
     assert (status, "there are: dumps, echo, overlaps, sleeps" in told["error"]) == (404, True)
+    status, told = server.ask("POST", "runpod/v2/echo/runsyncs", {"input": 1})
+    assert (status, "there is nothing here" in told["error"]) == (404, True)
 
 
 def test_odd_requests_to_one_endpoint_are_answered_as_its_document_says_and_tell_nothing_of_another(server):

@@ -28,6 +28,7 @@ HANDLERS = (
     "%%runpod_handler --timeout 5\ndef slow(job):\n    time.sleep(60)",
     "%%runpod_handler\ndef main(job):\n    return threading.current_thread() is threading.main_thread()",
     "%%runpod_handler\ndef loses(job):\n    return {1, 2}",
+    "%%runpod_handler\ndef exits(job):\n    seen.append(job['input']['code'])\n    raise SystemExit(3)",
 )
 
 
@@ -80,6 +81,21 @@ def test_cancelling_ends_a_running_handler_and_spares_the_kernel(place, handler)
     assert sync(place, "echo", "next") == "next"
     assert time.monotonic() - began < 10
     assert place.cell("type(model).__name__") == "'object'"
+
+
+def test_a_handler_that_ends_its_worker_fails_as_with_a_real_one_and_spares_the_kernel(place):
+    told = ask(place, "POST", "exits/runsync", {"input": {"code": 1}})
+    assert (told["status"], told["error"]) == (
+        "FAILED",
+        "the handler called sys.exit(3): the worker process ends and posts nothing",
+    )
+    assert place.cell("type(model).__name__, seen.pop()") == "('object', 1)"
+    assert sync(place, "echo", "next") == "next"
+
+
+def test_the_lines_to_type_have_the_keys_that_a_handler_reads(place):
+    place.cell("%%runpod_handler\ndef asked(job):\n    return job['input']['text'] * int(job['input'].get('n', 1))")
+    assert """-d '{"input": {"text": "..."}}'""" in place.cell("%runpod serve")
 
 
 def test_a_timeout_ends_a_running_handler_as_the_platform_would(place):

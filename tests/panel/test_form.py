@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rp_notebook.export.input_fields import input_fields
-from rp_notebook.panel.form import form_of, form_of_schema
+from rp_notebook.panel.form import form_of, form_of_schema, sample_of
 
 MODULE = """
 from typing import Literal, Annotated
@@ -49,6 +49,14 @@ def handler(job):
 def test_each_key_gets_the_control_that_suits_it(name: str, expected: dict) -> None:
     fields = {field["name"]: field for field in form_of(input_fields(MODULE, "handler"))}
     assert {key: fields[name].get(key, "nothing") for key in expected} == expected
+
+
+def test_an_example_has_the_keys_that_must_be_there() -> None:
+    text = "def handler(job):\n    given = job['input']\n"
+    reads = "int(given['n'])", "float(given['x'])", "given['prompt'].upper()", "given.get('seed', 3)", "given['scores']"
+    module = text + "".join(f"    {each}\n" for each in reads)
+    sample = {"n": 1, "x": 1.0, "prompt": "...", "scores": "..."}
+    assert sample_of(form_of(input_fields(module, "handler"))) == sample
 
 
 @pytest.mark.parametrize(

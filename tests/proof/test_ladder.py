@@ -132,6 +132,11 @@ def test_answers_that_differ_each_time_are_compared_by_shape():
     found = kernel.climb()
     assert [job.verdict for job in found.jobs] == ["varies"]
     assert "RPP113" in codes(found.findings)
+    length = "def handler(job):\n    yield from range(random.randrange(5000))"
+    streaming = Kernel("import random", length)
+    streaming.job()
+    (told,) = [finding.message for finding in streaming.climb().findings if finding.code == "RPP113"]
+    assert told.endswith("how much was posted: only its shape was compared")
     choice = "{'score': random.random(), 'some': random.choice([None, *range(99)])}"
     some = Kernel("import random", handler(choice))
     some.job()
