@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+from rp_notebook.export.cutting import root_name
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.program import LIKELY, MUST, WEAK
-from rp_notebook.export.tables import IPYTHON_MODULES, IPYTHON_NAMES
+from rp_notebook.export.tables import BARE_MUTATORS, IPYTHON_MODULES, IPYTHON_NAMES
 from rp_notebook.export.timeline import Fact
+
+VALUES = frozenset({"builtins", "numpy", "pandas", "polars", "pyarrow"})  # modules whose objects are looked at
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,20 @@ def _settled(fact: Fact, live: Live) -> Fact:
     answer = live.out.get(number)
     roots = {root for root, _, _ in fact.effects.changed}
     command = number not in live.out or any(answer is live.namespace.get(root, fact) for root in roots)
+    doubted = () if command else _looked_at(fact, answer)
     changed = frozenset(
-        (root, tier if tier != LIKELY else MUST if command else WEAK, deep) for root, tier, deep in fact.effects.changed
+        (root, WEAK if root in doubted else tier if tier != LIKELY else MUST if command else WEAK, deep)
+        for root, tier, deep in fact.effects.changed
     )
     return replace(fact, effects=replace(fact.effects, changed=changed))
+
+
+def _looked_at(fact: Fact, answer: object) -> tuple[str, ...]:
+    """What a method was called on that some libraries' objects change by, and whose answer is a value of its own."""
+    call = getattr(fact.statement.node, "value", None)
+    method = call.func if isinstance(call, ast.Call) else None
+    shown = type(answer).__module__.split(".")[0] in VALUES
+    return (root_name(method),) if shown and isinstance(method, ast.Attribute) and method.attr in BARE_MUTATORS else ()
 
 
 def sourceless(demand: Demand, live: Live | None) -> list[tuple[str, str]]:
