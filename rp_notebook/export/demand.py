@@ -14,7 +14,6 @@ from rp_notebook.export.timeline import Fact, Timeline
 
 NOTHING: Mapping[int, str] = MappingProxyType({})
 NOBODY: Mapping[str, Collection[int]] = MappingProxyType({})
-HINT_READERS = frozenset({"get_type_hints", "TypeAdapter", "validate_arguments", "validate_call", "signature"})
 
 
 @dataclass(frozen=True)
@@ -111,14 +110,6 @@ class Demand:
         if fact.names.soft and self._evaluates_hints(fact):
             for name in sorted(fact.names.soft):
                 self.ask(name, self.timeline.end, label, position, soft=True)
-
-    def ask_for_hints(self) -> None:
-        """Asks for what annotations name, where something taken reads annotations."""
-        facts = [self.timeline.facts[p] for p in sorted(self.kept)]
-        if any(HINT_READERS & (fact.names.uses | fact.names.deferred) for fact in facts):
-            for fact in facts:
-                for name in sorted(fact.names.soft):
-                    self.ask(name, self.timeline.end, label_of(fact), fact.position, soft=True)
 
     @staticmethod
     def _evaluates_hints(fact: Fact) -> bool:

@@ -10,6 +10,7 @@ from rp_notebook.export.cleaning import Cleaned
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.flat_cells import without_tryouts
 from rp_notebook.export.frozen_names import Freezer
+from rp_notebook.export.hints import ask_for_hints
 from rp_notebook.export.live import Live, displayed
 from rp_notebook.export.names import Names, names_in
 from rp_notebook.export.overrides import Overrides, ask_for_kept, left_out
@@ -98,7 +99,7 @@ def _work(demand: Demand, program: Program) -> None:
         before = len(demand.kept)
         demand.settle()
         demand.take_dotted()
-        demand.ask_for_hints()
+        ask_for_hints(demand)
         demand.settle()
         take_state(demand, program)
         demand.settle()
