@@ -8,7 +8,7 @@ from typing import Any
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.kernel.completing import completed
-from rp_notebook.kernel.guarding import guarded
+from rp_notebook.kernel.guarding import guarded, staying
 from rp_notebook.kernel.linking import linked
 from rp_notebook.kernel.magics import RunpodMagics, flags_by_command
 from rp_notebook.kernel.session import Session
@@ -36,6 +36,8 @@ def load(shell: Any) -> None:
     magics.undo = (session.watch(), _show_records(shell, session), completed(session, flags_by_command()))
     if getattr(shell, "kernel", None) is not None:
         magics.undo += (guarded(shell.kernel), linked(shell.kernel, session))
+    if hasattr(shell, "ask_exit"):
+        magics.undo += (staying(shell),)
 
 
 def unload(shell: Any) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the kernel alive through an interrupt that comes while ipykernel is busy with itself."""
+"""Keeps the kernel alive where an interrupt finds ipykernel busy with itself, and where a job calls `exit()`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from rp_notebook.jobs.interrupts import asks_whether_alive, in_use, is_asked
+from rp_notebook.jobs.interrupts import RUNNING, asks_whether_alive, in_use, is_asked
 
 DISPATCHING = ("ipykernel.kernelbase", "dispatch_shell")
 
@@ -40,6 +40,26 @@ def guarded(kernel: Any) -> Callable[[], None]:
 
     def undo() -> None:
         del kernel.pre_handler_hook, kernel.post_handler_hook
+
+    return undo
+
+
+def staying(shell: Any) -> Callable[[], None]:
+    """Has `exit()` and `quit()` end a job as they would end its worker, instead of this shell; returns the way back."""
+    own = shell.ask_exit
+
+    def ask_exit() -> None:
+        if RUNNING.get() is None:
+            own()
+            return
+        code = getattr(shell, "keepkernel_on_exit", None)  # ipykernel's `exit` takes a code for this
+        shell.keepkernel_on_exit = None
+        raise SystemExit(code or None)
+
+    shell.ask_exit = ask_exit
+
+    def undo() -> None:
+        del shell.ask_exit
 
     return undo
 

@@ -28,7 +28,8 @@ HANDLERS = (
     "%%runpod_handler --timeout 5\ndef slow(job):\n    time.sleep(60)",
     "%%runpod_handler\ndef main(job):\n    return threading.current_thread() is threading.main_thread()",
     "%%runpod_handler\ndef loses(job):\n    return {1, 2}",
-    "%%runpod_handler\ndef exits(job):\n    seen.append(job['input']['code'])\n    raise SystemExit(3)",
+    "import sys\nendings = [sys.exit, exit, quit]",
+    "%%runpod_handler\ndef exits(job):\n    seen.append(job['input']['way'])\n    endings[job['input']['way']](3)",
 )
 
 
@@ -83,13 +84,14 @@ def test_cancelling_ends_a_running_handler_and_spares_the_kernel(place, handler)
     assert place.cell("type(model).__name__") == "'object'"
 
 
-def test_a_handler_that_ends_its_worker_fails_as_with_a_real_one_and_spares_the_kernel(place):
-    told = ask(place, "POST", "exits/runsync", {"input": {"code": 1}})
+@pytest.mark.parametrize("way", [0, 1, 2], ids=["sys.exit", "exit", "quit"])
+def test_a_handler_that_ends_its_worker_fails_as_with_a_real_one_and_spares_the_kernel(place, way):
+    told = ask(place, "POST", "exits/runsync", {"input": {"way": way}})
     assert (told["status"], told["error"]) == (
         "FAILED",
         "the handler called sys.exit(3): the worker process ends and posts nothing",
     )
-    assert place.cell("type(model).__name__, seen.pop()") == "('object', 1)"
+    assert place.cell("type(model).__name__, seen.pop()") == f"('object', {way})"
     assert sync(place, "echo", "next") == "next"
 
 
