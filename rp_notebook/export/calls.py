@@ -83,8 +83,10 @@ def _named(reading: Reading, func: ast.Name, arguments: Arguments) -> Value:
 def _made(reading: Reading, name: str, arguments: Arguments) -> Value:
     """The object that a class of the notebook makes: it holds what its constructor keeps."""
     program = reading.program
-    makers = [m for each in ("__init__", "__post_init__", "__new__") for m in program.methods(each, [name])]
-    shared = frozenset((each, COPY) for each in program.lineage([name]) if _has_own_state(program, each))
+    makers = [m for each in ("__init__", "__post_init__") for m in program.methods(each, [name])]
+    own = arguments.behind(frozenset({(name, SAME)}))
+    shared = union(*(reading.call_function(maker, own) for maker in program.methods("__new__", [name])))
+    shared |= frozenset((each, COPY) for each in program.lineage([name]) if _has_own_state(program, each))
     if not makers:
         return held(arguments.all) | shared
     before = reading.edges

@@ -10,6 +10,7 @@ from rp_notebook.export.cutting import root_name
 from rp_notebook.export.library import path_of
 from rp_notebook.export.links import HOLDER, SAME
 from rp_notebook.export.program import MUST, PARAMETER
+from rp_notebook.export.store_looks import FILL
 
 if TYPE_CHECKING:
     from rp_notebook.export.expressions import Expressions as Reading
@@ -27,7 +28,7 @@ def decorate(reading: Reading, item: ast.expr, node: ast.FunctionDef | ast.Async
     if root in reading.program.functions and isinstance(target, ast.Name):
         for function in reading.program.functions[root]:
             for name, tier, deep in reading.program.summary(function).changed:
-                if not name.startswith(PARAMETER):
+                if not name.removeprefix(FILL).startswith(PARAMETER):
                     reading.change(frozenset({(name, SAME)}), tier, deep=deep)
                     reading.edges.add((name, node.name, HOLDER))
     elif root and root not in reading.program.classes:
@@ -56,5 +57,5 @@ def derive(reading: Reading, given: Iterable[ast.expr], keywords: Iterable[ast.k
         for hook in ("__init_subclass__", "__new__", "__init__"):
             for method in program.methods(hook, [name]):
                 for root, tier, deep in program.summary(method).changed:
-                    if not root.startswith(PARAMETER):
+                    if not root.removeprefix(FILL).startswith(PARAMETER):
                         reading.change(frozenset({(root, SAME)}), tier, deep=deep)

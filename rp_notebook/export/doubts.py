@@ -107,7 +107,8 @@ def _remembering(facts: Sequence[Fact], program: Program, declaration: Declarati
     if fact is None or not isinstance(fact.statement.node, ast.FunctionDef | ast.AsyncFunctionDef):
         return
     effects = program.summary(fact.statement.node)
-    roots = {root.removeprefix(FILL) for root, tier, _ in effects.changed if tier == MUST}
+    roots = {root for root, tier, _ in effects.changed if tier == MUST}
+    roots |= {root.removeprefix(FILL).partition(".")[0] for root in roots if root.startswith(FILL)}
     changed = {root for root in roots if ":" not in root and root[:1] != PARAMETER}
     known = {name for other in facts for name in other.names.defs if not other.statement.alias}
     names = sorted((changed | effects.rebound) & known - {FRESH})

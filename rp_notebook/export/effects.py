@@ -27,8 +27,8 @@ class Reading(Expressions):
             self.statement(statement)
 
     def statement(self, node: ast.stmt) -> None:
-        stores = self.fills.get(id(node), self.filling)
-        if not stores <= self.filling:
+        stores = {self.of_root(store): self.of_root(store, whole=True) for store in self.fills.get(id(node), ())}
+        if not stores.keys() <= self.filling.keys():
             before, self.filling = self.filling, self.filling | stores
             self.statement(node)
             self.filling = before

@@ -11,6 +11,7 @@ from rp_notebook.export.links import NOTHING, SAME, Value, composed, copied, hel
 from rp_notebook.export.marks import Marks
 from rp_notebook.export.namespace_dict import key_of, read_key
 from rp_notebook.export.program import FRESH, MUST, PARAMETER, Effects, Function
+from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import ARRAY_VIEWS, BUILTINS
 from rp_notebook.export.trees import children, walk
 
@@ -101,7 +102,15 @@ class Expressions(Marks):
             return frozenset({(root, SAME)})
 
         for root, tier, deep in effects.changed:
-            self.change(meant(root), tier, deep=deep)
+            if root.startswith(FILL + PARAMETER):  # an attribute of what is given
+                name, _, attr = root[len(FILL) :].partition(".")
+                for each, kind in meant(name):
+                    if kind == SAME and each != FRESH:
+                        self.changed.add((f"{FILL}{each}.{attr}", tier, False))
+                    else:
+                        self.change(frozenset({(each, kind)}), tier, deep=True)
+            else:
+                self.change(meant(root), tier, deep=deep)
         for left, right, kind in effects.edges:
             for root, _ in meant(left):
                 if root != FRESH or left.startswith(PARAMETER):

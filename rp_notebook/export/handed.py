@@ -12,6 +12,7 @@ from rp_notebook.export.library import Arguments, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, inside
 from rp_notebook.export.program import MUST, PARAMETER, Function, Program, loads
 from rp_notebook.export.registries import bound_mutators
+from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import MUTATORS, SHALLOW_MUTATORS
 
 if TYPE_CHECKING:
@@ -128,9 +129,9 @@ def anything_called(reading: Reading, name: str, value: Value, given: Value) -> 
         reading.call_function(method, Arguments((value,), None, given))
     for function in functions:
         effects = program.summary(function)
-        own = any(root.startswith(PARAMETER) for root, _, _ in effects.changed)
+        own = any(root.removeprefix(FILL).startswith(PARAMETER) for root, _, _ in effects.changed)
         for root, tier, deep in effects.changed:
-            if not root.startswith(PARAMETER):
+            if not root.removeprefix(FILL).startswith(PARAMETER):
                 reading.change(frozenset({(root, SAME)}), tier, deep=deep)
         reading.rebind(effects.rebound)
         if effects.remembers or own:

@@ -8,19 +8,19 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
-from rp_notebook.export.cutting import root_name
 from rp_notebook.export.library import local_names
 from rp_notebook.export.program import Function, Program
-from rp_notebook.export.store_looks import Look, globals_of, is_load, look_at
+from rp_notebook.export.store_looks import Look, globals_of, is_load, is_store, look_at, receiver_of
 from rp_notebook.export.trees import WALKED, walk
 
 
 def fills(program: Program, function: Function) -> dict[int, frozenset[str]]:
     """The statements of a function that run only while stores are not filled, by their id, with the names of those."""
     found: dict[int, frozenset[str]] = {}
-    for store in candidates(function):
+    stores = candidates(function)
+    for store in stores:
         look = look_at(program, function, store)
-        if look.region and not look.unguarded and look.fills and _is_same_for_all(function, look):
+        if look.region and not look.unguarded and look.fills and _is_same_for_all(function, look, stores):
             found |= {id(node): found.get(id(node), frozenset()) | {store} for node in look.region}
     return found
 
@@ -28,16 +28,38 @@ def fills(program: Program, function: Function) -> dict[int, frozenset[str]]:
 def fills_in(program: Program, node: ast.AST, store: str) -> bool:
     """Whether code of a statement fills a store when it is called."""
     functions = [part for part in walk(node) if isinstance(part, Function)]
-    return any(store in stores for each in functions for stores in fills(program, each).values())
+    return any(own_name(each, store) in stores for each in functions for stores in fills(program, each).values())
 
 
 def reads_unfilled(program: Program, node: ast.AST, store: str) -> bool:
     """Whether code of a statement may read a store that nobody has filled before."""
     functions = [part for part in walk(node) if isinstance(part, Function)]
-    inside = {id(part) for each in functions for part in walk(each)}
-    if any(is_load(part, store) for part in walk(node) if id(part) not in inside):
+    attr = store.partition(".")[2]
+    if attr and any(isinstance(part, ast.Name) and part.id in ("vars", "getattr", "pickle") for part in walk(node)):
         return True
-    return any(look_at(program, each, store).unguarded for each in functions)
+    guarded: set[int] = set()
+    for each in functions:
+        look = look_at(program, each, own_name(each, store))
+        guarded |= set() if look.unguarded else {id(p) for p in walk(each) if is_load(p, own_name(each, store))}
+    return any(_reads(part, store) for part in walk(node) if id(part) not in guarded)
+
+
+def own_name(function: Function, store: str) -> str:
+    """How a method calls an attribute that is a store, of whatever object; any other store as it is."""
+    attr = store.partition(".")[2]
+    return f"{receiver_of(function)}.{attr}" if attr and _is_method(function, attr) else store
+
+
+def _is_method(function: Function, attr: str) -> bool:
+    name = receiver_of(function)
+    return bool(name) and any(is_store(part, f"{name}.{attr}") for part in walk(function))
+
+
+def _reads(node: ast.AST, store: str) -> bool:
+    attr = store.partition(".")[2]
+    if attr:
+        return isinstance(node, ast.Attribute) and node.attr == attr and isinstance(node.ctx, ast.Load)
+    return is_load(node, store)
 
 
 @lru_cache(maxsize=WALKED)
@@ -45,31 +67,58 @@ def candidates(function: Function) -> frozenset[str]:
     """The names outside of a function that it looks into before it makes something."""
     if isinstance(function, ast.Lambda):
         return frozenset()
-    tests = [node.test for node in walk(function) if isinstance(node, ast.If)]
-    tried = [part for node in walk(function) if isinstance(node, ast.Try) for part in node.body]
-    loads = {n.id for part in [*tests, *tried] for n in walk(part) if isinstance(n, ast.Name)}
-    loads |= {str(n.value) for test in tests for n in walk(test) if isinstance(n, ast.Constant)}
-    gets = [n.func for n in walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
-    loads |= {root_name(func) for func in gets if func.attr in ("get", "setdefault")}
-    defaults = {root_name(func) for func in gets if func.attr == "setdefault"}
-    outside = defaults | globals_of(function)
-    outside |= {root_name(n) for n in walk(function) if isinstance(n, ast.Subscript | ast.Attribute) and _is_store(n)}
-    asked = (loads & outside) - local_names(function)
-    return frozenset(asked | globals_of(function) if asked else ())  # what is made together has one test
+    nodes = walk(function)
+    tests = [node.test for node in nodes if isinstance(node, ast.If)]
+    tried = [part for node in nodes if isinstance(node, ast.Try) for part in node.body]
+    gets = [n.func for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    defaults = {_path(func.value) for func in gets if func.attr == "setdefault"}
+    looked = [n for part in [*tests, *tried] for n in walk(part)]
+    asked = {_path(n) for n in looked} | {_path(func.value) for func in gets if func.attr in ("get", "setdefault")}
+    asked |= {str(n.value) for n in looked if isinstance(n, ast.Constant)}
+    asked |= {_asked_for(n) for n in looked}
+    targets = [n.value if isinstance(n, ast.Subscript) else n for n in nodes if _is_target(n)]
+    stored = defaults | globals_of(function) | {_path(target) for target in targets}
+    own = local_names(function) - {receiver_of(function)}
+    found = {store for store in asked & stored if store and store.partition(".")[0] not in own}
+    found -= {receiver_of(function)}
+    return frozenset(found | globals_of(function) if found else ())  # what is made together has one test
 
 
-def _is_same_for_all(function: Function, look: Look) -> bool:
-    """Whether what is made does not depend on who asks, but for the key."""
-    own = local_names(function)
-    keys = {n.id for key in look.keys for n in walk(key) if isinstance(n, ast.Name)}
+def _path(node: ast.AST) -> str:
+    match node:
+        case ast.Name(id=name):
+            return name
+        case ast.Attribute(value=ast.Name(id=name), attr=attr):
+            return f"{name}.{attr}"
+    return ""
+
+
+def _asked_for(node: ast.AST) -> str:
+    match node:
+        case ast.Call(func=ast.Name(id="hasattr"), args=[ast.Name(id=name), ast.Constant(value=str() as attr)]):
+            return f"{name}.{attr}"
+    return ""
+
+
+def _is_target(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store)
+
+
+def _is_same_for_all(function: Function, look: Look, stores: frozenset[str]) -> bool:
+    """Whether what is made does not depend on who asks, but for the key, and is all that is done."""
+    own, (root, _, attr) = local_names(function), look.store.partition(".")
+    keys = {n.id for key in look.keys for n in walk(key) if isinstance(n, ast.Name)} | ({root} if attr else set())
     for node in walk(function):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Tuple() | ast.JoinedStr() as value) if name in keys:
                 keys |= {n.id for n in walk(value) if isinstance(n, ast.Name)}
-    names = [n for node in look.region for n in walk(node) if isinstance(n, ast.Name)]
+    parts = [part for node in look.region for part in walk(node)]
+    names = [part for part in parts if isinstance(part, ast.Name)]
     stored = {n.id for n in names if isinstance(n.ctx, ast.Store)}
-    return not ({n.id for n in names} & own) - keys - stored
-
-
-def _is_store(node: ast.AST) -> bool:
-    return isinstance(getattr(node, "ctx", None), ast.Store)
+    if ({n.id for n in names} & own) - keys - stored:
+        return False
+    called = [part.func for part in parts if isinstance(part, ast.Call)]
+    spoken = [part for part in parts if isinstance(part, ast.Attribute) and _path(part).startswith(f"{root}.")]
+    others = [part for part in spoken if not isinstance(part.ctx, ast.Load) or part in called]
+    whole = sum(name.id == root for name in names) > len(spoken)
+    return not attr or not (whole or any(_path(part) not in stores for part in others))

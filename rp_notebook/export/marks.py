@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, PART, SAME, Value, held
-from rp_notebook.export.program import FRESH, MUST, NO_EFFECTS, Effects, Program
+from rp_notebook.export.program import FRESH, MUST, NO_EFFECTS, PARAMETER, Effects, Program
 from rp_notebook.export.store_looks import FILL
 
 
@@ -25,7 +25,7 @@ class Marks:
         self.returned: set[tuple[str, str]] = set()
         self.remembers = False
         self.outer: frozenset[str] = frozenset()
-        self.filling: frozenset[str] = frozenset()  # stores that what is read now fills where they are not filled yet
+        self.filling: dict[str, str] = {}  # what is read now fills stores: their names by the root that they are of
         self.receiver: tuple[str, str] = ("", "")  # in a method: its first parameter, and its class
 
     def effects(self) -> Effects:
@@ -45,11 +45,17 @@ class Marks:
             if root == FRESH:
                 continue
             if root in self.filling:
-                self.changed.add((FILL + root, tier, False))
+                self.changed.add((FILL + self.filling[root], tier, False))
             elif kind == SAME:
                 self.changed.add((root, tier, deep))
             elif kind == PART or deep:
                 self.changed.add((root, tier, True))
+
+    def of_root(self, store: str, *, whole: bool = False) -> str:
+        """The root that a store is of, or the `whole` store by that root's name."""
+        root, _, attr = store.partition(".")
+        root = PARAMETER + root if root in self.locals else root
+        return f"{root}.{attr}" if whole and attr else root
 
     def join(self, containers: Value, value: Value) -> None:
         for root, _ in containers:
@@ -67,6 +73,6 @@ class Marks:
     def rebind(self, names: Iterable[str]) -> None:
         """Says that variables of the module are bound anew."""
         if self.filling:
-            self.changed |= {(FILL + name, MUST, False) for name in self.filling.intersection(names)}
-            names = set(names) - self.filling
+            self.changed |= {(FILL + name, MUST, False) for name in self.filling.keys() & set(names)}
+            names = set(names) - self.filling.keys()
         self.rebound.update(names)

@@ -59,15 +59,21 @@ def _is_asked_for(demand: Demand, program: Program, fact: Fact, store: str) -> b
     """Whether it matters that a store was filled then, and not when a job asks for it first."""
     timeline = demand.timeline
     others = [timeline.facts[place] for place in demand.kept]
-    readers = [other for other in others if store in other.names.deferred]
-    readers += [other for other in others if store in other.names.uses and other.position > fact.position]
+    root, _, attr = store.partition(".")
+    if attr:
+        readers = [o for o in others if f".{attr}" in o.statement.text and (o.is_code or o.position > fact.position)]
+    else:
+        readers = [other for other in others if store in other.names.deferred]
+        readers += [other for other in others if store in other.names.uses and other.position > fact.position]
     if not readers or any(reads_unfilled(program, other.statement.node, store) for other in readers):
         return bool(readers)
-    if changed_roots(fact, "rng:"):
+    later = timeline.changes(root, timeline.end) & ~timeline.sharing.before(fact.position + 1) if attr else 0
+    if later or changed_roots(fact, "rng:"):
         return True
-    code = [other for other in others if store in other.names.deferred | other.names.stores]
+    named = [other for other in others if store in other.names.deferred | other.names.stores]
+    code = [other for other in readers if other.is_code] if attr else named
     fillers = {name for other in code if fills_in(program, other.statement.node, store) for name in other.names.defs}
-    return len(fillers) != 1 or any(demand.changed_since(name, fact.position, but=store) for name in fillers)
+    return len(fillers) != 1 or any(demand.changed_since(name, fact.position, but=root) for name in fillers)
 
 
 def _said_again(fact: Fact, module: str, stateful: list[Fact]) -> bool:

@@ -30,7 +30,7 @@ class Look:
     """A look at one function. `region` has what runs only while the store is not filled, `keys` are asked for in it."""
 
     program: Program
-    store: str
+    store: str  # a variable of the module, or an attribute: "Store.model", "self.model"
     depth: int
     region: list[ast.stmt] = field(default_factory=list)
     keys: list[ast.expr] = field(default_factory=list)
@@ -115,34 +115,33 @@ class Look:
         match test:
             case ast.UnaryOp(op=ast.Not(), operand=inner):
                 return {"there": "missing", "missing": "there"}.get(self._kind(inner), "")
-            case ast.Name(id=name) if name == self.store or name in self.tested:
+            case ast.Name() | ast.Attribute() if self._is_asked(test):
                 return "there"
             case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot() as op], comparators=[ast.Constant(value=None)]):
                 if isinstance(left, ast.NamedExpr) and self._is_get(left.value):
                     self.tested.add(left.target.id)
                     left = left.target
-                known = self._kind(left) == "there" and isinstance(left, ast.Name)
-                return ("missing" if isinstance(op, ast.Is) else "there") if known else ""
+                return ("missing" if isinstance(op, ast.Is) else "there") if self._is_asked(left) else ""
             case ast.Compare(left=key, ops=[ast.In() | ast.NotIn() as op], comparators=[where]):
-                inside = isinstance(where, ast.Name) and where.id == self.store
+                inside = is_store(where, self.store)
                 named = isinstance(key, ast.Constant) and key.value == self.store and _is_namespace(where)
                 self.keys += [key] if inside else []
                 return ("there" if isinstance(op, ast.In) else "missing") if inside or named else ""
-            case ast.Call(func=ast.Name(id="hasattr"), args=[ast.Name(id=name), ast.Constant()]) if name == self.store:
-                return "there"
+            case ast.Call(func=ast.Name(id="hasattr"), args=[ast.Name(id=name), ast.Constant(value=str() as attr)]):
+                return "there" if f"{name}.{attr}" == self.store else ""
         return ""
 
     def _is_get(self, value: ast.expr) -> bool:
         match value:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="get"), args=[key]) if name == self.store:
+            case ast.Call(func=ast.Attribute(value=owner, attr="get"), args=[key]) if is_store(owner, self.store):
                 self.keys.append(key)
                 return True
         return False
 
     def _sets_default(self, call: ast.Call) -> bool:
         match call:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="setdefault"), args=[key, _]) if (
-                name == self.store
+            case ast.Call(func=ast.Attribute(value=owner, attr="setdefault"), args=[key, _]) if is_store(
+                owner, self.store
             ):
                 self.keys.append(key)
                 self.fills = True
@@ -150,26 +149,37 @@ class Look:
         return False
 
     def _fills(self, target: ast.expr) -> bool:
-        found = isinstance(target, ast.Name) and target.id == self.store
-        if isinstance(target, ast.Subscript | ast.Attribute):
-            found = isinstance(target.value, ast.Name) and target.value.id == self.store
+        found = is_store(target.value if isinstance(target, ast.Subscript) else target, self.store)
         self.fills |= found
         return found
 
     def _calls(self, node: ast.stmt) -> bool:
         """Whether a statement calls a function behind which the store is filled."""
         for call in (part for part in immediate(node) if isinstance(part, ast.Call)):
-            functions = self.program.functions.get(call.func.id, ()) if isinstance(call.func, ast.Name) else ()
+            functions = self._called(call.func)
             if self.depth and functions and all(self._filled_by(each) for each in functions):
                 self.fills = True
                 return True
         return False
 
+    def _called(self, func: ast.expr) -> Sequence[Function]:
+        match func:
+            case ast.Name(id=name):
+                return self.program.functions.get(name, ())
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if self.store.startswith(f"{name}."):
+                return self.program.methods(attr)
+        return ()
+
     def _filled_by(self, function: Function) -> bool:
-        if isinstance(function, ast.Lambda) or not any(_is_named(part, self.store) for part in walk(function)):
+        attr = self.store.partition(".")[2]
+        store = f"{receiver_of(function)}.{attr}" if attr and id(function) in self.program.owners else self.store
+        if isinstance(function, ast.Lambda) or not any(_is_named(part, store) for part in walk(function)):
             return False
-        look = look_at(self.program, function, self.store, self.depth - 1)
+        look = look_at(self.program, function, store, self.depth - 1)
         return look.sure and look.fills and not look.unguarded
+
+    def _is_asked(self, node: ast.expr) -> bool:
+        return is_store(node, self.store) or (isinstance(node, ast.Name) and node.id in self.tested)
 
     def _loads(self, node: ast.AST) -> bool:
         return any(is_load(part, self.store) for part in immediate(node))
@@ -188,13 +198,29 @@ def _ends(body: Sequence[ast.stmt]) -> bool:
     return isinstance(body[-1], _ENDS)
 
 
-def is_load(node: ast.AST, name: str) -> bool:
-    """Whether a node reads a name."""
-    return isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
+def is_store(node: ast.AST, store: str) -> bool:
+    """Whether a node is a store: a name, or an attribute of one."""
+    match node:
+        case ast.Name(id=name):
+            return name == store
+        case ast.Attribute(value=ast.Name(id=name), attr=attr):
+            return f"{name}.{attr}" == store
+    return False
+
+
+def is_load(node: ast.AST, store: str) -> bool:
+    """Whether a node reads a store."""
+    return is_store(node, store) and isinstance(getattr(node, "ctx", None), ast.Load)
+
+
+def receiver_of(function: Function) -> str:
+    """The first parameter of a method."""
+    names = [*function.args.posonlyargs, *function.args.args]
+    return names[0].arg if names else ""
 
 
 def _is_named(node: ast.AST, name: str) -> bool:
-    return (isinstance(node, ast.Name) and node.id == name) or (isinstance(node, ast.Global) and name in node.names)
+    return is_store(node, name) or (isinstance(node, ast.Global) and name in node.names)
 
 
 def _is_namespace(node: ast.expr) -> bool:
