@@ -177,7 +177,7 @@ def _why_not(fact: Fact, said: str | None) -> str:
     if said is not None:
         return f"left out by {said}"
     if fact.plumbing:
-        return fact.plumbing
+        return "a shell line: only what it installs counts" if fact.plumbing == "%!" else fact.plumbing
     names = sorted(fact.names.defs | fact.names.maydefs)
     if names:
         return f"nothing needed uses {', '.join(f'`{name}`' for name in names[:5])}"

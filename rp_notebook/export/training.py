@@ -32,14 +32,24 @@ def stops(demand: Demand, plan: Plan, freezes: Callable[[str], bool]) -> list[Fi
             said = f"the worker would compute this at every cold start; the cell took {took:.0f} s"
         else:
             continue
-        name = demand.asked_for.get(place, "NAME")
+        name = _made(demand, place)
         fix = f"%runpod export DIR --freeze {name} exports what came of it; --train does it in the worker"
-        if not plan.trains and not freezes(name):
+        if not freezes(name):
             fix = f"save `{name}` to a file as its library does, and load it from there; --train does it in the worker"
         statement = fact.statement
         severity = "warning" if plan.trains else "error"
         found[statement.text] = Finding("RPS132", severity, said, fix, statement.cell.number, statement.line)  # type: ignore[arg-type] # one of the two
     return [*found.values()]
+
+
+def _made(demand: Demand, place: int) -> str:
+    """What a statement trains: of all that may share something with it, what it names itself and jobs read."""
+    asked_for = demand.asked_for.get(place, "NAME")
+    touched = demand.timeline.facts[place].touches
+    if asked_for in touched:
+        return asked_for
+    read = {name for kept in demand.kept for name in demand.timeline.facts[kept].names.deferred}
+    return min(touched & read, default=asked_for)
 
 
 def training_calls(fact: Fact) -> list[str]:

@@ -76,8 +76,11 @@ def export(session: Session, flags: Namespace, say: Say = unheard) -> Report:
     written = result.write(folder, force=flags.force)
     session.plans[handler.name] = climb.plan
     session.exports[folder.absolute()] = handler, len(session.recorder.cells)
-    tested = "tests/jobs.jsonl" in result.repo
-    steps = [f"%runpod prove {flags.folder}"] if tested else ["%runpod job {...}  (a job that ran becomes a test)"]
+    steps = (
+        [f"%runpod prove {flags.folder}"]
+        if "tests/jobs.jsonl" in result.repo
+        else [_how_to_test(session, handler.name)]
+    )
     findings = (*result.findings, *climb.findings)
     if flags.resolve:
         from rp_notebook.proof.resolve import conflicts_of
@@ -85,6 +88,12 @@ def export(session: Session, flags: Namespace, say: Say = unheard) -> Report:
         say("asking pip whether the requirements go together")
         findings += (*conflicts_of(result.repo),)
     return Report(written.upper(), "good", headline, [result.repo.tree(), "", *climb.lines], findings, steps)
+
+
+def _how_to_test(session: Session, name: str) -> str:
+    if next(session.history.records(Query(handler=name, last=1)), None) is not None:
+        return "%runpod replay  (runs the jobs of before the edit again: they become tests)"
+    return "%runpod job {...}  (a job that ran becomes a test)"
 
 
 def check_flags() -> FlagParser:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from rp_notebook.errors import ExportRefused
+from rp_notebook.errors import BadInput, ExportRefused
 from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.kernel.climbing import exported
 from rp_notebook.kernel.session import Session
@@ -33,4 +33,12 @@ def why(session: Session, flags: Namespace) -> Report:
     if flags.what is None:
         steps = ["%runpod why 12", "%runpod why In[7]", "%runpod why NAME"]
         return Report("WHY", "good", f"{handler.name}: {result.summary}", lines_of(listed(result)), steps=steps)
-    return Report("WHY", "good", f"{handler.name}: {flags.what}", lines_of(explained(result, flags.what)))
+    try:
+        lines = lines_of(explained(result, flags.what))
+    except BadInput:
+        failed = [cell for cell in session.recorder.cells if not cell.ok and flags.what == f"In[{cell.number}]"]
+        if not failed:
+            raise
+        where = f" in line {failed[0].failed_line}" if failed[0].failed_line else ""
+        raise BadInput(f"{flags.what} failed{where}: what failed is no part of a worker, nor what follows it") from None
+    return Report("WHY", "good", f"{handler.name}: {flags.what}", lines)

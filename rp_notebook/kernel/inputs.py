@@ -100,7 +100,9 @@ def _evaluated(text: str, namespace: Mapping[str, Any], as_json: json.JSONDecode
     try:
         return eval(code, dict(namespace))
     except Exception as error:  # noqa: BLE001 (the user's expression; whatever it raises is the message)
-        raise BadInput(f"the input {text[:80]!r} raised {type(error).__name__}: {error}") from None
+        said = f"the input {text[:80]!r} raised {type(error).__name__}: {error}"
+        is_json = isinstance(error, NameError) and text[0] in "{["  # as JavaScript has it, or with a `true`
+        raise BadInput(f"{said}; as JSON: {_placed(as_json)}" if is_json else said) from None
 
 
 def _from_file(path: Path) -> Any:

@@ -230,6 +230,26 @@ def test_what_training_wrote_into_keeps_it_and_the_plain_data_it_read_does_not()
     assert "backward" not in exported(*KEEPING, handler("data"), live=space)[1]
 
 
+@pytest.mark.parametrize("plan", [Plan(), Plan(trains=True)], ids=["stops", "trains"])
+def test_an_estimator_that_learns_from_what_another_made_is_named_itself(plan):
+    made = (
+        "from sklearn.linear_model import LogisticRegression",
+        "from sklearn.feature_extraction.text import CountVectorizer",
+        "vec = CountVectorizer()\nX = vec.fit_transform(['good', 'bad'])",
+        "clf = LogisticRegression()\nclf.fit(X, [1, 0])",
+        handler("clf.predict(vec.transform(['good']))[0].item()"),
+    )
+    space: dict = {}
+    for cell in made:
+        exec(cell, space)
+    try:
+        findings = exported(*made, live=space, plan=plan)[0].findings
+    except ExportRefused as refused:
+        findings = refused.findings
+    fixes = [finding.fix for finding in findings if finding.code == "RPS132"]
+    assert [fix.partition(" to a file")[0] for fix in fixes] == ["save `vec`", "save `clf`"]
+
+
 def test_frozen_weights_stand_in_for_the_training(tmp_path, monkeypatch):
     space: dict = {}
     for cell in TRAINING:

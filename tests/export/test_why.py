@@ -97,6 +97,6 @@ def test_commands_are_told_as_they_were_typed_and_our_own_not_at_all() -> None:
     cells = ("%pip install -q torch\n!ls -l", "%runpod jobs", "def handler(job):\n    return 1")
     assert lines_of(listed(result(*cells)))[:2] == [
         "- In[1] line 1: %pip install -q torch  (%pip)",
-        "- In[1] line 2: !ls -l  (%!)",
+        "- In[1] line 2: !ls -l  (a shell line: only what it installs counts)",
     ]
     assert "runpod" not in "".join(lines_of(listed(result(*cells))))

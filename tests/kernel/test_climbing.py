@@ -23,7 +23,9 @@ def codes(report):
 def test_an_export_says_how_it_was_proved(cell: Cell, tmp_path) -> None:
     cell("table = {'k': 2}")
     cell(HANDLER)
-    assert "RPP111" in codes(cell(f"%runpod export {tmp_path}/worker").result)
+    first = cell(f"%runpod export {tmp_path}/worker").result
+    assert "RPP111" in codes(first)
+    assert first.steps[0].startswith("%runpod job")
     cell('%runpod job {"x": 4}')
     report = cell(f"%runpod export {tmp_path}/worker").result
     assert "1 of 1 jobs answered alike in a clean process; rung 1" in report.listing[-1]
@@ -69,6 +71,7 @@ def test_jobs_from_before_the_last_change_prove_nothing(cell: Cell, tmp_path) ->
     report = cell(f"%runpod export {tmp_path}/worker").result
     (said,) = [finding for finding in report.findings if finding.code == "RPP111"]
     assert "before the last change" in said.message
+    assert report.steps[0].startswith("%runpod replay")
     assert not (tmp_path / "worker" / "tests" / "jobs.jsonl").exists()
 
 

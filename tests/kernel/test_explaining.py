@@ -61,6 +61,15 @@ def test_why_tells_the_way_to_a_line_and_the_reason_of_what_was_dropped(triple: 
     assert "&#x27;look&#x27;" in every._repr_html_()
 
 
+def test_why_says_of_a_cell_that_failed_that_it_did(triple: Cell, capsys) -> None:
+    triple("SCALE = 3\n1 / 0\nSCALE = 4")
+    triple("%runpod why In[6]")
+    assert "In[6]" in capsys.readouterr().out
+    triple("1 / 0")
+    triple("%runpod why In[8]")
+    assert "In[8] failed in line 1: what failed is no part of a worker" in capsys.readouterr().err
+
+
 def test_a_dry_run_shows_the_tree_the_module_and_what_changes(triple: Cell, tmp_path) -> None:
     first = repr(triple("%runpod export worker --dry-run").result)
     assert "no earlier export is there" in first

@@ -55,13 +55,14 @@ def test_a_result_can_be_assigned(cell: Cell) -> None:
     ("text", "told"),
     [
         ('%runpod job {"x": 1', "not JSON"),
+        ("%runpod job {x: true}", "as JSON: Expecting property name enclosed in double quotes"),
         ("%runpod job nosuch", "NameError"),
         ("%runpod job -n nope {}", "known: double"),
         ("%runpod jbos", "did you mean %runpod jobs?"),
         ("%%runpod_handler\nx = y = 1", "defines no function"),
         ("def f():\n    %runpod job 1\nf()", "arun_job"),
     ],
-    ids=["json", "name", "handler", "command", "no function", "inside a function"],
+    ids=["json", "no quotes", "name", "handler", "command", "no function", "inside a function"],
 )
 def test_a_users_mistake_is_one_line(cell: Cell, capsys, text: str, told: str) -> None:
     cell(DOUBLE)
