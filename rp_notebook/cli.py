@@ -108,6 +108,7 @@ def _serve_parser(commands: Any) -> None:
     serve.add_argument("--workers", type=int, default=1, metavar="N", help="how many of them")
     serve.add_argument("--rate-limits", action="store_true", help="limit the calls as the platform does")
     serve.add_argument("--private-webhooks", action="store_true", help="let webhooks reach addresses of this network")
+    serve.add_argument("--allow-origin", metavar="ORIGIN", help="let web pages of this origin call it (*: of any)")
     serve.set_defaults(act=_serve)
 
 
@@ -192,6 +193,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         workers=max(arguments.workers, 1),
         rate_limits=arguments.rate_limits,
         private_webhooks=arguments.private_webhooks,
+        allow_origin=arguments.allow_origin,
         say=lambda line: print(line, flush=True),
     )
     return DONE

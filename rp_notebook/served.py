@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote as quoted
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
@@ -57,6 +58,7 @@ def serve(
     workers: int = 1,
     rate_limits: bool = False,
     private_webhooks: bool = False,
+    allow_origin: str | None = None,
     say: Say,
 ) -> None:
     """Serves until SIGTERM or Ctrl-C; `say` gets a line for each thing there is to know, once it is ready.
@@ -69,11 +71,12 @@ def serve(
         raise BadInput(f"{worker} holds no handler.py: --worker takes an exported folder")
     options = [f"--port {port}"] * bool(port)
     options += ["--rate-limits"] * rate_limits + ["--private-webhooks"] * private_webhooks
+    options += [] if allow_origin is None else ["--allow-origin", quoted(allow_origin)]
     with ExitStack() as stack, stopped_by_signals() as stopping:
         if notebook is not None:
             place = stack.enter_context(_kernel(notebook, " ".join(options)))
         elif worker is not None:
-            place = stack.enter_context(_queue(worker, port, rate_limits, private_webhooks))
+            place = stack.enter_context(_queue(worker, port, rate_limits, private_webhooks, allow_origin))
         else:
             raise BadInput("name a notebook, or --worker DIR")
         if worker is not None:
@@ -138,7 +141,9 @@ def _kernel(path: Path, options: str) -> Iterator[Place]:
 
 
 @contextmanager
-def _queue(worker: Path, port: int, rate_limits: bool, private_webhooks: bool) -> Iterator[Place]:
+def _queue(
+    worker: Path, port: int, rate_limits: bool, private_webhooks: bool, allow_origin: str | None
+) -> Iterator[Place]:
     """A queue in this process, for workers of that folder alone."""
     name, given = worker.resolve().name, _example(worker)
     key = new_key()
@@ -148,6 +153,7 @@ def _queue(worker: Path, port: int, rate_limits: bool, private_webhooks: bool) -
         names=lambda: [name],
         rate_limits=rate_limits,
         private_webhooks=private_webhooks,
+        allow_origin=allow_origin,
     )
     server = listening(service, key, port)
 

@@ -172,5 +172,10 @@ DOOR = Door({**OPERATIONS, **WORKER_OPERATIONS}, {"bearer": BEARER, "bare": BARE
 
 def client_routes(service: Service, key: str) -> list[Route]:
     """The routes for clients that hold `key`, for each endpoint under `/v2/{endpoint}/`."""
-    given = {"allowed": keyed(key, service.endpoints.endpoint, service.names), "service": service, "door": DOOR}
+    given = {
+        "allowed": keyed(key, service.endpoints.endpoint, service.names),
+        "service": service,
+        "door": DOOR,
+        "origin": service.origin,
+    }
     return [(rf"/v2/{path}", ClientRoute, given) for path in patterns(OPERATIONS)]

@@ -29,7 +29,7 @@ def listening(service: Service, key: str, port: int, *, address: str = LOOPBACK)
         port,
         address=address,
         around=service.running,
-        fallback=(NoRoute, {"allowed": keyed(key, lambda name: name)}),
+        fallback=(NoRoute, {"allowed": keyed(key, lambda name: name), "origin": service.origin}),
     )
 
 

@@ -34,6 +34,7 @@ class EndpointRoute(RequestHandler if TYPE_CHECKING else object):  # type: ignor
 
     def initialize(self, *_: Any, **given: Any) -> None:
         self._allowed: Callable[[Any, str, str], Awaitable[Any]] = given["allowed"]
+        self._origin: str | None = given.get("origin")
         self.gone = False
         if self.request.method not in self.SUPPORTED_METHODS:
             self.request.method = "PUT"  # tornado would refuse it before anybody has asked for the key
@@ -45,6 +46,8 @@ class EndpointRoute(RequestHandler if TYPE_CHECKING else object):  # type: ignor
         before = super().prepare()
         if before is not None:
             await before
+        if self._origin is not None:
+            self.set_header("Access-Control-Allow-Origin", self._origin)
         name, operation, *_ = self.path_args or ("", "")
         try:
             self.found = await self._allowed(self, name, operation)
@@ -68,7 +71,17 @@ class EndpointRoute(RequestHandler if TYPE_CHECKING else object):  # type: ignor
         except RequestRefused as refused:
             self.reply(error_reply(str(refused)), refused.status)
 
-    post = put = patch = delete = head = options = get
+    post = put = patch = delete = head = get
+
+    async def options(self, *rest: str) -> None:
+        """Tells a browser, which sends no key with this, whether a page of another origin may call."""
+        if self._origin is None:
+            await self.get(*rest)
+            return
+        self.set_status(204)
+        self.set_header("Access-Control-Allow-Methods", "GET, POST")
+        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+        self.set_header("Access-Control-Max-Age", "600")
 
     async def answer(self, operation: str, *rest: str) -> None:
         """Does what was asked for. Raises `RequestRefused`."""
@@ -91,7 +104,7 @@ class NoRoute(EndpointRoute):
         refused = self._refused or RequestRefused(404, NOTHING)
         self.reply(error_reply(str(refused)), refused.status)
 
-    post = put = patch = delete = head = options = get
+    post = put = patch = delete = head = get
 
 
 def keyed(

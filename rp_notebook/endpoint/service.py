@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -13,10 +14,12 @@ from rp_notebook.endpoint.endpoints import Endpoints, Made
 from rp_notebook.endpoint.rates import Rates
 from rp_notebook.endpoint.ticking import ticking
 from rp_notebook.endpoint.webhooks import Webhooks
+from rp_notebook.errors import BadInput
 from rp_notebook.jobs.runner import Clock
 
 ANSWERED_S = 1.0  # how long a server that stops lets its open requests be answered
 STOPPED = "the endpoint was stopped"
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 class Service:
@@ -33,11 +36,13 @@ class Service:
         names: Callable[[], Iterable[str]] = tuple,
         rate_limits: bool = False,
         private_webhooks: bool = False,
+        allow_origin: str | None = None,
     ) -> None:
         self.endpoints = Endpoints(known, clock, timeout_s=timeout_s, made=made, finished=self._finished)
         self.webhooks = Webhooks(private=private_webhooks)
         self.names = names  # of the endpoints that there are, to who asks for another
         self.asking = asking  # hears which job a client asks about, and from which port
+        self.origin = None if allow_origin is None else origin_of(allow_origin)  # of web pages that may call
         self.open = 0  # requests that are being answered
         self._clock = clock
         self._rates: dict[str, Rates] | None = {} if rate_limits else None
@@ -70,6 +75,16 @@ class Service:
     def _finished(self, asked: Asked, status: Callable[[], bytes]) -> None:
         if asked.webhook is not None:
             self.webhooks.tell(asked.webhook, status())
+
+
+def origin_of(text: str) -> str:
+    """The origin of a web page as a browser writes it, or `*`. Raises `BadInput` for anything else."""
+    origin = text.strip().rstrip("/").lower()
+    if origin != "*" and not _ORIGIN.fullmatch(origin):
+        raise BadInput(
+            f"{text[:80]!r} is no origin of a web page: write http://localhost:5173 as a browser shows it, or *"
+        )
+    return origin
 
 
 def holds_key(authorization: str | None, key: str) -> bool:

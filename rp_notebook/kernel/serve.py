@@ -33,6 +33,7 @@ def serve_flags() -> FlagParser:
     parser.add_argument("--stop", action="store_true", help="end it; its key is worth nothing then")
     parser.add_argument("--rate-limits", action="store_true", help="limit the calls as the platform does")
     parser.add_argument("--private-webhooks", action="store_true", help="let webhooks reach addresses of this network")
+    parser.add_argument("--allow-origin", metavar="ORIGIN", help="let web pages of this origin call it (*: of any)")
     return parser
 
 
@@ -58,6 +59,9 @@ def _shown(session: Session, flags: Namespace, ends: str) -> Report:
     running: Serving | None = session.serving
     if running is None or flags.port not in (None, running.port):
         running = _started(session, flags)
+    terms = (flags.rate_limits, flags.private_webhooks, flags.allow_origin)
+    if any(terms) and terms != running.terms:
+        raise BadInput("it serves already, and not so: %runpod serve --stop, then again")
     names = [handler.name for handler in session.handlers]
     listing = [line for name in reversed(names) for line in (*_lines(session, running, name), "")]
     return Report("SERVING", "good", ", ".join(reversed(names)), [*listing, f"S{OWN_CELL[1:]}"], steps=[ends])
@@ -82,6 +86,7 @@ def _started(session: Session, flags: Namespace) -> Serving:
             address=ANYWHERE if "RUNPOD_POD_ID" in os.environ else "127.0.0.1",
             rate_limits=flags.rate_limits,
             private_webhooks=flags.private_webhooks,
+            allow_origin=flags.allow_origin,
         )
     except OSError as error:
         raise BadInput(f"port {flags.port or 0} cannot be used ({error}): name another, or none") from None

@@ -40,8 +40,10 @@ class Serving:
         key: str | None = None,
         rate_limits: bool = False,
         private_webhooks: bool = False,
+        allow_origin: str | None = None,
     ) -> None:
         self.key = key or new_key()
+        self.terms = (rate_limits, private_webhooks, allow_origin)
         self._pump = pump
         self._said_at = 0.0
         service = Service(
@@ -53,6 +55,7 @@ class Serving:
             names=lambda: [handler.name for handler in handlers],
             rate_limits=rate_limits,
             private_webhooks=private_webhooks,
+            allow_origin=allow_origin,
         )
         self._endpoints = service.endpoints
         self._server = listening(service, self.key, port, address=address)

@@ -17,6 +17,7 @@ from rp_notebook.endpoint.entry import received
 from rp_notebook.endpoint.loopback import Loopback
 from rp_notebook.endpoint.routes import NoRoute, keyed
 from rp_notebook.endpoint.service import Service
+from rp_notebook.errors import BadInput
 
 KEY = "the-key"
 
@@ -26,7 +27,7 @@ def serving(**options):
     server = Loopback(
         client_routes(service, KEY),
         around=service.running,
-        fallback=(NoRoute, {"allowed": keyed(KEY, lambda name: name)}),
+        fallback=(NoRoute, {"allowed": keyed(KEY, lambda name: name), "origin": service.origin}),
     )
     server.service = service
     return server
@@ -161,6 +162,38 @@ def test_without_the_key_nothing_is_told(server, form, path):
 def test_a_mistake_has_its_status_and_says_why(server, method, path, body, status):
     answered, told = ask(server, method, path, body)
     assert (answered, list(told)) == (status, ["error"])
+
+
+def headers(server, method, path, key=None):
+    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=20)
+    connection.request(method, path, headers={"Authorization": key} if key else {})
+    reply = connection.getresponse()
+    reply.read()
+    connection.close()
+    named = {name: value for name, value in reply.headers.items() if name.startswith("Access-Control")}
+    return reply.status, named
+
+
+def test_web_pages_of_another_origin_may_call_only_where_that_was_said(server):
+    assert headers(server, "OPTIONS", "/v2/ep/run") == (401, {})
+    assert headers(server, "GET", "/v2/ep/health", KEY) == (200, {})
+    allowed = {"Access-Control-Allow-Origin": "http://localhost:5173"}
+    with serving(allow_origin="http://LOCALHOST:5173/") as other:
+        for path in ("/v2/ep/run", "/v2/ep/status/x", "/v2/ep/openai/v1/models", "/v2/nobody/run"):
+            status, told = headers(other, "OPTIONS", path)
+            assert (status, told["Access-Control-Allow-Headers"]) == (204, "Authorization, Content-Type")
+            assert told.items() >= allowed.items()
+        assert headers(other, "GET", "/v2/ep/health", KEY) == (200, allowed)
+        assert headers(other, "GET", "/v2/ep/health", "wrong") == (401, allowed)
+        assert headers(other, "GET", "/v2/ep/nothing", KEY) == (404, allowed)
+
+
+@pytest.mark.parametrize(
+    "text", ["localhost:5173", "http://x/y", "http://x\r\nSet-Cookie: y", ""], ids=["scheme", "path", "lines", "none"]
+)
+def test_what_is_no_origin_is_refused(text):
+    with pytest.raises(BadInput, match="no origin of a web page"):
+        serving(allow_origin=text)
 
 
 def test_who_asks_for_what_is_not_there_is_told_what_is(server):

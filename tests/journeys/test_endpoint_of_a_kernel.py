@@ -98,6 +98,7 @@ def test_a_handler_that_ends_its_worker_fails_as_with_a_real_one_and_spares_the_
 def test_the_lines_to_type_have_the_keys_that_a_handler_reads(place):
     place.cell("%%runpod_handler\ndef asked(job):\n    return job['input']['text'] * int(job['input'].get('n', 1))")
     assert """-d '{"input": {"text": "..."}}'""" in place.cell("%runpod serve")
+    assert "%runpod serve --stop, then again" in place.cell("%runpod serve --allow-origin *")
 
 
 def test_a_timeout_ends_a_running_handler_as_the_platform_would(place):
