@@ -178,7 +178,8 @@ def _take_plugins(demand: Demand, modules: set[str]) -> None:
         node = fact.statement.node
         module = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
         if module.startswith(EFFECT_IMPORTS) and _parent_used(module, modules):
-            demand.take(fact.position, f"importing {module} changes what others do")
+            if not _is_imported_by_then(demand, module, fact):
+                demand.take(fact.position, f"importing {module} changes what others do")
         elif module.split(".")[0] in _QUIET:
             continue
         elif "noqa" in fact.statement.text and not fact.names.defs & timeline.read:
@@ -188,6 +189,13 @@ def _take_plugins(demand: Demand, modules: set[str]) -> None:
                 demand.take(fact.position, f"importing {module} changes what others do")
             else:
                 looked.add((module, fact.statement.cell.cwd))
+
+
+def _is_imported_by_then(demand: Demand, module: str, fact: Fact) -> bool:
+    """Whether something taken imports the package no later, so that it has done then what it does."""
+    facts = [demand.timeline.facts[place] for place in demand.kept]
+    by_then = [f for f in facts if f.position < fact.position or f.statement.unit == fact.statement.unit]
+    return bool(by_then) and module.split(".")[0] in modules_of(by_then) and "." not in module
 
 
 def _parent_used(module: str, modules: set[str]) -> bool:
