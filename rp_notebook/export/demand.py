@@ -120,7 +120,10 @@ class Demand:
         found = self.timeline.reach(name, position)
         if not found.certain and name in BUILTINS and not found.positions:
             return
-        if not found.positions:
+        stars = () if found.positions or soft or found.deleted is not None else self.timeline.stars(position)
+        if len(stars) == 1 and name not in IPYTHON_NAMES:  # nothing else can have brought it
+            self._define(stars[0], name, why, user)
+        elif not found.positions:
             if not soft and name not in self.missing:
                 late = position == self.timeline.end and user is not None
                 self.missing[name] = Missing(name, user, found.deleted, late)

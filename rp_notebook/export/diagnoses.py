@@ -120,6 +120,7 @@ def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[
     """Warnings and notes about a slice that can be exported."""
     facts = [demand.timeline.facts[place] for place in sorted(demand.kept)]
     found = [*_repeated(facts), *_before_a_failure(facts), *_loads(demand, declaration), *_unseen(demand, declaration)]
+    found += [_starred(fact, demand.through_star.get(fact.position, ())) for fact in facts if _is_unread_star(fact)]
     for fact in facts:
         node = fact.statement.node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -130,6 +131,16 @@ def remarks(demand: Demand, program: Program, declaration: Declaration) -> list[
         if fact.statement.alias is not None and demand.kept[fact.position].startswith("importing"):
             found.append(_at(fact, "RPS141", "note", "kept for what the import does; no name of it is used"))
     return [*found, *doubts(facts, program, declaration)]
+
+
+def _is_unread_star(fact: Fact) -> bool:
+    return fact.star and not fact.names.defs
+
+
+def _starred(fact: Fact, names: Iterable[str]) -> Finding:
+    told = ", ".join(f"`{name}`" for name in sorted(names))
+    message = f"{told} can only come from this import, whose module cannot be read here"
+    return _at(fact, "RPS124", "warning", message, "export where the module is installed, or import the names")
 
 
 def _before_a_failure(facts: Iterable[Fact]) -> Iterator[Finding]:

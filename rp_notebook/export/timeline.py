@@ -76,6 +76,8 @@ def _plain_fact(statement: Statement, program: Program, names: Names, known: dic
     if magic is not None:
         plumbing = f"%{magic[0]}" if is_harmless(magic[0]) else f"opaque %{magic[0]}"
         return Fact(statement, Names(), NO_EFFECTS, plumbing)
+    if isinstance(statement.node, ast.If) and not statement.node.orelse and _is_false(statement.node.test):
+        return Fact(statement, Names(), NO_EFFECTS, "never runs")
     if statement.starts:
         return Fact(statement, Names(), NO_EFFECTS, "starts the worker")
     if names.defs == {"__file__"}:  # a notebook has none, and may write one for itself
@@ -90,6 +92,10 @@ def _plain_fact(statement: Statement, program: Program, names: Names, known: dic
     if command is not None:  # only its name counts: what it runs is not Python
         return Fact(statement, replace(names, uses=frozenset()), NO_EFFECTS, f"opaque {command[0]}{command[1]}")
     return Fact(statement, names, effects)
+
+
+def _is_false(test: ast.expr) -> bool:
+    return isinstance(test, ast.Constant) and not test.value
 
 
 def _import_fact(statement: Statement, *, loaded: bool) -> Fact:
@@ -172,6 +178,18 @@ class Timeline:
             if kind == "def" and not self._goes_on(place):
                 return Reached((*found, *self._unnamed(place, position)), certain=True)
         return Reached((*found, *self._unnamed(-1, position)), certain=bool(found))
+
+    def stars(self, position: int) -> tuple[int, ...]:
+        """The star imports before a place of modules that cannot be read here, the first of each module."""
+        first: dict[str, int] = {}
+        for fact in self._unread_stars:
+            if fact.position < position:
+                first.setdefault(getattr(fact.statement.node, "module", None) or "", fact.position)
+        return tuple(first.values())
+
+    @cached_property
+    def _unread_stars(self) -> list[Fact]:
+        return [fact for fact in self.facts if fact.star and not fact.names.defs and not fact.plumbing]
 
     def _unnamed(self, after: int, position: int) -> tuple[int, ...]:
         """The statements between two places that may bind any name."""
