@@ -130,7 +130,7 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
     made_by = makers(root, program) if root not in reading.locals else set()
     own = local_programs.methods(program, made_by, name)
     found |= union(*(reading.apply(effects, each, arguments.behind(receiver)) for each, effects in own))
-    tier = _tier(reading, root, name, made_by, bare=bare)
+    tier = 0 if name == "execute" and _selects(node) else _tier(reading, root, name, made_by, bare=bare)
     if tier == MUST:
         reading.touch(func.value)
         reading.change(receiver, MUST, deep=name not in SHALLOW_MUTATORS)
@@ -164,6 +164,13 @@ def _tier(reading: Reading, root: str, name: str, made_by: set[str], *, bare: bo
         return MUST
     said = reading.program.project.changes(name, made_by)
     return method_tier(name, bare=bare) if said is None else MUST if said else 0
+
+
+def _selects(node: ast.Call) -> bool:
+    """Whether a call executes a query that only looks."""
+    query = node.args[0] if node.args else None
+    text = query.value if isinstance(query, ast.Constant) else ""
+    return isinstance(text, str) and text.lstrip().lower().startswith("select")
 
 
 def _value_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Value:

@@ -53,6 +53,8 @@ def builtin(reading: Reading, name: str, node: ast.Call, arguments: Arguments) -
         return inside(arguments.positional[0]) if name == "next" else NOTHING
     if name in PICKS:
         return arguments.all | inside(arguments.all)
+    if name in WRAPPERS and name not in ITERATORS:
+        return arguments.all
     if name in COPIES:
         return copied(arguments.all)
     if name in ITERATORS and name != "open":  # a file has nothing of its name

@@ -111,6 +111,7 @@ PURE_METHODS = frozenset(
     | {"to_csv", "to_parquet", "to_pickle", "to_string", "to_markdown", "detect", "segment", "chat", "complete"}
     | {"capitalize", "casefold", "center", "find", "index", "ljust", "lstrip", "partition", "rfind", "rjust", "rsplit"}
     | {"rstrip", "splitlines", "title", "translate", "zfill", "removeprefix", "removesuffix", "most_common", "elements"}
+    | {"qsize", "empty", "full", "locked", "is_set", "is_alive", "done", "result", "fileno", "getvalue", "tell"}
     | {"hexdigest", "digest", "isoformat", "strftime", "timestamp", "group", "groups", "span", "match", "fullmatch"}
     | {"findall", "finditer", "as_posix", "relative_to", "with_suffix", "iterdir", "nlargest", "nsmallest", "quantile"}
 )
@@ -166,6 +167,7 @@ VIEWS = frozenset(
     {"get", "setdefault", "pop", "popitem", "parameters", "named_parameters", "children", "modules", "view", "ravel"}
     | {"reshape", "values", "items", "state_dict", "get_input_embeddings", "get_output_embeddings", "T", "transpose"}
     | {"squeeze", "unsqueeze", "detach", "get_submodule", "named_modules", "numpy", "copy", "popleft", "register"}
+    | {"cursor", "getbuffer", "begin", "session", "buffers", "named_buffers", "named_children", "untyped_storage"}
 )
 # What looks at the memory of an array.
 ARRAY_VIEWS = frozenset(
@@ -177,6 +179,9 @@ WRAPPERS = frozenset(
     {"compile", "get_peft_model", "partial", "asarray", "from_numpy", "as_tensor", "prepare", "wrap", "DataParallel"}
     | {"frombuffer", "atleast_1d", "atleast_2d", "ravel", "reshape", "pipeline", "cycle", "chain", "iter", "wraps"}
     | {"ChainMap", "MappingProxyType", "memoryview", "closing", "nullcontext", "reader", "DictReader", "writer", "tee"}
+    | {"nditer", "transpose", "squeeze", "swapaxes", "expand_dims", "broadcast_to", "as_strided", "moveaxis", "flip"}
+    | {"fliplr", "flipud", "rot90", "diagonal", "split", "array_split", "hsplit", "vsplit", "real", "imag", "rollaxis"}
+    | {"asanyarray", "ascontiguousarray", "broadcast_arrays", "TextIOWrapper", "BufferedReader", "LoggerAdapter"}
     | {"islice", "accumulate", "starmap", "takewhile", "dropwhile", "zip_longest", "groupby", "DictWriter", "proxy"}
 )
 

@@ -81,6 +81,41 @@ class Shared:
     "from collections import defaultdict\nfrom threading import Thread\nd4 = defaultdict(list)",
     "s0, s1 = Shared(), Shared()",
     "import fz_mod\nfrom fz_star import *\nb0 = fz_mod.Box0()",
+    """import io, json
+from collections import ChainMap
+rows0, many0, named0, buf0 = [], [], {}, io.StringIO()
+for r0 in range(2):
+    rows0.append({'r': r0})
+    many0.append(Acc(r0))
+    named0[r0] = [r0]
+chain0 = ChainMap({}, named0)""",
+    """_got0, _known0 = None, {}
+def get0():
+    global _got0
+    if _got0 is None:
+        _got0 = [i1]
+    return _got0
+def known0(k):
+    if k not in _known0:
+        _known0[k] = [k, i2]
+    return _known0[k]
+class Lazy0:
+    def __init__(self):
+        self.it = None
+    def get(self):
+        if self.it is None:
+            self.it = [i3]
+        return self.it
+z0 = Lazy0()""",
+    """def ticker():
+    n = 0
+    def tick(by=1):
+        nonlocal n
+        n += by
+        return n
+    return tick
+ticks0 = [ticker() for _ in range(2)]
+tick0 = ticker()""",
 )
 FILES = {
     "fz_mod.py": """STATE = {'k': 0}
@@ -168,6 +203,15 @@ class OddNotebook(Notebook):
             f"fz_mod.put({n})", f"fz_mod.start({n})", f"fz_mod.fill({lists()}, {n})", f"i2 = fz_mod.fill({lists()}, 1)",
             f"fz_mod.look({lists()})", f"fz_mod.STATE['k'] = {n}", f"b0.add({n})", "b1 = b0.add(2)", f"b0.keep({n})",
             f"@fz_mod.tool\ndef f3(a, k=1):\n    {lists()}.append(a)\n    return a", f"star_put({n})",
+            f"for r0 in rows0:\n    r0['k'] = {n}", f"rows0.append({{'r': {n}}})", f"rows0[0]['a'] = {lists()}",
+            f"for m0 in many0[:1]:\n    m0.v = {n}", f"many0.append({q})", f"max(many0, key=lambda m: m.v).v = {n}",
+            f"random.choice(rows0)['c'] = {n}", f"named0[5] = {lists()}", "one0 = named0[0]",
+            f"one0 = named0[1]\none0.append({n})",
+            f"for v0 in named0.values():\n    v0.append({n})", f"chain0[7] = {n}", "chain0[0].append(3)",
+            f"json.dump({n}, buf0)", f"buf0.write(str({n}))", f"list(map(lambda r: r.update(m={n}), rows0))",
+            "get0()", "g1 = get0()", f"get0().append({n})", "known0('a')", "known0('b').append(1)", "known0('a')",
+            "z0.get()", f"z0.get().append({n})", "z0 = Lazy0()", "_got0 = None", "tick0()", "ticks0[0](2)",
+            "for t9 in ticks0:\n    t9(3)",
             f"i3 = star_put({n}) + OFFSET", "l2 = open('fz_data.txt').read().split()", "b0 = fz_mod.Box0()",
         ])  # fmt: skip
 
@@ -218,5 +262,7 @@ ASKED = [
     "[int(v) for v in a2]", "len(HOOKS)", "sorted(TABLE)", "t0[0]", "t0[1]",
     "os.environ.get('FZ_A')", "i0", "i1", "i2", "i3", "f0(x)", "f1(x)", "f2(x)", "len(Acc.made)", "Acc.bonus",
     "o0.bump()", "o1.total()", "next(g0)", "fz_mod.told()", "star_told()", "b0.items", "c0(1)", "sorted(map(str, d4))",
+    "rows0", "[m.v for m in many0]", "named0", "sorted(map(str, chain0))", "buf0.getvalue()", "get0()", "known0('a')",
+    "z0.get()", "tick0()", "ticks0[0](0)", "known0('b')",
     "Kind.kinds", "s0.total()", "Shared.items", "l2", "l3", "sorted(fz_mod.TOOLS)", "len(d4['y'])",
 ]  # fmt: skip
