@@ -24,6 +24,13 @@ SHALLOW = 100  # so deep, anything can be read anywhere
 T = TypeVar("T")
 
 
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON value")
+
+
+STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 class Parsed(Request):
     """A request whose job was decoded to look at it: whoever runs it at once need not decode it again."""
 
@@ -133,7 +140,7 @@ def decoded(body: bytes | bytearray) -> tuple[str, Any]:
     try:
         text = body.decode()
         frames = 0 if _has_few(body, b"[") and _has_few(body, b"{") else SPARE_FRAMES
-        return text, _with_spare_frames(lambda: json.loads(text, parse_constant=_refuse_constant), frames)
+        return text, _with_spare_frames(lambda: STRICT.decode(text), frames)
     except UnicodeDecodeError:
         raise RequestRefused(400, "the body is not UTF-8 text") from None
     except ValueError as error:
@@ -162,10 +169,6 @@ def _webhook(url: Any) -> str | None:
     if not named:
         raise RequestRefused(400, "webhook is an http or https URL")
     return str(url)
-
-
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no JSON value")
 
 
 def _with_spare_frames(read: Callable[[], T], frames: int) -> T:

@@ -40,6 +40,7 @@ class ClientRoute(EndpointRoute):
         self._body = bytearray()
         self._size = 0
         self._changed = asyncio.Event()
+        self._answered = False  # before its turn
 
     def data_received(self, chunk: bytes) -> None:
         self._size += len(chunk)
@@ -59,7 +60,9 @@ class ClientRoute(EndpointRoute):
             if operation == "openai":
                 await self._openai(endpoint, *rest)
             else:
-                self.reply(await self._answer(endpoint, operation, *rest))
+                told = await self._answer(endpoint, operation, *rest)
+                if not self._answered:
+                    self.reply(told)
         finally:
             leave()
 
@@ -130,15 +133,31 @@ class ClientRoute(EndpointRoute):
             self.service.asking(endpoint, job_id, address[1])
 
     async def _waited(self, endpoint: Endpoint, job_id: str, seconds: float) -> bytes:
-        await self._until(endpoint, job_id, endpoint.is_over, seconds)
+        def heard() -> None:
+            # By whoever brings the answer, which may be another thread: the client waits for no turn of the loop.
+            if endpoint.is_over(job_id) and not (self._answered or self.gone):
+                self._answered = True
+                self.reply(endpoint.status(job_id))
+                self.finish()
+
+        await self._until(endpoint, job_id, endpoint.is_over, seconds, heard)
         return endpoint.status(job_id)
 
     async def _until(
-        self, endpoint: Endpoint, job_id: str, look: Callable[[str], bool], seconds: float | None = None
+        self,
+        endpoint: Endpoint,
+        job_id: str,
+        look: Callable[[str], bool],
+        seconds: float | None = None,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
-        """Waits until `look` is true of the job or the client has gone, at most so long."""
+        """Waits until `look` is true of the job or the client has gone, at most so long; `heard` hears of changes."""
         endpoint.entry(job_id)
         over = False
+
+        def changed() -> None:
+            heard()
+            self._changed.set()
 
         def time_is_up() -> None:
             nonlocal over
@@ -147,7 +166,7 @@ class ClientRoute(EndpointRoute):
 
         # `asyncio.wait_for` makes a task each time.
         timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, time_is_up)
-        unwatch = endpoint.queue.watch(job_id, self._changed.set)
+        unwatch = endpoint.queue.watch(job_id, changed)
         try:
             while not (look(job_id) or self.gone or over):
                 self._changed.clear()

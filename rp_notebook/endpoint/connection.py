@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -98,7 +99,7 @@ class Connection(asyncio.Protocol):
                 if not self._body.over:
                     return
                 self._body = None
-                self._task = self._loop.create_task(self._answer(self._exchange))
+                self._begin_answer(self._answer(self._exchange))
         if self._task is not None and len(self._come) > AHEAD and not self._paused:
             self._paused = True
             self._transport.pause_reading()
@@ -125,6 +126,14 @@ class Connection(asyncio.Protocol):
         if head.expects:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
+    def _begin_answer(self, answering: Coroutine[Any, Any, None]) -> None:
+        """Its first step at once: a task would take a turn of the loop before it."""
+        try:
+            waited_for = answering.send(None)
+        except StopIteration:
+            return
+        self._task = self._loop.create_task(_gone_on(answering, waited_for))
+
     async def _answer(self, exchange: Exchange) -> None:
         try:
             method = exchange.request.method
@@ -134,7 +143,7 @@ class Connection(asyncio.Protocol):
             logger.exception("an answer failed")
             if not exchange.begun:
                 exchange.refuse(500)
-        if not self._closed:
+        if not (self._closed or exchange.finished):
             exchange.finish()
         self._task = self._exchange = None
         if not exchange.keeps:
@@ -144,3 +153,17 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         if self._come and not self._closed:
             self._loop.call_soon(self.data_received, b"")
+
+
+@types.coroutine
+def _gone_on(answering: Coroutine[Any, Any, None], waited_for: Any) -> Generator[Any, Any, None]:
+    """Awaits what has begun, and waits for this."""
+    while True:
+        try:
+            step, value = answering.send, (yield waited_for)
+        except BaseException as error:  # noqa: BLE001 (a cancellation, which the answer hears of)
+            step, value = answering.throw, error
+        try:
+            waited_for = step(value)
+        except StopIteration:
+            return

@@ -55,6 +55,7 @@ class Exchange:
         self._headers: dict[str, str] = {}
         self._written: list[bytes] = []
         self.begun = False  # the head has been sent
+        self.finished = False
         self._is_head = request.method == "HEAD"
         self.initialize(**given)
 
@@ -109,6 +110,7 @@ class Exchange:
 
     def finish(self) -> None:
         """Sends the rest."""
+        self.finished = True
         if self.begun:
             self._go_on()
             if self._chunks and not self._is_head:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 HEAD_LIMIT = 65_536  # bytes
 LINE_LIMIT = 4096  # of what stands before a chunk and behind the last one
@@ -43,6 +44,7 @@ class Head:
         return self.length != 0 and self.headers.get("expect", "").lower() == "100-continue"
 
 
+@lru_cache(maxsize=64)  # a client says the same again
 def head_of(block: bytes) -> Head:
     """The head in a block that ended in an empty line. Raises `BadRequest`."""
     first, *lines = block.split(b"\r\n")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import selectors
 import threading
+from asyncio.events import _get_running_loop, _set_running_loop  # exported there for whoever runs a loop
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
@@ -23,6 +25,22 @@ LOOPBACK = "127.0.0.1"
 PORTS = 65536
 BACKLOG = 1024  # clients that come at the same moment
 FLUSHED_S = 1.0  # how long a server that stops lets clients take what they were answered
+
+
+class _Turns(selectors.DefaultSelector):
+    """Gives the turn away while it waits."""
+
+    def __init__(self, turn: threading.Lock) -> None:
+        super().__init__()
+        self._turn = turn
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._turn.release()
+        try:
+            found: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
+        finally:
+            self._turn.acquire()
+        return found
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,7 @@ class Loopback:
         self._address = address
         self._around = around or _nothing
         self._port = port
+        self._turn = threading.Lock()  # to act on the loop: its own thread has it but while it waits
         self._thread: threading.Thread | None = None
         self._running: _Running | None = None
 
@@ -70,9 +89,7 @@ class Loopback:
         if not 0 <= self._port < PORTS:  # the system may take its lower bits
             raise OSError(f"a port is a number from 0 to {PORTS - 1}")
         started: Future[_Running] = Future()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve(started)), name="rp-notebook loopback", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(started,), name="rp-notebook loopback", daemon=True)
         self._thread.start()
         try:
             self._running = started.result()
@@ -87,6 +104,25 @@ class Loopback:
         self._running.loop.call_soon_threadsafe(self._running.stopping.set)
         self._thread.join()
         self._thread = self._running = None
+
+    def at_once(self, function: Callable[[], None]) -> None:
+        """Calls `function` on the server's loop: in this thread while the server's own waits, else there and later.
+
+        That thread is woken only behind it, which takes longer than a small job.
+        """
+        loop = self._up().loop
+        if self._turn.acquire(blocking=False):
+            before = _get_running_loop()
+            _set_running_loop(loop)
+            try:
+                function()
+            except Exception as error:  # noqa: BLE001 (as a loop does with its callbacks)
+                loop.call_exception_handler({"message": f"{function!r} failed", "exception": error})
+            finally:
+                _set_running_loop(before)
+                self._turn.release()
+            function = _no_more
+        loop.call_soon_threadsafe(function)
 
     def call(self, function: Callable[[], T]) -> T:
         """The result of `function`, called on the server's thread: the only one that may touch its queues."""
@@ -109,6 +145,13 @@ class Loopback:
         if self._running is None:
             raise RuntimeError("the server is not running: call start()")
         return self._running
+
+    def _run(self, started: Future[_Running]) -> None:
+        """As `asyncio.run`, which takes no selector."""
+        with self._turn, closing(asyncio.SelectorEventLoop(_Turns(self._turn))) as loop:
+            loop.run_until_complete(self._serve(started))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
 
     async def _serve(self, started: Future[_Running]) -> None:
         loop = asyncio.get_running_loop()
@@ -142,6 +185,10 @@ async def _closed(connections: set[Connection]) -> None:
             for connection in tuple(connections):
                 connection.abort()
         await asyncio.sleep(0.001)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def _matched(pattern: str, route: type[Any], given: dict[str, Any]) -> Matched:
@@ -152,3 +199,7 @@ def _matched(pattern: str, route: type[Any], given: dict[str, Any]) -> Matched:
 @asynccontextmanager
 async def _nothing() -> AsyncGenerator[None, None]:
     yield
+
+
+def _no_more() -> None:
+    """What was to be done is done: the loop looks at what came of it."""

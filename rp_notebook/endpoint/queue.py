@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from rp_notebook.endpoint.entry import Entry, event_of
 from rp_notebook.endpoint.workers import Workers
@@ -69,7 +68,7 @@ class Queue:
             raise BadInput(f"a job with the id {request.id!r} is {old.job.status}: give this one another id")
         self._waiting[request.id] = None
         self._puts += 1
-        return self._keep(Entry(Job(request.id, self.endpoint, request), self.clock(), self._puts, limit))
+        return self._keep(Entry(Job(request.id, self.endpoint, request), self.clock(), self._puts, [], limit))
 
     def entry(self, job_id: str) -> Entry | None:
         """The job of that id; None when there is none."""
@@ -159,7 +158,7 @@ class Queue:
         self._waiting.pop(job_id, None)
         self._reserved.pop(job_id, None)
         self._running[job_id] = worker
-        self._step(replace(entry, worker=worker), Started(self.clock() if at is None else at))
+        self._step(entry._replace(worker=worker), Started(self.clock() if at is None else at))
         return True
 
     def put_back(self, job_id: str) -> None:
@@ -176,10 +175,10 @@ class Queue:
             self._tell()
             return None
         if entry.ended or entry.job.status is Status.IN_QUEUE:
-            return self._keep(replace(entry, late=(*entry.late, post)))
+            return self._keep(entry._replace(late=(*entry.late, post)))
         if post.kind == "done" and entry.limit is not None and len(post.body) > entry.limit:
             # Refused, and not sent again: users then see COMPLETED without an output (facts/runpod-contract.md 5.6).
-            entry, post = replace(entry, oversized=len(post.body)), Post("done", b"{}", post.is_stream)
+            entry, post = entry._replace(oversized=len(post.body)), Post("done", b"{}", post.is_stream)
         entry.posts.append(post)
         return self._step(entry, event_of(post, self.clock()))
 
@@ -228,7 +227,7 @@ class Queue:
         return self._step(entry, event)
 
     def _step(self, entry: Entry, event: Event) -> Entry:
-        return self._keep(replace(entry, job=advance(entry.job, event)))
+        return self._keep(entry._replace(job=advance(entry.job, event)))
 
     def _keep(self, entry: Entry) -> Entry:
         if entry.ended:

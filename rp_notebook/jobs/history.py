@@ -58,23 +58,26 @@ class History:
         """The file; None when jobs are kept in memory only."""
         return self._store.path
 
-    def happened(self, job: Job, event: Event) -> None:
-        """Keeps that a job started, and tells every listener that `event` made `job` what it is now."""
+    def happened(self, job: Job, event: Event, *, at_once: bool = True) -> None:
+        """Keeps that a job started, and tells every listener that `event` made `job` what it is now.
+
+        It is on the disk `at_once`, or some milliseconds later: that is no time of the job's own.
+        """
         if isinstance(event, Started) and self._is_ours:
             running = Running(job)
             self._running[id(job.request)] = running
-            self._put(running)
+            self._put(running, at_once=at_once)
         if self._listeners:
             for listener in tuple(self._listeners):
                 listener(job, event)
 
-    def ended(self, record: JobRecord) -> None:
-        """Keeps a finished job."""
+    def ended(self, record: JobRecord, *, at_once: bool = True) -> None:
+        """Keeps a finished job; `at_once` as in `happened`."""
         if self._is_ours:
             job = record.job
             running = self._running.pop(id(job.request), None) or Running(job)  # cancelled before its start
             running.record = record
-            self._put(running)
+            self._put(running, at_once=at_once)
             for tell in tuple(self._told_of_ends):
                 tell(record)
 
@@ -144,10 +147,10 @@ class History:
             self._warn(f"no history can be written ({'; '.join(troubles)}): jobs run, and are kept in memory only")
         return Store(None, self._budget, self._secrets)
 
-    def _put(self, running: Running) -> None:
+    def _put(self, running: Running, *, at_once: bool) -> None:
         store = self._opened or self._store
         try:
-            store.put(running)
+            store.put(running, at_once=at_once)
         except sqlite3.Error as error:
             self._left(store, error).put(running)
 

@@ -1,7 +1,8 @@
 """Keeps jobs in a SQLite file, which outlives the kernel that ran them.
 
 A job is written when it starts and again when it ends, at once; only in a burst of short jobs every `COMMIT_S`. A
-thread writes what nobody comes back for, and takes large bodies off the job's own time.
+thread writes what nobody comes back for, and takes large bodies, and those of jobs that a client waits for, off the
+job's own time.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from rp_notebook.jobs.stored import (
 )
 
 COMMIT_S = 0.01
+BEHIND_S = 0.002  # how far the thread is behind at least: a small job starts and ends in it, and is written once
 LARGE = 250_000  # bytes of a job from which on the thread writes it: hashing and copying them takes milliseconds
 EMPTIED = 0.9  # what is over its budget is emptied to this share of it, so that not every job has to
 STEPS = 20  # one in so many of the jobs goes at a time
@@ -70,12 +72,12 @@ class Store:
         self._flushed_at = 0.0
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._closed = self._fails = False
 
-    def put(self, running: Running) -> None:
-        """Writes a job that started, or that ended and has its record now."""
+    def put(self, running: Running, *, at_once: bool = True) -> None:
+        """Writes a job that started, or that ended and has its record now; `at_once` if it is not large."""
         self._waiting.append(running)
-        if time.monotonic() - self._flushed_at >= COMMIT_S and running.size <= LARGE:
+        if self._fails or (at_once and running.size <= LARGE and not self._is_burst):
             self.flush()
             return
         if self._thread is None:
@@ -152,13 +154,19 @@ class Store:
             self.close()
         return moved
 
+    @property
+    def _is_burst(self) -> bool:
+        return time.monotonic() - self._flushed_at < COMMIT_S
+
     def _write_behind(self) -> None:
         while not self._closed:
             self._wake.wait()
             self._wake.clear()
-            time.sleep(2 * COMMIT_S)  # in a burst, the next job writes
-            with suppress(sqlite3.Error):  # whoever flushes next meets it too, and has somebody to tell
+            time.sleep(2 * COMMIT_S if self._is_burst else BEHIND_S)  # in a burst, the next job writes
+            try:
                 self.flush()
+            except sqlite3.Error:  # whoever puts or flushes next meets it too, and has somebody to tell
+                self._fails = True
 
     def _write(self, running: Running) -> None:
         if running.kept is None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 from rp_notebook.jobs.asking import Asking
 from rp_notebook.jobs.capture import copied_output
@@ -68,10 +69,11 @@ class Worker:
     ) -> JobRecord:
         with _timed(stop, limit_s), copied_output(shown=shown and aside is None) as printed:
             gauge = gauging()
-            record = await attempt(handler, request, self._clock, stop, aside or self.history.happened)
+            tell = aside or partial(self.history.happened, at_once=shown)
+            record = await attempt(handler, request, self._clock, stop, tell)
             record = replace(record, gauge=gauge(), printed=printed.getvalue())
         if aside is None:
-            self.history.ended(record)
+            self.history.ended(record, at_once=shown)
         return record
 
     async def run_together(

@@ -109,7 +109,7 @@ class Serving:
             loop.call_soon(self._pump.offer, Order(endpoint.name, request, outlet))
 
         seat = Seat(endpoint.queue, WORKER, send, self._pump.stop)
-        outlet = _Across(seat, loop)
+        outlet = _Across(seat, loop, self._server.at_once)
         endpoint.queue.subscribe(seat.look)
 
 
@@ -119,8 +119,10 @@ class _Across:
     Waking a thread costs more than a small job: that one began is heard by looking again `SOON_S` after it was sent.
     """
 
-    def __init__(self, seat: Seat, loop: asyncio.AbstractEventLoop) -> None:
-        self._seat, self._loop = seat, loop
+    def __init__(
+        self, seat: Seat, loop: asyncio.AbstractEventLoop, at_once: Callable[[Callable[[], None]], None]
+    ) -> None:
+        self._seat, self._loop, self._at_once = seat, loop, at_once
         self._said: deque[Callable[[], None]] = deque()
         self._looks_at = 0.0
 
@@ -136,7 +138,8 @@ class _Across:
 
     def posted(self, job_id: str, post: Post) -> None:
         self._said.append(partial(self._seat.posted, job_id, post))
-        self._wake()
+        with suppress(RuntimeError):
+            self._at_once(self._look)
 
     def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None:
         self._said.append(partial(self._seat.ended, job_id, why, cancelled=cancelled))

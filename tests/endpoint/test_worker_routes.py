@@ -1,5 +1,6 @@
 """The worker's routes over real sockets, and a server that stops without a trace."""
 
+import asyncio
 import http.client
 import json
 import threading
@@ -170,3 +171,46 @@ def test_a_port_that_cannot_be_used_is_an_error_here_and_not_in_the_thread(serve
 def test_what_a_call_raises_comes_back(server):
     with pytest.raises(ZeroDivisionError):
         server.call(lambda: 1 // 0)
+
+
+def test_what_is_done_at_once_is_done_here_while_the_server_waits_and_by_it_while_it_works(server):
+    done = []
+
+    def note():
+        asyncio.get_running_loop().call_soon(lambda: done.append(threading.get_ident()))
+        done.append(threading.get_ident())
+
+    def until(count):
+        latest = time.monotonic() + 10
+        while len(done) < count:
+            assert time.monotonic() < latest
+            time.sleep(0.001)
+
+    thread = server.call(threading.get_ident)
+    time.sleep(0.1)  # it waits by now
+    server.at_once(note)
+    assert done[0] == threading.get_ident()
+    until(2)
+    assert done[1] == thread  # what it set going is the server's own work
+
+    def busy():
+        working.set()
+        ends.wait(10)
+
+    working, ends = threading.Event(), threading.Event()
+    caller = threading.Thread(target=server.call, args=(busy,))
+    caller.start()
+    working.wait(10)
+    server.at_once(note)
+    assert len(done) == 2
+    ends.set()
+    caller.join()
+    until(4)
+    assert done[2:] == [thread, thread]
+
+
+def test_what_fails_at_once_leaves_the_server_as_it_was(server, caplog):
+    time.sleep(0.1)
+    server.at_once(lambda: 1 // 0)
+    assert "ZeroDivisionError" in caplog.text
+    assert server.call(lambda: 1) == 1
