@@ -114,19 +114,21 @@ from pathlib import Path
 from rp_notebook import run_job
 from rp_notebook.jobs.events import Started
 from rp_notebook.jobs.history import History
+at_once = bool(sys.argv[2])
 history = History(lambda: [Path(sys.argv[1])])
 for number in range(50):
     record = run_job(lambda job: job["input"], {"id": f"job-{number}", "input": number})
-    history.happened(record.job, Started(time.time()))
+    history.happened(record.job, Started(time.time()), at_once=at_once)
     if number < 49:
-        history.ended(record)
+        history.ended(record, at_once=at_once)
 time.sleep(0.5)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_killed_process_leaves_its_jobs_and_the_running_one_as_interrupted(path) -> None:
-    assert subprocess.run([sys.executable, "-c", KILLED, path]).returncode == -9
+@pytest.mark.parametrize("at_once", ["at once", ""], ids=["at once", "behind"])
+def test_a_killed_process_leaves_its_jobs_and_the_running_one_as_interrupted(path, at_once) -> None:
+    assert subprocess.run([sys.executable, "-c", KILLED, path, at_once]).returncode == -9
     history = opened(path)
     assert history.tally() == {"COMPLETED": 49, "INTERRUPTED": 1}
     (line,) = history.lines(Query(outcomes=("INTERRUPTED",)))
@@ -142,21 +144,23 @@ from rp_notebook import run_job
 from rp_notebook.jobs.events import Started
 from rp_notebook.jobs.history import History
 said = []
+at_once = bool(sys.argv[2])
 history = History(lambda: [Path(sys.argv[1])], warn=said.append)
 for number in range(200):
     if number == 20:
         history.flush()
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))  # no file may grow any more
     record = run_job(lambda job: os.urandom(2000).hex(), number)  # what can be pressed takes too little room
-    history.happened(record.job, Started(1.0))
-    history.ended(record)
+    history.happened(record.job, Started(1.0), at_once=at_once)
+    history.ended(record, at_once=at_once)
 lines = history.lines()  # the last jobs may have waited for whoever looks
 print(len(said), history.path, len(lines), history.tally())
 """
 
 
-def test_a_full_disk_costs_one_warning_and_no_job(path) -> None:
-    done = subprocess.run([sys.executable, "-c", FULL, path], capture_output=True, text=True)
+@pytest.mark.parametrize("at_once", ["at once", ""], ids=["at once", "behind"])
+def test_a_full_disk_costs_one_warning_and_no_job(path, at_once) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, path, at_once], capture_output=True, text=True)
     assert done.stdout.strip() == "1 None 200 {'COMPLETED': 200}", done.stderr
     assert opened(path).tally()["COMPLETED"] >= 20
 
@@ -316,7 +320,7 @@ def test_a_query_for_what_is_not_there_says_what_is() -> None:
 
 
 def test_only_jobs_of_this_kernel_count_for_a_handlers_version(path) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, path], check=False)
+    subprocess.run([sys.executable, "-c", KILLED, path, "at once"], check=False)
     history = opened(path)
     name = next(history.records()).job.handler
     record = run_job(lambda job: 1, 1)
