@@ -40,7 +40,7 @@ class UnknownHandler(RpNotebookError):
         unknown = f"known: {', '.join(known)}" if known else NO_HANDLER
         close = meant(name, known)
         hint = f"{close} {unknown}" if close else unknown
-        super().__init__(f"there is no handler {name!r}; {hint}")
+        super().__init__(f"there is no handler{f' {name!r}' if name else ''}; {hint}")
 
 
 class NeedsAwait(RpNotebookError):

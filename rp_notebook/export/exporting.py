@@ -192,7 +192,7 @@ def export_document(
     """Exports a handler of a notebook's code cells in their order; as `export_notebook` otherwise."""
     known = declarations(cells)
     if handler is None and not known:
-        raise UnknownHandler("handler", known)
+        raise UnknownHandler("", known)
     name = handler or next(reversed(known))
     return export_cells(
         cells,

@@ -32,7 +32,7 @@ class Handlers:
         """
         if name is None:
             if not self._by_name:
-                raise UnknownHandler("handler", self._by_name)
+                raise UnknownHandler("", self._by_name)
             return next(reversed(self._by_name.values()))
         if name in self._by_name:
             return self._by_name[name]

@@ -56,7 +56,8 @@ def request_of(job: Any, *, mode: Mode = "run") -> Request:
             body.encode()  # a lone surrogate fails here
     except (TypeError, ValueError, RecursionError) as error:
         trouble = first_unencodable(whole) or str(error)
-        raise BadInput(f"{trouble}. {advice_for(trouble)}".strip()) from None
+        advice = advice_for(trouble).replace("return ", "send ").replace("the client", "the handler")
+        raise BadInput(f"{trouble}. {advice}".strip()) from None
     return Request(id_, body, timeout_of(whole["policy"]) if "policy" in whole else None)
 
 

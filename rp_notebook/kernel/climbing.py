@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.handler import Handler
+from rp_notebook.jobs.job import Status
+from rp_notebook.jobs.payload import MB
 from rp_notebook.jobs.query import Query
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.jobs.stored import cleared
@@ -30,6 +32,7 @@ Say = Callable[[str], None]
 OPTIONS = ("python", "base", "trust_disk", "strict", "validate", "weights")  # as `exported` and the flags call them
 JOBS_KEPT = 20  # the latest jobs become tests of the export, where none is golden
 REPLAY_S = 600.0
+JOBS_BYTES = 5 * MB  # of their requests together: larger ones make a repository that nobody wants to clone
 JOBS_S = 60.0  # of jobs that are no golden ones, as long as they took in the notebook; the latest is replayed anyway
 
 
@@ -48,14 +51,15 @@ def climbed(session: Session, handler: Handler, flags: Namespace, say: Say = unh
 
     plan = _plan(session, flags)
     golden = _golden(session, handler)
-    records = golden or _latest(session, handler)
-    options = {name: getattr(flags, name) for name in OPTIONS}
-    exporter = partial(exported, session, handler, **options)
+    ran = golden or _latest(session, handler)
+    records = golden or _light(ran)
+    exporter = partial(exported, session, handler, **{name: getattr(flags, name) for name in OPTIONS})
     say("what the handler needs is taken out of the cells that ran")
     first = exporter(plan=plan, records=records)
     if flags.dry_run:
         return Climb(first, plan, "needed", (), (), 0, 0.0, proved=False)
-    replayed = golden or _quick(records)
+    secrets = first.secrets | {*session.secrets()}
+    replayed = [cleared(record, secrets) for record in golden or _quick(records)]
 
     def by(other: Plan) -> ExportResult:
         if other == plan:
@@ -69,24 +73,43 @@ def climbed(session: Session, handler: Handler, flags: Namespace, say: Say = unh
 
     found = climb(
         by,
-        [recorded(cleared(record, first.secrets | {*session.secrets()})) for record in replayed],
+        [*map(recorded, replayed)],
         session.namespace,
         plan=plan,
         early=() if golden else _early(session, first, records),
         strict=flags.strict,
         timeout_s=flags.timeout or REPLAY_S,
     )
-    if len(replayed) < len(records):
-        found = replace(found, findings=(*found.findings, _left_out(len(records) - len(replayed), len(records))))
+    found = replace(found, findings=(*found.findings, *_doubts(ran, records, replayed)))
     if not found.outdated:
         return found
     current = [record for record in records if record.id not in found.outdated]
     return replace(found, result=exporter(plan=found.plan, records=current))
 
 
-def _left_out(count: int, total: int) -> Finding:
-    said = f"{count} of {total} jobs were not replayed: all take over {JOBS_S:.0f} s"
-    return Finding("RPP124", "note", said, "%runpod golden ID... has those replayed that matter")
+def _doubts(ran: Sequence[JobRecord], tests: Sequence[JobRecord], replayed: Sequence[JobRecord]) -> Iterator[Finding]:
+    """What the jobs that were replayed do not tell of the export."""
+    fix = "%runpod golden ID... has those replayed that matter"
+    if slow := len(tests) - len(replayed):
+        said = f"{slow} of {len(tests)} jobs were not replayed: all take over {JOBS_S:.0f} s"
+        yield Finding("RPP124", "note", said, fix)
+    if large := len(ran) - len(tests):
+        said = f"{large} of {len(ran)} jobs are no tests of the export: their requests are large"
+        yield Finding("RPP135", "note", said, fix)
+    if replayed and all(record.status is Status.FAILED for record in replayed):
+        said = f"every job that was replayed fails, in the notebook too: {replayed[-1].note}"
+        yield Finding("RPP136", "warning", said, "run a job that completes, and export again")
+
+
+def _light(records: Sequence[JobRecord]) -> tuple[JobRecord, ...]:
+    """The latest job, and of the others, from the latest on, those whose requests have room together."""
+    taken: list[JobRecord] = [*records[-1:]]
+    left = JOBS_BYTES
+    for record in reversed(records[:-1]):
+        if record.sizes.request <= left:
+            left -= record.sizes.request
+            taken.insert(0, record)
+    return tuple(taken)
 
 
 def _quick(records: Sequence[JobRecord]) -> tuple[JobRecord, ...]:
@@ -142,7 +165,7 @@ def exported(
         live=Live(session.namespace, session.shell.history_manager.output_hist, session.secrets()),
         declared=session.needs.declared,
         environment=os.environ,
-        records=(_golden(session, handler) or _latest(session, handler)) if records is None else records,
+        records=(_golden(session, handler) or _light(_latest(session, handler))) if records is None else records,
         python=python,
         base=base,
         folder=Path.cwd(),

@@ -45,7 +45,7 @@ def serve(session: Session, flags: Namespace) -> Report:
     if flags.stop:
         return Report("STOPPED", "dim", "the endpoint" if _stopped(session) else "there was no endpoint")
     if not len(session.handlers):
-        raise UnknownHandler("handler", ())
+        raise UnknownHandler("", ())
     if getattr(session.shell, "kernel", None) is not None:
         return _shown(session, flags, "%runpod serve --stop")
     with foreground(session) as run:

@@ -28,11 +28,11 @@ def deep() -> list[object]:
     ("job", "told"),
     [
         ({1}, "input is set: not JSON. write sorted(...) or list(...) around it"),
-        ({"input": {"a": b"x"}}, "input.a is bytes: not JSON. return base64.b64encode(...).decode()"),
+        ({"input": {"a": b"x"}}, "input.a is bytes: not JSON. send base64.b64encode(...).decode()"),
         ({"input": 1, "policy": {2}}, "policy is set: not JSON. write sorted(...) or list(...) around it"),
         ("\ud800", "input holds a lone surrogate: not UTF-8. clean the text with"),
-        (circular(), "input[0] contains itself: not JSON. return only the part that the client needs"),
-        (deep(), "is nested more than 900 deep: not JSON. return only the part that the client needs"),
+        (circular(), "input[0] contains itself: not JSON. send only the part that the handler needs"),
+        (deep(), "is nested more than 900 deep: not JSON. send only the part that the handler needs"),
     ],
     ids=["set", "bytes", "another key", "surrogate", "circular", "deep"],
 )

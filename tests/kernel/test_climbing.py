@@ -200,6 +200,31 @@ def test_jobs_that_take_long_are_replayed_as_far_as_there_is_time(cell: Cell, tm
     assert (tmp_path / "worker" / "tests" / "jobs.jsonl").read_text().count("\n") == 2
 
 
+def test_jobs_that_all_fail_are_no_comfort(cell: Cell, tmp_path) -> None:
+    cell("%%runpod_handler\ndef reads(job):\n    import os\n    return os.environ['NOT_' + job['input']]")
+    cell("%runpod job 'HERE'")
+    (said,) = [f for f in cell(f"%runpod export {tmp_path}/worker").result.findings if f.code == "RPP136"]
+    assert said.message.endswith("in the notebook too: KeyError: 'NOT_HERE'")
+
+
+def test_large_requests_are_no_tests_but_the_latest(cell: Cell, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("rp_notebook.kernel.climbing.JOBS_BYTES", 1000)
+    cell("table = {'k': 2}")
+    cell(HANDLER)
+    cell('%runpod job {"x": 3}')
+    cell("large = {'x': 4, 'image': 'a' * 2000}")
+    cell("%runpod job large")
+    cell('%runpod job {"x": 5}')
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert any("1 of 3 jobs are no tests of the export" in finding.message for finding in report.findings)
+    jobs = tmp_path / "worker" / "tests" / "jobs.jsonl"
+    assert [json.loads(line)["input"]["x"] for line in jobs.read_text().splitlines()] == [3, 5]
+    cell("large['x'] = 6")
+    cell("%runpod job large")
+    cell(f"%runpod export {tmp_path}/worker")
+    assert [json.loads(line)["input"]["x"] for line in jobs.read_text().splitlines()] == [3, 5, 6]
+
+
 def test_the_same_job_again_is_no_other_test(cell: Cell, tmp_path) -> None:
     cell("table = {'k': 2}")
     cell(HANDLER)
