@@ -43,7 +43,7 @@ class Bridge:
             self._kernel.unobserve(self._unpiped, "eventloop")
             for kind in own:
                 del self._kernel.control_handlers[kind]
-            for link in self._links.values():
+            for link in tuple(self._links.values()):
                 link.close()
             for comm in self._comms.values():
                 self._kernel.comm_manager.comms.pop(comm.comm_id, None)
@@ -59,7 +59,7 @@ class Bridge:
 
     def withdraw(self, job_id: str) -> bool:
         """Has the servers that sent us jobs cancel one that they keep; whether there are any."""
-        for link in self._links.values():
+        for link in tuple(self._links.values()):
             for name, comm in self._comms.items():
                 if name:
                     _Outlet(link, comm, None).withdrawn(job_id)
@@ -67,13 +67,14 @@ class Bridge:
 
     def _register(self, name: str) -> None:
         comm = _comm_maker()(target_name=wire.TARGET, comm_id=wire.comm_of(name), primary=False)
-        comm.on_msg(lambda message: self._received(name, message["content"]["data"], message["buffers"]))
+        comm.on_msg(lambda message: self._received(comm.comm_id, message["content"]["data"], message["buffers"]))
         self._kernel.comm_manager.register_comm(comm)
         self._comms[name] = comm
 
-    def _received(self, name: str, data: wire.Data, buffers: wire.Buffers) -> None:
+    def _received(self, comm_id: str, data: wire.Data, buffers: wire.Buffers) -> None:
+        name = wire.handler_of(comm_id)
         link_id, request = wire.job_received(data, buffers)
-        link = self._links.get(link_id) or self._links.setdefault(link_id, Telling(link_id))
+        link = self._links.setdefault(link_id, Telling(link_id))
         self._pump().offer(Order(name, request, _Outlet(link, self._comms[name], self._timeout_of(name))))
 
     def _link(self, _stream: Any, _ident: Any, message: Any) -> None:
@@ -81,16 +82,12 @@ class Bridge:
         link_id, path = message["content"]["link"], message["content"]["path"]
         link = self._links.setdefault(link_id, Telling(link_id))
         if self._kernel.eventloop is None:
-
-            def came(comm_id: str, data: wire.Data, buffers: wire.Buffers) -> None:
-                self._received(wire.handler_of(comm_id), data, buffers)
-
             with suppress(OSError):
-                link.pipe = Pipe(path, self._kernel.io_loop.asyncio_loop, came, lambda: self._links.pop(link_id, None))
+                link.pipe = Pipe(path, self._kernel.io_loop.asyncio_loop, self._received)
 
     def _unpiped(self, change: Any) -> None:
         """A window's event loop (`%gui`) lets nothing in but what comes through the kernel's own channels."""
-        for link in self._links.values() if change.new is not None else ():
+        for link in tuple(self._links.values()) if change.new is not None else ():
             if link.pipe is not None:
                 link.pipe.close()
 

@@ -14,7 +14,7 @@ TAKES_S = 30.0  # a server that takes nothing for so long has gone
 
 
 class Pipe:
-    """`came` gets what the server sends, on the thread of `loop`, and `gone` is called there at the end.
+    """`came` gets what the server sends, on the thread of `loop`.
 
     Raises `OSError` where the server's socket at `path` cannot be reached.
     """
@@ -24,9 +24,8 @@ class Pipe:
         path: str,
         loop: asyncio.AbstractEventLoop,
         came: Callable[[str, wire.Data, wire.Buffers], None],
-        gone: Callable[[], object],
     ) -> None:
-        self._loop, self._came, self._gone = loop, came, gone
+        self._loop, self._came = loop, came
         self._frames = wire.Frames()
         self._turn = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX)
@@ -66,4 +65,3 @@ class Pipe:
         if count == 0:
             self._loop.remove_reader(self._socket)
             self._socket.close()
-            self._gone()

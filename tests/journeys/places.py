@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -87,7 +89,6 @@ def in_jupyter(root: Path, *cells: str, options: tuple[str, ...] = (), first: st
         for code in cells and ("%load_ext rp_notebook", *cells):
             cell(code)
         yield Place(f"{base}/runpod/v2", TOKEN, cell, kernel, server)
-        client.stop_channels()
     finally:
         server.terminate()
         try:
@@ -155,9 +156,20 @@ def celling(client: Any) -> Any:
     return cell
 
 
+def begun(cell: Any, code: str, folder: Path, shown: list[str]) -> threading.Thread:
+    """A thread in which that cell has begun; what it shows goes into `shown`."""
+    sign = folder / "begun"
+    code = f"open({str(sign)!r}, 'w').close()\n{code}"
+    thread = threading.Thread(target=lambda: shown.append(cell(code)))
+    thread.start()
+    waited(sign.exists)
+    return thread
+
+
 def connected(path: Path) -> Any:
     """A client of the kernel whose connection file this is. Its heartbeat would call a slow machine dead."""
     client = BlockingKernelClient()
+    atexit.register(client.stop_channels)  # thrown away as it is, it would wait for its own sockets for ever
     client.load_connection_file(str(path))
     client.start_channels(hb=False)
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from tests.journeys.fuzzing import Fuzz
-from tests.journeys.places import TOKEN, Place, celling, connected, in_jupyter, jupyter, waited
+from tests.journeys.places import TOKEN, Place, begun, celling, connected, in_jupyter, jupyter, waited
 
 HANDLERS = (
     "import asyncio, json, os, time",
@@ -176,10 +176,8 @@ def test_async_jobs_overlap_through_the_server_too(server):
     assert time.monotonic() - began < 2.6
 
 
-def test_a_busy_kernel_is_a_queue(server):
-    cell = threading.Thread(target=server.place.cell, args=("time.sleep(2)",))
-    cell.start()
-    time.sleep(0.4)
+def test_a_busy_kernel_is_a_queue(server, tmp_path):
+    cell = begun(server.place.cell, "time.sleep(2)", tmp_path, [])
     began = time.monotonic()
     ids = [server.sent("echo", n) for n in range(3)]
     assert [server.status("echo", job_id)["status"] for job_id in ids] == ["IN_QUEUE"] * 3
@@ -203,8 +201,7 @@ def test_a_job_that_waits_while_the_extension_is_unloaded_runs_when_it_is_loaded
     sent = tmp_path / "sent"
     wait = f"while not os.path.exists({str(sent)!r}):\n    time.sleep(0.05)\n"
     unload = f"{wait}get_ipython().run_line_magic('unload_ext', 'rp_notebook')"
-    cell = threading.Thread(target=server.place.cell, args=(unload,))
-    cell.start()
+    cell = begun(server.place.cell, unload, tmp_path, [])
     job_id = server.sent("echo", "after all")
     sent.touch()
     cell.join()
@@ -225,8 +222,7 @@ def test_a_cell_cancels_jobs_that_the_server_keeps_though_it_has_sent_none_befor
         f"while not os.path.exists({str(ids)!r}):\n    time.sleep(0.05)\n"
         f"get_ipython().run_line_magic('runpod', 'cancel ' + open({str(ids)!r}).read())"
     )
-    cell = threading.Thread(target=lambda: shown.append(own_cell(code)))
-    cell.start()
+    cell = begun(own_cell, code, tmp_path, shown)
     jobs = [server.sent("kept", n) for n in range(3)]
     (tmp_path / "there").write_text(" ".join(jobs[:2]))
     (tmp_path / "there").rename(ids)
