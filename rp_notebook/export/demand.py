@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from rp_notebook.export.early import read_later
+from rp_notebook.export.early import read_by_patches, read_later
 from rp_notebook.export.program import LIKELY, MUST
 from rp_notebook.export.tables import BUILTINS, IPYTHON_NAMES
 from rp_notebook.export.timeline import Fact, Timeline
@@ -226,7 +226,8 @@ class Demand:
             if unread:
                 todo += unread  # all of them ran before this one: there is no way back to it
             else:
-                self._code[each] = frozenset(fact.names.deferred).union(*(self._code[p] for p in behind))
+                own = fact.names.deferred | read_by_patches(self.timeline, fact)
+                self._code[each] = frozenset(own).union(*(self._code[p] for p in behind))
                 todo.pop()
         return self._code[place]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rp_notebook.export.trees import walk
 
 if TYPE_CHECKING:
-    from rp_notebook.export.timeline import Fact
+    from rp_notebook.export.timeline import Fact, Timeline
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.GeneratorExp, ast.ClassDef)
 
@@ -43,3 +43,13 @@ def handed_on(facts: Iterable[Fact]) -> frozenset[str]:
             loads = [node for node in nodes if isinstance(node, ast.Name) and node.id in named]
             found |= named - {node.id for node in loads} | {node.id for node in loads if id(node) not in called}
     return frozenset(found)
+
+
+def read_by_patches(timeline: Timeline, fact: Fact) -> frozenset[str]:
+    """The names that methods read which a class was given later."""
+    node = fact.statement.node
+    if not isinstance(node, ast.ClassDef) or not timeline.program.patches:
+        return frozenset()
+    changes = timeline.changes(node.name, timeline.end, known=[fact.position])
+    patches = [timeline.facts[place] for place, _ in timeline.sharing.changes_in(changes)]
+    return frozenset().union(*(patch.names.deferred for patch in patches))

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 
 def as_method(node: ast.Call, program: Program, local: Container[str]) -> ast.Call:
-    """`getattr(a, "m")(x)` and `methodcaller("m", x)(a)` as the call `a.m(x)` that they are; any other as it is."""
+    """`getattr(a, "m")(x)`, `methodcaller("m", x)(a)` and `list.m(a, x)` as the call `a.m(x)` that they are."""
     match node.func:
+        case ast.Attribute(value=ast.Name(id="list" | "dict" | "set" | "bytearray") as kind, attr=name) if (
+            node.args and name in MUTATORS and path_of(kind, program, local)
+        ):
+            return ast.Call(ast.Attribute(node.args[0], name, ast.Load()), node.args[1:], node.keywords)
         case ast.Call(func=func, args=[owner, ast.Constant(value=str() as name), *_]) if (
             path_of(func, program, local) == "builtins.getattr"
         ):

@@ -136,6 +136,7 @@ FUNCTION_MUTATORS = frozenset(
     {"fill_diagonal", "copyto", "put", "place", "putmask", "put_along_axis", "shuffle", "heapify"}
     | {"heappush", "heappop", "insort", "insort_left", "insort_right", "setattr", "delattr", "next"}
     | {"heapreplace", "heappushpop", "setitem", "delitem", "iadd", "iconcat", "ior", "add_module"}
+    | {"memset", "memmove"}
 )
 PURE_BUILTINS = frozenset(
     {"print", "len", "sorted", "sum", "min", "max", "abs", "repr", "str", "int", "float", "bool", "type", "isinstance"}
