@@ -138,7 +138,8 @@ class Frames:
         else:
             self._filled += count
         while self._is_whole():
-            (comm_id, data, sizes), body, self._head = self._head, self._body, None
+            (comm_id, data, sizes), self._head = self._head, None
+            body, self._body = self._body, bytearray()  # which is not kept until the next comes
             ends = [*accumulate(sizes)]
             parts = [memoryview(body)[end - size : end] for size, end in zip(sizes, ends, strict=True)]
             yield comm_id, data, [body] if len(sizes) == 1 else parts
