@@ -135,13 +135,14 @@ class ClientRoute(EndpointRoute):
     async def _waited(self, endpoint: Endpoint, job_id: str, seconds: float) -> bytes:
         def heard() -> None:
             # By whoever brings the answer, which may be another thread: the client waits for no turn of the loop.
-            if endpoint.is_over(job_id) and not (self._answered or self.gone):
+            entry = endpoint.queue.entry(job_id)  # it may be forgotten
+            if entry is not None and entry.is_final and not (self._answered or self.gone):
                 self._answered = True
                 self.reply(endpoint.status(job_id))
                 self.finish()
 
         await self._until(endpoint, job_id, endpoint.is_over, seconds, heard)
-        return endpoint.status(job_id)
+        return b"" if self._answered else endpoint.status(job_id)
 
     async def _until(
         self,

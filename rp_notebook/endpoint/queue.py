@@ -103,9 +103,11 @@ class Queue:
 
     def forget(self, job_id: str) -> None:
         """Deletes a job, though it may run."""
-        if job_id in self._entries:
-            self.stop(job_id)
-            del self._entries[job_id]
+        entry = self._entries.pop(job_id, None)
+        if entry is not None:
+            if not entry.is_final:
+                self._withdraw(entry)
+            self._running.pop(job_id, None)
             self._tell(job_id)
 
     # the worker's side
@@ -219,12 +221,16 @@ class Queue:
         entry = self._entries.get(job_id)
         if entry is None or entry.is_final:
             return entry
+        self._withdraw(entry)
+        return self._step(entry, event)
+
+    def _withdraw(self, entry: Entry) -> None:
+        job_id = entry.job.id
         if entry.worker is None:
             self._waiting.pop(job_id, None)
             self._reserved.pop(job_id, None)
         elif not entry.ended:
             self._stops[entry.worker] = (*self._stops.get(entry.worker, ()), job_id)
-        return self._step(entry, event)
 
     def _step(self, entry: Entry, event: Event) -> Entry:
         return self._keep(entry._replace(job=advance(entry.job, event)))

@@ -93,6 +93,27 @@ def test_a_wait_that_is_over_is_answered_with_the_present_status(server):
     assert ask(server, "GET", f"/v2/ep/status-sync/{told['id']}?wait=5000")[1]["output"] == 1
 
 
+def test_all_who_wait_for_a_job_are_told_that_it_was_forgotten_or_has_ended(server):
+    def waiting(job_id, told):
+        client = threading.Thread(target=lambda: told.append(ask(server, "GET", f"/v2/ep/status-sync/{job_id}")))
+        client.start()
+        return client
+
+    for forgotten in (True, False):
+        job_id = ask(server, "POST", "/v2/ep/run", {"input": {}})[1]["id"]
+        told = []
+        clients = [waiting(job_id, told) for _ in range(3)]
+        while server.call(lambda: server.service.open) < len(clients):
+            time.sleep(0.01)
+        if forgotten:
+            server.call(partial(server.service.endpoints.endpoint("ep")._forget, job_id))  # as its ttl does
+        else:
+            working(server, {"output": 7})
+        for client in clients:
+            client.join(20)
+        assert [(status, body.get("output")) for status, body in told] == [(404, None) if forgotten else (200, 7)] * 3
+
+
 def test_items_arrive_as_they_are_yielded(server):
     _, told = ask(server, "POST", "/v2/ep/run", {"input": {}})
     working(server, {"output": 1}, {"output": "zwei"}, {"output": 3}, {"output": []}, pause_s=0.2)
