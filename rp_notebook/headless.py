@@ -20,10 +20,18 @@ KERNEL_ARGUMENTS = (
 )
 
 
-def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], more: tuple[str, ...] = ()) -> Any:
+def executed(
+    path: Path,
+    *,
+    folder: Path,
+    on_cell: Callable[[int, int], None],
+    more: tuple[str, ...] = (),
+    alone: bool = False,
+) -> Any:
     """The notebook at `path` with its outputs, after all its cells and those of `more` ran in a fresh kernel.
 
     The kernel has the extension loaded and works in `folder`; `on_cell(number, total)` hears of each code cell, from 1.
+    `alone`, it passes over the commands that only tell a person something, or write for one.
     Raises `NotebookFailed` with the cell and its error, and `BadInput` for a file that is no notebook.
     """
     import nbformat
@@ -41,7 +49,7 @@ def executed(path: Path, *, folder: Path, on_cell: Callable[[int, int], None], m
             started += 1
             on_cell(started, total)
 
-    client = notebook_client(notebook, folder, on_cell_start=starting)
+    client = notebook_client(notebook, folder, alone=alone, on_cell_start=starting)
     try:
         return client.execute()
     except CellExecutionError as error:
@@ -60,8 +68,8 @@ def reason(source: str, error: Any) -> str:
     return f"{said}; {lacks_value(names[0])}" if names and error.ename == "NameError" else said
 
 
-def notebook_client(notebook: Any, folder: Path, **options: Any) -> Any:
-    """An nbclient for a notebook, whose kernel works in `folder`; `options` are more of its own."""
+def notebook_client(notebook: Any, folder: Path, *, alone: bool, **options: Any) -> Any:
+    """An nbclient for a notebook, whose kernel works in `folder`, as in `executed`; `options` are more of its own."""
     from nbclient import NotebookClient
 
     return NotebookClient(
@@ -69,13 +77,13 @@ def notebook_client(notebook: Any, folder: Path, **options: Any) -> Any:
         timeout=CELL_TIMEOUT_S,
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
-        extra_arguments=list(KERNEL_ARGUMENTS),
+        extra_arguments=[*KERNEL_ARGUMENTS, *(["--RunpodMagics.alone=True"] if alone else [])],
         **options,
     )
 
 
 def run_notebook(path: Path, job: str, *, handler: str | None = None) -> dict[str, Any]:
-    """Runs a notebook and then one job on a handler of it; `job` is JSON or @FILE.
+    """Runs a notebook, but for exports, proofs and the like, and then one job on a handler; `job` is JSON or @FILE.
 
     Returns `ok`, `status`, `output`, `error`, `lost`, `findings` and `text`, the result as the notebook would show it.
     """
@@ -85,6 +93,6 @@ def run_notebook(path: Path, job: str, *, handler: str | None = None) -> dict[st
         answer = Path(scratch) / "answer.json"
         line = f"-n {handler} {job}" if handler else job
         last = f"await get_ipython().magics_manager.registry['RunpodMagics'].reported({line!r}, {str(answer)!r})"
-        executed(path, folder=path.resolve().parent, on_cell=lambda _number, _total: None, more=(last,))
+        executed(path, folder=path.resolve().parent, on_cell=lambda _number, _total: None, more=(last,), alone=True)
         told: dict[str, Any] = json.loads(answer.read_text())
     return told

@@ -122,7 +122,7 @@ def _kernel(path: Path, options: str) -> Iterator[Place]:
         line = f"get_ipython().magics_manager.registry['RunpodMagics'].serving({options!r}, {str(answer)!r})"
         own = len(notebook.cells)
         notebook.cells.append(nbformat.v4.new_code_cell(line))
-        client = notebook_client(notebook, path.resolve().parent)
+        client = notebook_client(notebook, path.resolve().parent, alone=True)
         with client.setup_kernel():
             kernel = client.km
             try:

@@ -63,7 +63,8 @@ def _row(code: str, known: Known) -> str:
 def _commands() -> str:
     from rp_notebook.cli import _parser
     from rp_notebook.jobs.declaration import handler_flags
-    from rp_notebook.kernel.magics import RunpodMagics, flags_by_command
+    from rp_notebook.kernel.command_table import flags_by_command
+    from rp_notebook.kernel.magics import RunpodMagics
 
     lines = [
         COMMANDS,

@@ -11,7 +11,7 @@ import pytest
 
 from rp_notebook.cli import _parser
 from rp_notebook.jobs.declaration import handler_flags
-from rp_notebook.kernel.magics import flags_by_command
+from rp_notebook.kernel.command_table import flags_by_command
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

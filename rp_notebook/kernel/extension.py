@@ -7,10 +7,11 @@ from typing import Any
 
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
+from rp_notebook.kernel.command_table import flags_by_command
 from rp_notebook.kernel.completing import completed
 from rp_notebook.kernel.guarding import guarded, staying
 from rp_notebook.kernel.linking import linked
-from rp_notebook.kernel.magics import RunpodMagics, flags_by_command
+from rp_notebook.kernel.magics import RunpodMagics
 from rp_notebook.kernel.session import Session
 from rp_notebook.kernel.transforms import awaited_jobs, handler_lines
 from rp_notebook.panel import result

@@ -4,89 +4,42 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from traitlets import CBool
 
-from rp_notebook.errors import RpNotebookError, meant
+from rp_notebook.errors import RpNotebookError
 from rp_notebook.jobs.declaration import handler_flags
-from rp_notebook.jobs.flag_parser import FlagParser
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC
 from rp_notebook.jobs.record import JobRecord
-from rp_notebook.kernel import cancelling, commands, explaining, importing, job_history, needs, overriding, unloading
+from rp_notebook.kernel import commands
 from rp_notebook.kernel.checking import checked
-from rp_notebook.kernel.gpus import gpus, gpus_flags
-from rp_notebook.kernel.inputs import job_flags
-from rp_notebook.kernel.rehearsing import rehearse_flags, rehearsed
-from rp_notebook.kernel.replaying import replay_flags, replayed
+from rp_notebook.kernel.command_table import AWAITED, COMMANDS, TOLD_TO_A_PERSON, unknown
+from rp_notebook.kernel.rehearsing import rehearsed
+from rp_notebook.kernel.replaying import replayed
 from rp_notebook.kernel.session import Session
-from rp_notebook.kernel.transforms import AWAITED_COMMANDS
 from rp_notebook.panel.report import Report
 from rp_notebook.panel.result import text, wrapped
-
-
-def _serve_flags() -> FlagParser:
-    from rp_notebook.kernel.serve import serve_flags  # the server is loaded when somebody serves
-
-    return serve_flags()
-
-
-def _serve(session: Session, flags: Any) -> Report:
-    from rp_notebook.kernel.serve import serve
-
-    return serve(session, flags)
-
-
-def _panel_flags() -> FlagParser:
-    from rp_notebook.kernel.panelling import panel_flags
-
-    return panel_flags()
-
-
-def _panel(session: Session, flags: Any) -> Any:
-    from rp_notebook.kernel.panelling import panel
-
-    return panel(session, flags)
-
 
 FIRST_LINE = (
     f"{HANDLER_MAGIC} must be the first line of its cell, with two percent signs: move what stands above it, comments "
     "too, below it or into a cell of its own"
-)
-# A command is its flags and what it does with them.
-COMMANDS: Mapping[str, tuple[Callable[[], FlagParser], Callable[[Session, Any], Any]]] = MappingProxyType(
-    {
-        "jobs": (job_history.jobs_flags, job_history.jobs),
-        "cancel": (cancelling.cancel_flags, cancelling.cancel),
-        "golden": (job_history.golden_flags, job_history.golden),
-        "export": (commands.export_flags, commands.export),
-        "prove": (commands.prove_flags, commands.prove),
-        "gpus": (gpus_flags, gpus),
-        "import": (importing.import_flags, importing.import_worker),
-        "serve": (_serve_flags, _serve),
-        "panel": (_panel_flags, _panel),
-        "why": (explaining.why_flags, explaining.why),
-        "keep": (overriding.keep_flags, overriding.keep),
-        "drop": (overriding.drop_flags, overriding.drop),
-        "env": (needs.env_flags, needs.env),
-        "apt": (needs.apt_flags, needs.apt),
-        "unload": (unloading.unload_flags, unloading.unload),
-    }
-)
-AWAITED: Mapping[str, Callable[[], FlagParser]] = MappingProxyType(
-    dict(zip(AWAITED_COMMANDS, (job_flags, commands.check_flags, replay_flags, rehearse_flags), strict=True))
 )
 
 
 @magics_class
 class RunpodMagics(Magics):
     """`%runpod`, `%%runpod_handler`, and what the cells that they rewrite call."""
+
+    alone = CBool(
+        default_value=False, config=True, help="Nobody looks: what only tells a person something is passed over."
+    )
 
     def __init__(self, shell: Any, session: Session) -> None:
         super().__init__(shell)
@@ -131,7 +84,7 @@ class RunpodMagics(Magics):
         if name in AWAITED:
             return self._where_it_cannot_run(name, rest)
         if name not in COMMANDS:
-            raise self._mistake(_unknown(name, [*COMMANDS, *AWAITED]))
+            raise self._mistake(unknown(name))
         if cell:
             raise self._mistake(f"%%runpod {name} takes no body; only %%runpod job does: write %runpod {name}")
         flags, act = COMMANDS[name]
@@ -139,7 +92,7 @@ class RunpodMagics(Magics):
             print(flags().format_help())  # noqa: T201
             return None
         with self._said_shortly():
-            return act(self.session, flags().parse_args(commands.split(rest)))
+            return None if self._skips(name) else act(self.session, flags().parse_args(commands.split(rest)))
 
     @no_var_expand
     @line_cell_magic
@@ -180,6 +133,8 @@ class RunpodMagics(Magics):
     async def awaited(self, line: str, cell: str | None = None) -> JobRecord | Report | None:
         """What `%runpod job` and the like become in a cell: an awaited call on the kernel's own loop."""
         name, _, rest = line.partition(" ")
+        if self._skips(name):
+            return None
         if _asks_for_help(rest):
             print(AWAITED[name]().format_help())  # noqa: T201
             return None
@@ -222,6 +177,9 @@ class RunpodMagics(Magics):
             + ("write `record = await rp_notebook.arun_job(handler, {...})`" if name == "job" else "give it a cell")
         )
 
+    def _skips(self, name: str) -> bool:
+        return self.alone and name in TOLD_TO_A_PERSON
+
     @contextmanager
     def _said_shortly(self) -> Iterator[None]:
         """Turns our own errors into IPython's `UsageError`, which is shown without a traceback."""
@@ -236,15 +194,5 @@ class RunpodMagics(Magics):
         return UsageError(wrapped(f"UsageError: {said}").partition(": ")[2] if in_terminal else said)
 
 
-def flags_by_command() -> Mapping[str, Callable[[], FlagParser]]:
-    """The flags of each command."""
-    return {**{name: flags for name, (flags, _) in COMMANDS.items()}, **AWAITED}
-
-
 def _asks_for_help(rest: str) -> bool:
     return rest.strip() in ("--help", "-h", "-?")
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    hint = meant(name, known, "%runpod {}") or f"there are: {', '.join(sorted(known))}"
-    return f"%runpod has no command {name!r}; {hint}"

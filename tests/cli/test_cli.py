@@ -16,7 +16,7 @@ HANDLER = "%%runpod_handler\ndef handler(job):\n    return {'y': FACTOR * job['i
 @pytest.fixture
 def notebook(tmp_path) -> Path:
     path = tmp_path / "n.ipynb"
-    cells = ["FACTOR = 2\nprint('noise')", HANDLER]
+    cells = ["FACTOR = 2\nprint('noise')", HANDLER, "%runpod prove nowhere"]  # only a person wants that
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
     return path
 

@@ -82,7 +82,9 @@ def helped(place: Place, root: Path, folder: Path):
 PLACES = {
     "kernel": lambda folder: in_a_kernel(HANDLER),
     "jupyter": lambda folder: in_jupyter(folder, HANDLER),
-    "shell": lambda folder: from_the_shell(folder, notebook=(HANDLER,)),
+    "shell": lambda folder: from_the_shell(
+        folder, notebook=(HANDLER, "%runpod prove nowhere", "%runpod rehearse --rate x")
+    ),
     "worker": a_worker,
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rp_notebook.kernel.magics import flags_by_command
+from rp_notebook.kernel.command_table import flags_by_command
 from tests.journeys.places import url_and_key, waited
 
 pexpect = pytest.importorskip("pexpect", reason="Windows has no pseudo-terminals")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from rp_notebook.kernel.magics import flags_by_command
+from rp_notebook.kernel.command_table import flags_by_command
 from tests.kernel.conftest import Cell
 
 HANDLERS = "%%runpod_handler\ndef double(job):\n    return job['input']['x'] * 2"
