@@ -168,6 +168,15 @@ def test_the_status_card_shows_the_address_in_the_server(server):
     assert f"endpoint {url}/" in card.replace("127.0.0.1", "localhost")
 
 
+def test_to_jupyter_a_kernel_that_runs_jobs_is_not_idle(server):
+    path = f"/api/kernels/{server.place.kernel}"
+    server.sync("echo", 1)
+    time.sleep(0.1)
+    before = jupyter(server.base, "GET", path)["last_activity"]
+    server.sync("echo", 1)
+    assert jupyter(server.base, "GET", path)["last_activity"] > before
+
+
 def test_async_jobs_overlap_through_the_server_too(server):
     began = time.monotonic()
     ids = [server.sent("overlaps") for _ in range(6)]
