@@ -23,7 +23,7 @@ SHOWN = 100
 def jobs_flags() -> FlagParser:
     """The flags of `%runpod jobs`."""
     parser = FlagParser(prog="%runpod jobs", add_help=False, description="The jobs so far, earlier kernels' included.")
-    parser.add_argument("ids", nargs="*", metavar="ID", help="jobs whose id begins so")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="jobs whose id begins so; a single one is shown whole")
     parser.add_argument("-n", "--name", metavar="NAME", help="of this handler only")
     parser.add_argument("--here", action="store_true", help="of this kernel only")
     parser.add_argument("--golden", action="store_true", help="golden jobs only")
@@ -66,7 +66,9 @@ def jobs(session: Session, flags: Namespace) -> Any:
         from rp_notebook.panel.latency import Latency
 
         return Latency(lines)
-    return JobTable(lines, session.history.tally(query))
+    alone = Query(rows=(lines[0].row,)) if flags.ids and len(lines) == 1 else None
+    whole = None if alone is None else next(session.history.records(alone), None)
+    return JobTable(lines, session.history.tally(query), whole)
 
 
 def golden_flags() -> FlagParser:

@@ -57,21 +57,25 @@ def verdict(record: JobRecord) -> Verdict:
     return Verdict(record.outcome, TONES[record.outcome], clients.get(record.outcome, ""))
 
 
-def text(record: JobRecord, prices: PriceTable | None = None) -> str:
-    """The whole result in plain text of 80 columns; `prices` are those that ship where none are given."""
+def text(record: JobRecord, prices: PriceTable | None = None, *, printed: bool = False) -> str:
+    """The whole result in plain text of 80 columns; `prices` are those that ship where none are given.
+
+    `printed` is shown where nobody has seen it.
+    """
     seen = verdict(record)
     head = "  ".join(filter(None, (seen.badge, record.job.handler, _took(record), record.id)))
     blocks = [head, _gauge(record), seen.client, *bars(record)]
     blocks += [wrapped(said) for said in (heavy(record), _fit(record, prices))]
     blocks += _bodies(record)
     blocks += [wrapped(f"{sign(finding)} {finding}") for finding in record.findings]
+    blocks += [f"printed:\n{record.printed[-LONG:].rstrip()}"] if printed and record.printed else []
     return visible("\n".join(block for block in blocks if block))
 
 
 def html(
     record: JobRecord, prices: PriceTable | None = None, allowance: Allowance | None = None, *, printed: bool = False
 ) -> str:
-    """The same in HTML that needs no script and no widget. `printed` is shown where nobody has seen it."""
+    """The same in HTML that needs no script and no widget."""
     seen = verdict(record)
     allowance = allowance or Allowance()
     head = (

@@ -7,9 +7,11 @@ from html import escape
 
 from rp_notebook.jobs.payload import RUN_LIMIT
 from rp_notebook.jobs.query import JobLine
+from rp_notebook.jobs.record import JobRecord
 from rp_notebook.panel import style
-from rp_notebook.panel.preview import aligned, duration, encodable, size, visible
-from rp_notebook.panel.result import TONES, wrapped
+from rp_notebook.panel.preview import aligned, duration, encodable, preview, size, visible
+from rp_notebook.panel.result import TONES, html, text, wrapped
+from rp_notebook.panel.values import Allowance, value_html
 
 COLUMNS = ("job", "handler", "status", "took", "in", "out", "of /run", "RAM", "GPU", "note")
 NOTE = 80  # characters
@@ -17,11 +19,15 @@ GOLDEN = "★"
 
 
 class JobTable:
-    """Shows `lines` of jobs, as the platform would list them. `tally` says how all that were asked for ended."""
+    """Shows `lines` of jobs, as the platform would list them. `tally` says how all that were asked for ended.
 
-    def __init__(self, lines: Sequence[JobLine], tally: Mapping[str, int]) -> None:
+    A job that was asked for alone is shown `whole` below them, with what it printed.
+    """
+
+    def __init__(self, lines: Sequence[JobLine], tally: Mapping[str, int], whole: JobRecord | None = None) -> None:
         self.lines = tuple(lines)
         self.tally = tally
+        self.whole = whole
 
     def __repr__(self) -> str:
         if not self.lines:
@@ -30,7 +36,11 @@ class JobTable:
         at = COLUMNS.index("of /run")  # what a terminal has no room for, like the notes: they stand below
         head, *rows = aligned([[*row[:at], *row[at + 1 :]] for row in narrow])
         told = [part for row, line in zip(rows, self.lines, strict=True) for part in (row, *_noted(line))]
-        return visible("\n".join((head, *told, wrapped(self._headline()))))
+        shown = visible("\n".join((head, *told, wrapped(self._headline()))))
+        if self.whole is None:
+            return shown
+        given = visible(f"input:\n{preview(self.whole.job.input)}")
+        return f"{shown}\n\n{text(self.whole, printed=True)}\n{given}"
 
     def _repr_html_(self) -> str:
         headline = f'<div class="rpn-dim">{escape(self._headline())}</div>'
@@ -40,7 +50,8 @@ class JobTable:
         names = self._columns(COLUMNS)
         head = "".join(f'<th class="rpn-num">{name}</th>' if name in right else f"<th>{name}</th>" for name in names)
         body = "".join(f"<tr>{self._cells(line)}</tr>" for line in self.lines)
-        return encodable(f'{style.SHEET}<div class="rpn"><table><tr>{head}</tr>{body}</table>{headline}</div>')
+        whole = "" if self.whole is None else f"{html(self.whole, printed=True)}{_given(self.whole)}"
+        return encodable(f'{style.SHEET}<div class="rpn"><table><tr>{head}</tr>{body}</table>{headline}</div>{whole}')
 
     def _headline(self) -> str:
         total = sum(self.tally.values())
@@ -64,6 +75,11 @@ class JobTable:
             f'<td title="{escape(line.id)}"><code>{escape(job)}</code></td><td>{escape(handler)}</td>'
             f'<td>{status}</td>{right}<td class="rpn-note">{escape(note)}</td>'
         )
+
+
+def _given(record: JobRecord) -> str:
+    shown = value_html(record.job.input, Allowance())
+    return f'<div class="rpn"><details><summary>input</summary>{shown}</details></div>'
 
 
 def _shortened(note: str) -> str:

@@ -46,6 +46,18 @@ def test_the_table_says_how_all_jobs_ended_and_how_many_it_shows(jobs: Cell) -> 
     assert "No such job" in repr(jobs("%runpod jobs -n nobody").result)
 
 
+def test_a_job_that_is_asked_for_alone_is_shown_whole(jobs: Cell) -> None:
+    jobs("%%runpod_handler\ndef prints(job):\n    print('seen by nobody')\n    return job['input']['n'] + 1")
+    jobs('%runpod job {"id": "printing", "input": {"n": 41}}')
+    shown = jobs("%runpod jobs printing").result
+    for told in (repr(shown), shown._repr_html_()):
+        assert all(word in told for word in ("seen by nobody", "42", "41"))
+    failed = repr(jobs("%runpod jobs bad-1").result)
+    assert "in fails" in failed
+    assert "raise ValueError('boom')" in failed
+    assert "raise ValueError" not in repr(jobs("%runpod jobs").result)
+
+
 def test_jobs_are_written_as_csv(jobs: Cell, tmp_path) -> None:
     assert "5 jobs" in repr(jobs(f"%runpod jobs --csv {tmp_path}/jobs.csv").result)
     with (tmp_path / "jobs.csv").open(newline="") as file:
