@@ -157,7 +157,9 @@ def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         if node.value is not None:
             yield node.target.id, node.value
     elif isinstance(node, ast.For | ast.AsyncFor):
-        yield from ((n.id, node.iter) for n in walk(node.target) if isinstance(n, ast.Name))
+        # Each is one of these in turn: nobody can change the list through it.
+        given = ast.Tuple(node.iter.elts, ast.Load()) if isinstance(node.iter, ast.List) else node.iter
+        yield from ((n.id, given) for n in walk(node.target) if isinstance(n, ast.Name))
     elif isinstance(node, ast.withitem) and node.optional_vars is not None:
         yield from ((n.id, node.context_expr) for n in walk(node.optional_vars) if isinstance(n, ast.Name))
 

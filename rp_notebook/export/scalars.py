@@ -61,6 +61,8 @@ def _is_scalar(node: ast.expr, names: Iterable[str]) -> bool:
             return True
         case ast.Name(id=name):
             return name in names
+        case ast.Tuple(elts=parts):  # of such nobody can change anything
+            return all(_is_scalar(part, names) for part in parts)
         case ast.UnaryOp(operand=operand):
             return isinstance(node.op, ast.Not) or _is_scalar(operand, names)
         case ast.BinOp(left=left, right=right):

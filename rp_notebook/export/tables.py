@@ -168,7 +168,7 @@ VIEWS = frozenset(
     {"get", "setdefault", "pop", "popitem", "parameters", "named_parameters", "children", "modules", "view", "ravel"}
     | {"reshape", "values", "items", "state_dict", "get_input_embeddings", "get_output_embeddings", "T", "transpose"}
     | {"squeeze", "unsqueeze", "detach", "get_submodule", "named_modules", "numpy", "copy", "popleft", "register"}
-    | {"cursor", "getbuffer", "begin", "session", "buffers", "named_buffers", "named_children", "untyped_storage"}
+    | {"cursor", "getbuffer", "begin", "load", "session", "buffers", "named_buffers", "named_children"}
 )
 # What looks at the memory of an array.
 ARRAY_VIEWS = frozenset(
