@@ -17,6 +17,7 @@ from rp_notebook.export.tables import (
     DRAWS,
     OUR_MODULE,
     PATCHERS,
+    READERS,
     SHALLOW_MUTATORS,
     STATEFUL,
     VIEWS,
@@ -137,6 +138,8 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
         reading.store(func.value, arguments.all)
         if name == "shuffle":
             reading.change(arguments.all, MUST, deep=False)
+        if name in READERS:
+            return found
         return found | (inside(receiver) if name in SHALLOW_MUTATORS else receiver)
     if tier == LIKELY and not methods and not own:
         reading.change(receiver | arguments.all, LIKELY, deep=True)

@@ -12,7 +12,7 @@ from rp_notebook.export.binding import assigned, assigned_globals
 from rp_notebook.export.iterators import is_iterator, yields
 from rp_notebook.export.links import NOTHING, Value
 from rp_notebook.export.project import NO_PROJECT, Project
-from rp_notebook.export.registries import hands_back, patched, put_into
+from rp_notebook.export.registries import hands_back, methods_of, patched, put_into
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.trees import at_module_level, walk
@@ -79,9 +79,10 @@ class Program:
     @cached_property
     def method_names(self) -> frozenset[str]:
         """How the methods of the notebook's classes are called."""
-        items = (item for nodes in self.classes.values() for node in nodes for item in node.body)
+        items = [item for nodes in self.classes.values() for node in nodes for item in node.body]
         written = {item.name for item in items if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)}
-        return frozenset(written | self.patches.keys())
+        bound = {name for item in items for name, _ in assigned(item)}
+        return frozenset(written | bound | self.patches.keys())
 
     def methods(self, name: str, classes: Iterable[str] = ()) -> list[Function]:
         """Methods of that name: of the given classes and what they derive from, else of any class."""
@@ -91,8 +92,7 @@ class Program:
                 item
                 for each in sorted(self.lineage(given) or self.classes)
                 for node in self.classes.get(each, ())
-                for item in node.body
-                if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and item.name == name
+                for item in methods_of(node, name)
             ]
             self.called[name, given] += self.patches.get(name, ())
         return self.called[name, given]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
+from rp_notebook.export.binding import assigned
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.tables import MUTATORS
 from rp_notebook.export.trees import immediate, walk
@@ -54,6 +55,15 @@ def bound_mutators(value: ast.expr) -> Iterator[ast.Attribute]:
     for node in walk(value):
         if isinstance(node, ast.Attribute) and node.attr in MUTATORS and id(node) not in called:
             yield node
+
+
+def methods_of(node: ast.ClassDef, name: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]:
+    """What may run where a class is asked for that method: `go = partialmethod(_go, 2)` runs another one."""
+    written = [item for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
+    values = [value for item in node.body for bound, value in assigned(item) if bound == name]
+    parts = [part for value in values for part in walk(value)]
+    meant = {name, *(part.id for part in parts if isinstance(part, ast.Name))}
+    return [item for item in written if item.name in meant] + [part for part in parts if isinstance(part, ast.Lambda)]
 
 
 def hands_back(function: ast.AST, *, made: bool) -> bool:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from rp_notebook.export.binding import assigned
 from rp_notebook.export.effects import read_function
 from rp_notebook.export.local_programs import DEPTH, local_programs
 from rp_notebook.export.program import Effects, Function, Program, program_of
@@ -72,6 +73,8 @@ def _functions(program: Program) -> Iterator[Function]:
     for classes in program.classes.values():
         for node in classes:
             yield from (item for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef))
+            bound = [value for item in node.body for _, value in assigned(item)]
+            yield from (part for value in bound for part in walk(value) if isinstance(part, ast.Lambda))
     for patches in program.patches.values():
         yield from patches
     for values in program.values.values():

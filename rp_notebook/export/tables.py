@@ -69,6 +69,8 @@ MUTATORS = SHALLOW_MUTATORS | frozenset(
     | {"feed", "create_index", "execute", "executemany", "commit", "learn", "extend_vocab", "adapt", "build", "half"}
     | {"bfloat16", "cuda", "to"}
 )
+# What these answer is new.
+READERS = frozenset({"read", "readline", "readlines", "write", "writelines", "seek"})
 # These change their receiver when nothing is done with the answer; else they give a new value.
 BARE_MUTATORS = frozenset(
     {"apply", "merge", "set", "compile", "float", "double", "cpu", "prepare", "init", "quantize", "connect", "open"}
