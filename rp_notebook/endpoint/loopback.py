@@ -105,10 +105,11 @@ class Loopback:
         self._thread.join()
         self._thread = self._running = None
 
-    def at_once(self, function: Callable[[], None]) -> None:
+    def at_once(self, function: Callable[[], None], wakes: Callable[[], bool] = lambda: True) -> None:
         """Calls `function` on the server's loop: in this thread while the server's own waits, else there and later.
 
-        That thread is woken only behind it, which takes longer than a small job.
+        That thread is woken only behind it, which takes longer than a small job, and only if `wakes` then says so: it
+        finds what there is to do whenever it goes on.
         """
         loop = self._up().loop
         if self._turn.acquire(blocking=False):
@@ -121,6 +122,8 @@ class Loopback:
             finally:
                 _set_running_loop(before)
                 self._turn.release()
+            if not wakes():
+                return
             function = _no_more
         loop.call_soon_threadsafe(function)
 

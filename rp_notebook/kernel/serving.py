@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 
 from rp_notebook.endpoint.endpoint import Endpoint
@@ -102,11 +103,12 @@ class Serving:
 
     def _seated(self, endpoint: Endpoint) -> None:
         loop = asyncio.get_running_loop()
+        context = copy_context()  # that of a job would go with the next one
 
         def send(request: Request) -> None:
             outlet.look_soon()
             # As the last thing in this turn of the loop: the thread that it wakes wants the interpreter for itself.
-            loop.call_soon(self._pump.offer, Order(endpoint.name, request, outlet))
+            loop.call_soon(self._pump.offer, Order(endpoint.name, request, outlet), context=context)
 
         seat = Seat(endpoint.queue, WORKER, send, self._pump.stop)
         outlet = _Across(seat, loop, self._server.at_once)
@@ -114,14 +116,13 @@ class Serving:
 
 
 class _Across:
-    """Takes what the pump says to the seat's own thread.
+    """Takes what the pump says to the seat's own thread, or hears it in its stead.
 
-    Waking a thread costs more than a small job: that one began is heard by looking again `SOON_S` after it was sent.
+    Waking a thread costs more than a small job: it looks again `SOON_S` after one was sent, and until then need not
+    hear that it began, nor that somebody was answered.
     """
 
-    def __init__(
-        self, seat: Seat, loop: asyncio.AbstractEventLoop, at_once: Callable[[Callable[[], None]], None]
-    ) -> None:
+    def __init__(self, seat: Seat, loop: asyncio.AbstractEventLoop, at_once: Callable[..., None]) -> None:
         self._seat, self._loop, self._at_once = seat, loop, at_once
         self._said: deque[Callable[[], None]] = deque()
         self._looks_at = 0.0
@@ -138,8 +139,9 @@ class _Across:
 
     def posted(self, job_id: str, post: Post) -> None:
         self._said.append(partial(self._seat.posted, job_id, post))
+        looks_at = self._looks_at
         with suppress(RuntimeError):
-            self._at_once(self._look)
+            self._at_once(self._look, lambda: self._looks_at != looks_at or time.monotonic() > looks_at)
 
     def ended(self, job_id: str, why: str | None, *, cancelled: bool = False) -> None:
         self._said.append(partial(self._seat.ended, job_id, why, cancelled=cancelled))

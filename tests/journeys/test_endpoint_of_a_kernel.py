@@ -84,6 +84,16 @@ def test_cancelling_ends_a_running_handler_and_spares_the_kernel(place, handler)
     assert place.cell("type(model).__name__") == "'object'"
 
 
+def test_what_a_job_sets_in_a_context_variable_ends_with_it_also_for_those_that_wait_behind_it(place):
+    place.cell("import contextvars\nheld = contextvars.ContextVar('held', default=0)")
+    place.cell("%%runpod_handler\ndef keeps(job):\n    found = held.get()\n    held.set(found + 1)\n    return found")
+    cell = threading.Thread(target=place.cell, args=("time.sleep(1)",))
+    cell.start()
+    ids = [sent(place, "keeps") for _ in range(4)]
+    cell.join()
+    assert [ended(place, "keeps", job_id)["output"] for job_id in ids] == [0, 0, 0, 0]
+
+
 @pytest.mark.parametrize("way", [0, 1, 2], ids=["sys.exit", "exit", "quit"])
 def test_a_handler_that_ends_its_worker_fails_as_with_a_real_one_and_spares_the_kernel(place, way):
     told = ask(place, "POST", "exits/runsync", {"input": {"way": way}})
