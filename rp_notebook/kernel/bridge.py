@@ -83,7 +83,7 @@ class Bridge:
         link = self._links.setdefault(link_id, Telling(link_id))
         if self._kernel.eventloop is None:
             with suppress(OSError):
-                link.pipe = Pipe(path, self._kernel.io_loop.asyncio_loop, self._received)
+                link.use(lambda: Pipe(path, self._kernel.io_loop.asyncio_loop, self._received))
 
     def _unpiped(self, change: Any) -> None:
         """A window's event loop (`%gui`) lets nothing in but what comes through the kernel's own channels."""

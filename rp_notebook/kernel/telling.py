@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
@@ -25,11 +26,18 @@ class Telling:
         self.pipe: Pipe | None = None  # where there is one, comms are not used
         self._link = link
         self._number = 0
+        self._used_comms = False
         self._held: list[tuple[Any, wire.Said]] = []
         self._sent_at = 0.0
         self._turn = threading.RLock()
         self._over = threading.Event()
         self._looks = False
+
+    def use(self, opened: Callable[[], Pipe]) -> None:
+        """Opens a pipe, unless something went through comms: what follows could come before it. Raises `OSError`."""
+        with self._turn:
+            if not self._used_comms:
+                self.pipe = opened()
 
     def say(self, comm: Any, said: wire.Said) -> None:
         """Says it through the comm of a handler."""
@@ -62,6 +70,7 @@ class Telling:
             data, buffers = wire.sent(self._link, self._number, [said for _, said in together])
             self._number += 1
             if self.pipe is None or not self.pipe.send(comm.comm_id, data, buffers):
+                self._used_comms = True
                 comm.send(data, buffers=buffers)
         self._sent_at = time.monotonic()
 

@@ -77,3 +77,28 @@ def test_handlers_have_their_own_messages_and_no_thread_is_left():
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.01)
     assert threading.active_count() == before
+
+
+class Pipe(Comm):
+    def send(self, _comm_id, data, buffers):
+        super().send(data, buffers)
+        return True
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_pipe_is_not_opened_behind_what_went_through_comms():
+    comm, pipe = Comm(), Pipe()
+    comm.comm_id = "c"
+    telling = Telling("link")
+    telling.use(lambda: pipe)
+    telling.say(comm, DONE)
+    telling.close()
+    assert (pipe.said, comm.said) == ([DONE], [])
+    telling = Telling("link")
+    telling.say(comm, DONE)
+    telling.use(Pipe)
+    telling.say(comm, DONE)
+    telling.close()
+    assert comm.said == [DONE, DONE]
