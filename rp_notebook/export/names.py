@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from rp_notebook.export.binding import COMPOUND, certain_in, exposed_in, is_bare_note, keys_in, stored_in
 from rp_notebook.export.namespace_dict import SPEAKING, executed, read_key
+from rp_notebook.export.spoken_names import QUERIES, spoken_by
 from rp_notebook.export.symbols import symbols_of
 from rp_notebook.export.trees import immediate, walk
 
@@ -36,7 +37,7 @@ class Names:
     `uses` are read when it runs, `deferred` when a function that it defines is called; `defs` are bound for certain,
     `maydefs` on some path; `stores` are globals that a function of it may bind; `soft` stand in annotations that
     nothing may ever evaluate. `chains` are the attributes read off names: `(name, attribute)`. `calls` is whether
-    running it can run the user's other code; what is `tried` is read only where a NameError is caught.
+    running it can run the user's other code; what is `tried` is read where a NameError is caught, or stands in a text.
     """
 
     uses: frozenset[str] = frozenset()
@@ -57,7 +58,7 @@ def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -
     kinds = set(map(type, parts))
     if kinds.isdisjoint(BRANCHING):
         names = _names_of_plain(parts, calls=not kinds.isdisjoint(CALLING))
-        if names.uses.isdisjoint(SPEAKING):
+        if names.uses.isdisjoint(SPEAKING | {"eval"}) and not any(attr in QUERIES for _, attr in names.chains):
             return names
     now, later, bound, stores = set[str](), set[str](), set[str](), set[str]()
     if not kinds.isdisjoint(SCOPING):
@@ -72,6 +73,7 @@ def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -
                 bound.add(part.name)
     if not SPEAKING.isdisjoint(now) or not SPEAKING.isdisjoint(later):
         _spoken(node, now, later, bound, stores)
+    texts = _in_texts(node, parts, now, later) if ast.Call in kinds else frozenset()
     exposed = exposed_in([node], set())
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         exposed &= now  # annotations may never be read
@@ -90,7 +92,7 @@ def names_of(node: ast.stmt, *, future: bool = False, text: str | None = None) -
         chains=_frozen(
             {(n.value.id, n.attr) for n in parts if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)}
         ),
-        tried=_tried(parts) if ast.Try in kinds else frozenset(),
+        tried=texts | _tried(parts) if ast.Try in kinds else texts,
         calls=_decorates(node) or not CALLING.isdisjoint(map(type, immediate(node))),
     )
 
@@ -113,6 +115,19 @@ def _names_of_plain(parts: Iterable[ast.AST], *, calls: bool) -> Names:
         elif isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name):
             uses.add(part.target.id)
     return Names(_frozen(uses), defs=_frozen(defs), chains=_frozen(chains), calls=calls)
+
+
+def _in_texts(node: ast.stmt, parts: Iterable[ast.AST], now: set[str], later: set[str]) -> frozenset[str]:
+    """Adds the names that stand in texts which are evaluated; those of the functions' own are left out."""
+    found: set[str] = set()
+    for part in parts:
+        if isinstance(part, ast.Call) and (names := spoken_by(part)):
+            own = {n.arg for n in parts if isinstance(n, ast.arg)} | stored_in(node)
+            names -= own | now | later
+            here = any(part is each for each in immediate(node))
+            (now if here else later).update(names)
+            found |= names
+    return frozenset(found)
 
 
 def _tried(parts: Iterable[ast.AST]) -> frozenset[str]:

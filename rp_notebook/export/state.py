@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from rp_notebook.export.demand import Demand
+from rp_notebook.export.demand import Demand, label_of
 from rp_notebook.export.lazy_stores import fills_in, reads_unfilled
 from rp_notebook.export.library import path_of
 from rp_notebook.export.local_programs import texts_in
 from rp_notebook.export.program import Program
 from rp_notebook.export.secret_texts import HUGGING_FACE
+from rp_notebook.export.spoken_names import evaluated, names_in_text
 from rp_notebook.export.stars import is_found, source_of
 from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_ENV, STDLIB
@@ -49,6 +50,11 @@ def take_state(demand: Demand, program: Program) -> None:
             demand.take(fact.position, "an import is found there")
         if changed_roots(fact, "cwd:") and _opened_later(fact, kept):
             demand.take(fact.position, "a file is opened relative to it")
+    for fact in kept:
+        for name in evaluated(walk(fact.statement.node)) if "eval" in fact.statement.text else ():
+            texts_of = [v.value for v in program.values.get(name, ()) if isinstance(v, ast.Constant)]
+            for each in sorted(set().union(*(names_in_text(t) for t in texts_of if isinstance(t, str)))):
+                demand.ask(each, timeline.end, label_of(fact), fact.position, soft=True)
     if modules & HUGGING_FACE:
         _take_logins(demand, program)
     _take_seeds(demand, program)
