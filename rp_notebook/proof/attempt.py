@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rp_notebook.export.recorded import RecordedJob
 from rp_notebook.export.result import ExportResult
@@ -14,6 +14,7 @@ from rp_notebook.proof.clean import CleanRun, CleanRunEnded, Raised, Ran, Touche
 from rp_notebook.proof.comparison import compare_job, differences
 from rp_notebook.proof.fingerprint import SCALARS, Fingerprint
 from rp_notebook.proof.hiding import NOTHING, distribution_of, hidden_from
+from rp_notebook.proof.outdated import left_behind, otherwise, outdated_among
 from rp_notebook.proof.process import Checked
 
 NO_MEMORY = ("OutOfMemoryError", "MemoryError")
@@ -77,9 +78,14 @@ def loaded_beside(result: ExportResult, jobs: Sequence[RecordedJob], *, timeout_
 
 def _attempted(result: ExportResult, jobs: Sequence[RecordedJob], early: Collection[str], timeout_s: float) -> Attempt:
     first = _played(result, jobs, timeout_s)
-    different = [job for job in jobs if (ran := first.ran.get(job.id)) is not None and not as_recorded(job, ran)]
-    outdated = _outdated(jobs, different, early, first)
-    different = [job for job in different if job.id not in outdated]
+    different = otherwise(jobs, first.ran)
+    outdated = outdated_among(jobs, different, early, first.ran)
+    late = [job for job in jobs if job.id not in {*early, *outdated}]
+    if different and late and early and any(finding.code == "RPS131" for finding in result.findings):
+        alone = _played(result, late, timeout_s).ran  # jobs change what others read
+        outdated |= left_behind(jobs, late, first.ran, alone) if outdated or not otherwise(late, alone) else {}
+        first = first if otherwise(late, alone) else replace(first, ran={**first.ran, **alone})
+    different = [job for job in otherwise(jobs, first.ran) if job.id not in outdated]
     blocked = next(filter(None, (_why_blocked(*error_of(first.ran[job.id])) for job in different)), "")
     if first.raised is not None and not blocked:
         blocked = _why_blocked(first.raised.type, first.raised.message) or _unset(first.raised, result)
@@ -180,24 +186,6 @@ def _varying(
     named = {job.id: tuple(sorted(at or "how much was posted" for at in unstable[job.id])) for job in different}
     varying = {job.id: named[job.id] for job in different if job not in open_ones}
     return varying, tuple(sorted(moved)) if settled else ()
-
-
-def _outdated(
-    jobs: Sequence[RecordedJob], different: Sequence[RecordedJob], early: Collection[str], played: _Played
-) -> dict[str, str]:
-    """Those that ran too early, and those whose request was answered otherwise later, as it is now."""
-    found = {
-        job.id: "it ran before the last change, and answers otherwise since" for job in different if job.id in early
-    }
-    wrong = {job.id for job in different}
-    later: set[str] = set()
-    for job in reversed(jobs):
-        asked = wire_json({key: value for key, value in job.request.items() if key != "id"})
-        if job.id in wrong and asked in later:
-            found.setdefault(job.id, "the same request was answered otherwise later, and is so now")
-        elif job.id in played.ran and job.id not in wrong:
-            later.add(asked)
-    return found
 
 
 def _checked(

@@ -33,7 +33,7 @@ def findings_of(
         yield Finding("RPP111", "warning", f"not proved: {none}", "%runpod job {...}, and export again")
         return
     if all(job.verdict == "skipped" for job in attempt.jobs):
-        yield Finding("RPP111", "warning", f"not proved: no job can be replayed: {attempt.jobs[0].detail}")
+        yield Finding("RPP111", "warning", f"not proved: no job can be replayed: {attempt.jobs[-1].detail}")
         return
     if step.plan.packages:
         said = f"no line imports {_some(sorted(step.plan.packages))}, and the worker fails without it: pinned"

@@ -137,6 +137,9 @@ def test_answers_that_differ_each_time_are_compared_by_shape():
     streaming.job()
     (told,) = [finding.message for finding in streaming.climb().findings if finding.code == "RPP113"]
     assert told.endswith("how much was posted: only its shape was compared")
+    listed = Kernel("import random", handler("{'kept': 1, 'all': [*range(random.randrange(50_000))]}"))
+    listed.job()
+    assert [job.verdict for job in listed.climb().jobs] == ["varies"]
     choice = "{'score': random.random(), 'some': random.choice([None, *range(99)])}"
     some = Kernel("import random", handler(choice))
     some.job()
@@ -361,6 +364,33 @@ def test_a_job_from_before_a_change_does_not_count_where_it_would_answer_otherwi
     assert [job.verdict for job in found.jobs] == ["skipped", "same", "same"], "0 is 0 times anything"
     assert (found.proved, found.outdated, found.replays) == (True, {early[0]}, 1)
     assert "RPP117" in codes(found.findings)
+
+
+def test_a_job_that_hangs_on_jobs_from_before_a_change_is_no_test():
+    kernel = Kernel("K, seen = 2, []", handler("(seen.append(x), [x * K, len(seen)])[1]"))
+    kernel.job(3)
+    early = [kernel.records[0].id]
+    kernel.cell("K = 5")
+    kernel.job(4)
+    found = kernel.climb(early=early)
+    assert ([job.verdict for job in found.jobs], found.proved) == (["skipped", "skipped"], False)
+    assert any("jobs from before a change" in f.message for f in found.findings if f.code == "RPP111")
+    kernel.cell("seen = []")
+    kernel.job(4)
+    found = kernel.climb(early=[record.id for record in kernel.records[:2]])
+    assert ([job.verdict for job in found.jobs], found.proved) == (["skipped", "skipped", "same"], True)
+
+
+def test_jobs_that_began_anew_are_tests_without_those_before():
+    kernel = Kernel("seen = []", handler("(seen.append(x), len(seen))[1]"))
+    kernel.job()
+    kernel.job(2)
+    kernel.cell("seen = []")
+    early = [record.id for record in kernel.records]
+    kernel.job(3)
+    found = kernel.climb(early=early)
+    assert ([job.verdict for job in found.jobs], found.proved) == (["skipped", "skipped", "same"], True)
+    assert found.outdated == {*early}
 
 
 def test_a_job_that_was_answered_otherwise_later_does_not_count():
