@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rp_notebook.export.trees import walk
+from rp_notebook.export.trees import immediate, walk
 
 if TYPE_CHECKING:
     from rp_notebook.export.timeline import Fact, Timeline
@@ -40,6 +40,9 @@ def handed_on(facts: Iterable[Fact]) -> frozenset[str]:
         if named:
             nodes = walk(fact.statement.node)
             called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+            called |= {
+                id(item) for node in immediate(fact.statement.node) for item in getattr(node, "decorator_list", ())
+            }
             loads = [node for node in nodes if isinstance(node, ast.Name) and node.id in named]
             found |= named - {node.id for node in loads} | {node.id for node in loads if id(node) not in called}
     return frozenset(found)

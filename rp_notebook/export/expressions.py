@@ -12,8 +12,10 @@ from rp_notebook.export.marks import Marks
 from rp_notebook.export.namespace_dict import key_of, read_key
 from rp_notebook.export.program import FRESH, MUST, PARAMETER, Effects, Function
 from rp_notebook.export.store_looks import FILL
-from rp_notebook.export.tables import ARRAY_VIEWS, BUILTINS
+from rp_notebook.export.tables import ARRAY_VIEWS, BUILTINS, DISPLAY_MODULES
 from rp_notebook.export.trees import children, walk
+
+SHARED_BY = ("getcontext", "get_default", "get_current", "get_global")  # functions that give a thing of the process
 
 
 class Expressions(Marks):
@@ -69,6 +71,10 @@ class Expressions(Marks):
                 return
         self.touch(owner)
         self.change(self.value(owner), MUST, deep=False)
+        paths = library.makers(root_name(owner), self.program) if root_name(owner) not in self.locals else ()
+        for path in paths:
+            if path.rpartition(".")[2].startswith(SHARED_BY) and path.partition(".")[0] not in DISPLAY_MODULES:
+                self.changed.add((f"module:{path.partition('.')[0]}", MUST, False))
 
     def closure(self, node: Function) -> Value:
         """What a function made here holds on to: the variables of the scope around it."""

@@ -67,7 +67,7 @@ MUTATORS = SHALLOW_MUTATORS | frozenset(
     | {"gradient_checkpointing_enable", "fuse", "unfuse", "warmup", "warm_up", "initialize", "setup", "configure"}
     | {"delete_adapter", "read", "readline", "readlines", "write", "writelines", "seek", "__next__", "send", "throw"}
     | {"feed", "create_index", "execute", "executemany", "commit", "learn", "extend_vocab", "adapt", "build", "half"}
-    | {"bfloat16", "cuda", "to"}
+    | {"bfloat16", "cuda", "to", "writerow", "writerows", "writeheader", "writestr"}
 )
 # What these answer is new.
 READERS = frozenset({"read", "readline", "readlines", "write", "writelines", "seek"})
@@ -111,11 +111,11 @@ PURE_METHODS = frozenset(
     | {"argmax", "argmin", "argsort", "flatten", "dim", "numel", "element_size", "nbytes", "read_text", "is_available"}
     | {"union", "intersection", "difference", "issubset", "isdisjoint", "transcribe", "embed", "to_dict", "to_json"}
     | {"to_csv", "to_parquet", "to_pickle", "to_string", "to_markdown", "detect", "segment", "chat", "complete"}
-    | {"capitalize", "casefold", "center", "find", "index", "ljust", "lstrip", "partition", "rfind", "rjust", "rsplit"}
+    | {"capitalize", "casefold", "center", "index", "ljust", "lstrip", "partition", "rfind", "rjust", "rsplit"}
     | {"rstrip", "splitlines", "title", "translate", "zfill", "removeprefix", "removesuffix", "most_common", "elements"}
     | {"qsize", "empty", "full", "locked", "is_set", "is_alive", "done", "result", "fileno", "getvalue", "tell"}
     | {"hexdigest", "digest", "isoformat", "strftime", "timestamp", "group", "groups", "span", "match", "fullmatch"}
-    | {"findall", "finditer", "as_posix", "relative_to", "with_suffix", "iterdir", "nlargest", "nsmallest", "quantile"}
+    | {"finditer", "as_posix", "relative_to", "with_suffix", "iterdir", "nlargest", "nsmallest", "quantile"}
 )
 PURE_PREFIXES = ("get_", "is_", "has_", "plot_", "show_", "print_", "predict_", "save_", "list_", "count_", "visualize")
 
@@ -138,7 +138,7 @@ FUNCTION_MUTATORS = frozenset(
     {"fill_diagonal", "copyto", "put", "place", "putmask", "put_along_axis", "shuffle", "heapify"}
     | {"heappush", "heappop", "insort", "insort_left", "insort_right", "setattr", "delattr", "next"}
     | {"heapreplace", "heappushpop", "setitem", "delitem", "iadd", "iconcat", "ior", "add_module"}
-    | {"memset", "memmove"}
+    | {"memset", "memmove", "SubElement"}
 )
 PURE_BUILTINS = frozenset(
     {"print", "len", "sorted", "sum", "min", "max", "abs", "repr", "str", "int", "float", "bool", "type", "isinstance"}
@@ -158,7 +158,7 @@ COPIES = frozenset({"list", "dict", "set", "tuple", "frozenset", "sorted", "copy
     *("nlargest", "nsmallest", "product", "permutations", "combinations", "pairwise", "compress", "filterfalse"),
 }
 # Functions that answer with one of the things in what they are given.
-PICKS = frozenset({"max", "min", "choice", "reduce", "getitem", "heappop", "heapreplace", "heappushpop"})
+PICKS = frozenset({"max", "min", "choice", "reduce", "getitem", "heappop", "heapreplace", "heappushpop", "SubElement"})
 ITERATORS = frozenset({"iter", "open", "zip", "map", "filter", "enumerate", "reversed"})
 ITERATOR_MAKERS = (
     *("itertools.", "csv.reader", "csv.DictReader", "re.finditer", "os.scandir", "glob.iglob", "io.StringIO"),
@@ -170,6 +170,7 @@ VIEWS = frozenset(
     {"get", "setdefault", "pop", "popitem", "parameters", "named_parameters", "children", "modules", "view", "ravel"}
     | {"reshape", "values", "items", "state_dict", "get_input_embeddings", "get_output_embeddings", "T", "transpose"}
     | {"squeeze", "unsqueeze", "detach", "get_submodule", "named_modules", "numpy", "copy", "popleft", "register"}
+    | {"find", "findall", "iterfind", "getroot", "select", "select_one"}
     | {"cursor", "getbuffer", "begin", "load", "session", "buffers", "named_buffers", "named_children"}
 )
 # What looks at the memory of an array.
