@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -85,7 +86,7 @@ def export_cells(
     image = image_of(parts.pins, parts.needs, parts.files, records, python=python, base=base, weights=weights)
     findings = (*slice_.findings, *hidden, *parts.findings, *image.findings)
     records = [cleared(record, vault.secrets) for record in records]
-    repo = _repo(parts, declaration, records, cells, findings, image, notebook)
+    repo = _repo(parts, declaration, records, cells, findings, image, notebook, plan.loose)
     refuse_leaks(repo, vault)
     told = (parts.slice_.kept, parts.slice_.dropped, findings, repo, parts.needs, parts.module.lines)
     return ExportResult(declaration.name, parts.module.text, *told, _environ(parts.needs, vault), parts.implied)
@@ -99,6 +100,7 @@ def _repo(
     findings: Sequence[Finding],
     image: Image,
     notebook: str | None,
+    loose: Collection[str],
 ) -> Repo:
     return worker_repo(
         module=parts.module.text,
@@ -112,7 +114,7 @@ def _repo(
         local_files=parts.files,
         needs=parts.needs,
         image=image,
-        jobs_jsonl=dump_jobs(map(recorded, records)),
+        jobs_jsonl=dump_jobs(replace(job, posts=()) if job.id in loose else job for job in map(recorded, records)),
         cells={each.number: (each.cell_id, each.sha256) for each in sources(cells, parts.module.lines)},
     )
 

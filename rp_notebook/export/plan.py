@@ -17,7 +17,7 @@ class Plan:
     whose present value is exported instead of how it came about (of a torch module its weights), each with the reason;
     one that cannot be written refuses the export when `freezes_all`. `trains` allows the worker to train, or to
     compute for long, at each cold start; `packages` are distributions to pin that no line imports, `spared` those that
-    no job loads.
+    no job loads. Any answer will do for the `loose` jobs, as tests of the worker: theirs is another each time.
     """
 
     rung: Rung = "needed"
@@ -27,6 +27,7 @@ class Plan:
     trains: bool = False
     packages: frozenset[str] = frozenset()
     spared: frozenset[str] = frozenset()
+    loose: frozenset[str] = frozenset()
 
 
 NEEDED = Plan()

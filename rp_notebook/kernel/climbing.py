@@ -58,8 +58,7 @@ def climbed(session: Session, handler: Handler, flags: Namespace, say: Say = unh
     first = exporter(plan=plan, records=records)
     if flags.dry_run:
         return Climb(first, plan, "needed", (), (), 0, 0.0, proved=False)
-    secrets = first.secrets | {*session.secrets()}
-    replayed = [cleared(record, secrets) for record in golden or _quick(records)]
+    replayed = [cleared(record, first.secrets | {*session.secrets()}) for record in golden or _quick(records)]
 
     def by(other: Plan) -> ExportResult:
         if other == plan:
@@ -81,10 +80,11 @@ def climbed(session: Session, handler: Handler, flags: Namespace, say: Say = unh
         timeout_s=flags.timeout or REPLAY_S,
     )
     found = replace(found, findings=(*found.findings, *_doubts(ran, records, replayed)))
-    if not found.outdated:
+    loose = frozenset(job.id for job in found.jobs if job.verdict == "varies")
+    if not (found.outdated or loose):
         return found
     current = [record for record in records if record.id not in found.outdated]
-    return replace(found, result=exporter(plan=found.plan, records=current))
+    return replace(found, result=exporter(plan=replace(found.plan, loose=loose), records=current))
 
 
 def _doubts(ran: Sequence[JobRecord], tests: Sequence[JobRecord], replayed: Sequence[JobRecord]) -> Iterator[Finding]:

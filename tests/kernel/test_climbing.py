@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import psutil
@@ -198,6 +200,18 @@ def test_jobs_that_take_long_are_replayed_as_far_as_there_is_time(cell: Cell, tm
     assert "1 of 1 jobs answered alike" in report.listing[-1]
     assert any("1 of 2 jobs were not replayed" in finding.message for finding in report.findings)
     assert (tmp_path / "worker" / "tests" / "jobs.jsonl").read_text().count("\n") == 2
+
+
+def test_a_job_that_is_answered_otherwise_each_time_is_a_test_that_takes_any_answer(cell: Cell, tmp_path) -> None:
+    cell("import random\n")
+    cell("%%runpod_handler\ndef draws(job):\n    return {'kept': job['input'], 'drawn': random.random()}")
+    cell("%runpod job 'a'")
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert "RPP113" in codes(report)
+    (line,) = (tmp_path / "worker" / "tests" / "jobs.jsonl").read_text().splitlines()
+    assert {*json.loads(line)} == {"id", "input"}
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    assert subprocess.run(tests, cwd=tmp_path / "worker", check=False).returncode == 0
 
 
 def test_jobs_that_all_fail_are_no_comfort(cell: Cell, tmp_path) -> None:

@@ -136,7 +136,7 @@ def test_answers_that_differ_each_time_are_compared_by_shape():
     streaming = Kernel("import random", length)
     streaming.job()
     (told,) = [finding.message for finding in streaming.climb().findings if finding.code == "RPP113"]
-    assert told.endswith("how much was posted: only its shape was compared")
+    assert "how much was posted: only its shape was compared" in told
     listed = Kernel("import random", handler("{'kept': 1, 'all': [*range(random.randrange(50_000))]}"))
     listed.job()
     assert [job.verdict for job in listed.climb().jobs] == ["varies"]
