@@ -152,6 +152,7 @@ class Loopback:
     def _run(self, started: Future[_Running]) -> None:
         """As `asyncio.run`, which takes no selector."""
         with self._turn, closing(asyncio.SelectorEventLoop(_Turns(self._turn))) as loop:
+            loop.set_debug(False)  # it would refuse other threads that have the turn
             loop.run_until_complete(self._serve(started))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
