@@ -133,6 +133,7 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
     found |= union(*(reading.apply(effects, each, arguments.behind(receiver)) for each, effects in own))
     tier = 0 if name == "execute" and _selects(node) else _tier(reading, root, name, made_by, bare=bare)
     if tier == MUST:
+        receiver = receiver or reading.found_by(func.value)
         reading.touch(func.value)
         reading.change(receiver, MUST, deep=name not in SHALLOW_MUTATORS)
         reading.store(func.value, arguments.all)

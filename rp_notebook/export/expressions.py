@@ -70,11 +70,20 @@ class Expressions(Marks):
             if not any(isinstance(part, ast.Call) for part in walk(owner)):  # else it may be a thing of ours
                 return
         self.touch(owner)
-        self.change(self.value(owner), MUST, deep=False)
+        self.change(self.value(owner) or self.found_by(owner), MUST, deep=False)
         paths = library.makers(root_name(owner), self.program) if root_name(owner) not in self.locals else ()
         for path in paths:
             if path.rpartition(".")[2].startswith(SHARED_BY) and path.partition(".")[0] not in DISPLAY_MODULES:
                 self.changed.add((f"module:{path.partition('.')[0]}", MUST, False))
+
+    def found_by(self, node: ast.expr) -> Value:
+        """What a call that nobody knows may have found in its object: it is changed on the spot, and not kept."""
+        while isinstance(node, ast.Attribute | ast.Subscript):
+            node = node.value
+        method = node.func if isinstance(node, ast.Call) else None
+        if not isinstance(method, ast.Attribute) or library.only_looks(method.attr):
+            return NOTHING
+        return inside(self.value(method.value))
 
     def closure(self, node: Function) -> Value:
         """What a function made here holds on to: the variables of the scope around it."""

@@ -119,6 +119,11 @@ def method_tier(name: str, *, bare: bool) -> int:
     return 2 if bare else 0
 
 
+def only_looks(name: str) -> bool:
+    """Whether a method by its name gives something new: a look at its object, or a plot."""
+    return name in PURE_METHODS or name.startswith(PURE_PREFIXES) or name in NOT_MUTATORS
+
+
 def makers(name: str, program: Program) -> set[str]:
     """The dotted calls of libraries that the value of a name came from, by the text of all that was assigned to it."""
     if name not in program.made_by:
