@@ -51,11 +51,10 @@ def climbed(session: Session, handler: Handler, flags: Namespace, say: Say = unh
 
     plan = _plan(session, flags)
     golden = _golden(session, handler)
-    ran = golden or _latest(session, handler)
-    records = golden or _light(ran)
     exporter = partial(exported, session, handler, **{name: getattr(flags, name) for name in OPTIONS})
     say("what the handler needs is taken out of the cells that ran")
-    first = exporter(plan=plan, records=records)
+    ran, first = (golden, exporter(plan=plan, records=golden)) if golden else _first(session, handler, exporter, plan)
+    records = golden or _light(ran)
     if flags.dry_run:
         return Climb(first, plan, "needed", (), (), 0, 0.0, proved=False)
     replayed = [cleared(record, first.secrets | {*session.secrets()}) for record in golden or _quick(records)]
@@ -194,16 +193,43 @@ def _latest(session: Session, handler: Handler) -> tuple[JobRecord, ...]:
     return tuple(distinct)
 
 
+def _first(
+    session: Session, handler: Handler, export: Callable[..., ExportResult], plan: Plan
+) -> tuple[tuple[JobRecord, ...], ExportResult]:
+    """The jobs that may become tests, and the export with them. Where jobs change what later ones read, it is the
+    first ones: what they answer hangs on no others.
+    """
+    ran = _latest(session, handler)
+    result = export(plan=plan, records=_light(ran))
+    if len(ran) < JOBS_KEPT or all(finding.code != "RPS131" for finding in result.findings):
+        return ran, result
+    ran = _earliest(session, handler, result) or ran
+    return ran, export(plan=plan, records=_light(ran))
+
+
+def _earliest(session: Session, handler: Handler, result: ExportResult) -> tuple[JobRecord, ...]:
+    """The first jobs of this version since the last change."""
+    since = _changed_at(session, result)
+    lines = session.history.lines(Query(handler=handler.name, version=handler.version, here=True))
+    rows = [line.row for line in lines if line.started_at is not None and line.started_at >= since]
+    return tuple(session.history.records(Query(rows=tuple(rows[:JOBS_KEPT])))) if rows else ()
+
+
 def _posts(record: JobRecord) -> list[tuple[str, bytes]]:
     return [(post.kind, post.body) for post in record.posts]
 
 
 def _early(session: Session, result: ExportResult, records: Sequence[JobRecord]) -> frozenset[str]:
-    """The jobs from before the last cell that the export has a statement of, or before a module of it was written."""
+    """The jobs from before the last change."""
+    since = _changed_at(session, result)
+    return frozenset(r.id for r in records if r.job.started_at is not None and r.job.started_at < since)
+
+
+def _changed_at(session: Session, result: ExportResult) -> float:
+    """When the last cell ran that the export has a statement of, or a module of it was written."""
     numbers = {kept.cell for kept in result.kept if not kept.text.startswith(("import ", "from "))}
     cells = [cell.started_at for cell in session.recorder.cells if cell.number in numbers]
-    since = max([*cells, *_written(result)], default=0.0)
-    return frozenset(r.id for r in records if r.job.started_at is not None and r.job.started_at < since)
+    return max([*cells, *_written(result)], default=0.0)
 
 
 def _written(result: ExportResult) -> Iterator[float]:

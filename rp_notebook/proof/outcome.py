@@ -73,7 +73,11 @@ def refusal_of(tried: Tried, names: Sequence[str], refused: Sequence[Finding]) -
     wrong = [job for job in attempt.jobs if job.verdict in ("different", "lost", "missing")]
     where = f"; these are others than in the kernel: {', '.join(names[:SHOWN])}" if names else ""
     said = f"job {wrong[0].id[:13]} answers otherwise in a clean process: {wrong[0].detail}{where} (tried: {rungs})"
+    told = " ".join(finding.message for finding in step.result.findings if finding.code == "RPS131")
+    kept = [name for name in names if f"`{name}`" in told]
     fix = "if the notebook changed since that job ran, run it again; else write what differs in a cell"
+    if kept:
+        fix = f"jobs change {', '.join(kept[:SHOWN])}: run the cell again that makes it, then a job, and export again"
     return [Finding("RPS108", "error", said, fix), *refused]
 
 

@@ -214,6 +214,23 @@ def test_a_job_that_is_answered_otherwise_each_time_is_a_test_that_takes_any_ans
     assert subprocess.run(tests, cwd=tmp_path / "worker", check=False).returncode == 0
 
 
+def test_where_jobs_count_the_first_ones_are_tests(cell: Cell, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("rp_notebook.kernel.climbing.JOBS_KEPT", 3)
+    cell("count = 0")
+    cell("%%runpod_handler\ndef counts(job):\n    global count\n    count += 1\n    return count")
+    for _ in range(4):
+        cell("%runpod job 'a'")
+    report = cell(f"%runpod export {tmp_path}/worker").result
+    assert "3 of 3 jobs answered alike" in report.listing[-1]
+    cell("%%runpod_handler\ndef counts(job):\n    global count\n    count += 1\n    return [count]")
+    cell("%runpod job 'a'")
+    (refused,) = [f for f in cell(f"%runpod export {tmp_path}/worker").result.findings if f.code == "RPS108"]
+    assert "jobs change count: run the cell again that makes it" in refused.fix
+    cell("count = 0")
+    cell("%runpod job 'a'")
+    assert "1 of 1 jobs answered alike" in cell(f"%runpod export {tmp_path}/worker").result.listing[-1]
+
+
 def test_jobs_that_all_fail_are_no_comfort(cell: Cell, tmp_path) -> None:
     cell("%%runpod_handler\ndef reads(job):\n    import os\n    return os.environ['NOT_' + job['input']]")
     cell("%runpod job 'HERE'")
