@@ -37,6 +37,7 @@ def problems(
         for name, missing in sorted(demand.missing.items())
         if name not in stored or missing.deleted is not None
     ]
+    found += _own_globals([facts[place] for place in sorted(demand.kept)])
     for place in sorted(demand.kept):
         fact = facts[place]
         if fact.statement.partial:
@@ -45,6 +46,19 @@ def problems(
         elif fact.plumbing:
             found.append(_plumbing(fact))
     return found
+
+
+def _own_globals(facts: list[Fact]) -> Iterator[Finding]:
+    """Functions of a file that `%run` ran keep its variables, whatever a cell binds later by the same names."""
+    for fact in facts:
+        cell = fact.statement.cell
+        words = set(cell.text.split()) if fact.is_code and fact.statement.text not in cell.text else set()
+        if "%run" not in words or "-i" in words or any(word.endswith(".ipynb") for word in words):
+            continue
+        later = [other for other in facts if other.position > fact.position and other.statement.cell is not cell]
+        for name in sorted(fact.names.deferred & {name for other in later for name in other.names.defs}):
+            message = f"{label_of(fact)} comes from a file that %run ran, and reads the `{name}` of that file"
+            yield _at(fact, "RPS112", "error", message, f"import it, or give `{name}` another name in the notebook")
 
 
 def _plumbing(fact: Fact) -> Finding:
