@@ -32,7 +32,8 @@ class Endpoint:
     """The jobs of one handler, for clients; `queue` is what its workers see.
 
     Everything is called on one thread. Whoever owns it calls `tick` when `due` has come. `timeout_s` gives the
-    handler's own execution timeout, where it has one; `finished` is called for each job that has ended.
+    handler's own execution timeout, where it has one; `finished` is called for each job that has ended, and `sooner`
+    when `due` comes sooner than it would have.
     """
 
     def __init__(
@@ -42,12 +43,13 @@ class Endpoint:
         *,
         timeout_s: Callable[[], float | None] = lambda: None,
         finished: Finished = lambda _entry, _asked: None,
+        sooner: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.queue = Queue(name, clock)
         self._clock = clock
         self._timeout_s = timeout_s
-        self._finished = finished
+        self._finished, self._sooner = finished, sooner
         self._asked: dict[str, Asked] = {}
         self._open: dict[str, Callable[[], None]] = {}  # the way to end watching the job
         self._streamed: dict[str, int] = {}
@@ -244,3 +246,5 @@ class Endpoint:
 
     def _remind(self, at: float, entry: Entry, what: Due) -> None:
         heapq.heappush(self._due, (at, entry.job.id, what, entry.number))
+        if self._due[0][0] == at:
+            self._sooner()

@@ -31,7 +31,7 @@ class Endpoints(Mapping[str, Queue]):
         self._known, self._clock, self._timeout_s = known, clock, timeout_s
         self._made, self._finished = made, finished
         self._by_name: dict[str, Endpoint] = {}
-        self._changed: Callable[[], None] = lambda: None
+        self._sooner: Callable[[], None] = lambda: None
 
     def endpoint(self, name: str) -> Endpoint | None:
         """The endpoint of that name; None when there can be none."""
@@ -42,8 +42,8 @@ class Endpoints(Mapping[str, Queue]):
                 self._clock,
                 timeout_s=lambda: self._timeout_s(name),
                 finished=lambda entry, asked: self._finished(asked, lambda: self._by_name[name].status(entry.job.id)),
+                sooner=lambda: self._sooner(),
             )
-            found.queue.subscribe(lambda: self._changed())
             self._made(found)
         return found
 
@@ -59,9 +59,9 @@ class Endpoints(Mapping[str, Queue]):
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def on_change(self, changed: Callable[[], None]) -> None:
-        """Calls `changed` after each change of any queue."""
-        self._changed = changed
+    def on_sooner(self, sooner: Callable[[], None]) -> None:
+        """Calls `sooner` whenever something may be due sooner than it was."""
+        self._sooner = sooner
 
     def open_jobs(self) -> dict[str, Endpoint]:
         """The jobs that are not over for their clients, by their ids."""

@@ -199,6 +199,8 @@ class Queue:
     def stops(self, worker: str, since_s: float = 0.0) -> tuple[str, ...]:
         """The ids of jobs that a worker should stop and has not been told of; of those that began so long ago."""
         told = self._stops.pop(worker, ())
+        if not told:
+            return ()
         latest = self.clock() - since_s
         early = tuple(job for job in told if job in self._entries and (self._entries[job].job.started_at or 0) > latest)
         if early:

@@ -28,12 +28,12 @@ async def _tick(endpoints: Endpoints, clock: Clock) -> None:
     wake = asyncio.Event()
     until = 0.0
 
-    def changed() -> None:
+    def sooner() -> None:
         due = endpoints.due
         if due is not None and due < until:
             wake.set()
 
-    endpoints.on_change(changed)
+    endpoints.on_sooner(sooner)
     while True:
         wake.clear()
         endpoints.tick()

@@ -60,9 +60,8 @@ def gauging(cuda: Any = None) -> Callable[[], Gauge]:
 
     def end() -> Gauge:
         cpu_ms = (time.process_time() - cpu) * 1000
-        after = resident()
-        peak = max(before, after, _peak())
-        return Gauge(cpu_ms, before, after, peak, end_gpu() if end_gpu is not None else None)
+        after, peak = _resident_and_peak()
+        return Gauge(cpu_ms, before, after, max(before, peak), end_gpu() if end_gpu is not None else None)
 
     return end
 
@@ -134,13 +133,16 @@ def _reset_peak() -> None:
         os.close(file)
 
 
-def _peak() -> int:
-    """The process's peak in bytes since `_reset_peak`; 0 where that cannot be had."""
+def _resident_and_peak() -> tuple[int, int]:
+    """What `resident` says, and the most of it since `_reset_peak`, or the same where that cannot be had."""
     try:
-        found = _read(STATUS).partition(b"VmHWM:")[2]
+        found = _read(STATUS).partition(b"VmHWM:")[2].split(maxsplit=4)  # 1 kB VmRSS: 1 kB
     except OSError:
-        return 0
-    return int(found.split(maxsplit=1)[0]) * 1024 if found else 0
+        found = []
+    if found[2:3] != [b"VmRSS:"]:
+        now = resident()
+        return now, now
+    return int(found[3]) * 1024, int(found[0]) * 1024
 
 
 def _read(path: str) -> bytes:
