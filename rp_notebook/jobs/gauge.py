@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 RESET_PEAK = "/proc/self/clear_refs"  # Linux: writing 5 starts the process's peak anew (proc_pid_clear_refs(5))
@@ -50,17 +52,52 @@ class Gauge:
     gpu: GpuGauge | None = None
 
 
-def gauging(cuda: Any = None) -> Callable[[], Gauge]:
+class Memory:
+    """This process's memory in bytes. Its files stay open: to open them costs most of what a small job may cost."""
+
+    def __init__(self) -> None:
+        self._process = 0
+        self._files: dict[str, int] = {}
+
+    def begin(self) -> int:
+        """How much is resident; from here on the peak is counted anew, where the system does so."""
+        with suppress(OSError):  # not Linux, or not allowed: the peak is then that of the two ends
+            os.write(self._file(RESET_PEAK, os.O_WRONLY), b"5")
+        try:
+            return _of_statm(os.pread(self._file(STATM), READ, 0))
+        except OSError:
+            return resident()
+
+    def end(self) -> tuple[int, int]:
+        """How much is resident, and the most since `begin`, or the same where that cannot be had."""
+        try:  # 1 kB VmRSS: 1 kB
+            found = os.pread(self._file(STATUS), READ, 0).partition(b"VmHWM:")[2].split(maxsplit=4)
+        except OSError:
+            found = []
+        if found[2:3] != [b"VmRSS:"]:
+            now = resident()
+            return now, now
+        return int(found[3]) * 1024, int(found[0]) * 1024
+
+    def _file(self, path: str, flags: int = os.O_RDONLY) -> int:
+        if self._process != os.getpid():  # in a forked process they are its parent's
+            self._process, self._files = os.getpid(), {}
+        if path not in self._files:
+            self._files[path] = file = os.open(path, flags)
+            weakref.finalize(self, os.close, file)
+        return self._files[path]
+
+
+def gauging(memory: Memory, cuda: Any = None) -> Callable[[], Gauge]:
     """Starts to measure; the returned function ends it. `cuda` is `torch.cuda`, by default that of a loaded torch."""
     cuda = loaded_cuda() if cuda is None else cuda
     end_gpu = _gauging_gpu(cuda) if cuda is not None else None
-    before = resident()
-    _reset_peak()
+    before = memory.begin()
     cpu = time.process_time()
 
     def end() -> Gauge:
         cpu_ms = (time.process_time() - cpu) * 1000
-        after, peak = _resident_and_peak()
+        after, peak = memory.end()
         return Gauge(cpu_ms, before, after, max(before, peak), end_gpu() if end_gpu is not None else None)
 
     return end
@@ -76,7 +113,7 @@ def loaded_cuda() -> Any:
 def resident() -> int:
     """Bytes of this process that are in memory."""
     try:  # a tenth of what psutil takes, which first finds out who this process is
-        return int(_read(STATM).split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return _of_statm(Path(STATM).read_bytes())
     except OSError:
         import psutil
 
@@ -121,34 +158,5 @@ def _busy(cuda: Any, devices: Sequence[int]) -> int | None:
         return None
 
 
-def _reset_peak() -> None:
-    try:
-        file = os.open(RESET_PEAK, os.O_WRONLY)
-    except OSError:  # not Linux, or not allowed: the peak is then that of the two ends
-        return
-    try:
-        with suppress(OSError):
-            os.write(file, b"5")
-    finally:
-        os.close(file)
-
-
-def _resident_and_peak() -> tuple[int, int]:
-    """What `resident` says, and the most of it since `_reset_peak`, or the same where that cannot be had."""
-    try:
-        found = _read(STATUS).partition(b"VmHWM:")[2].split(maxsplit=4)  # 1 kB VmRSS: 1 kB
-    except OSError:
-        found = []
-    if found[2:3] != [b"VmRSS:"]:
-        now = resident()
-        return now, now
-    return int(found[3]) * 1024, int(found[0]) * 1024
-
-
-def _read(path: str) -> bytes:
-    """A file of the kernel's, at a third of what Python's own files cost: several are read for each job."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        return os.read(file, READ)
-    finally:
-        os.close(file)
+def _of_statm(text: bytes) -> int:
+    return int(text.split(maxsplit=2)[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -12,7 +12,7 @@ from functools import partial
 
 from rp_notebook.jobs.asking import Asking
 from rp_notebook.jobs.capture import copied_output
-from rp_notebook.jobs.gauge import gauging
+from rp_notebook.jobs.gauge import Memory, gauging
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.history import History
 from rp_notebook.jobs.interrupts import Stop, Stoppable, settled
@@ -32,6 +32,7 @@ class Worker:
     def __init__(self, history: History, clock: Clock = time.time, say: Say | None = None) -> None:
         self.history = history
         self._clock = clock
+        self._memory = Memory()
         self._overdue = Overdue(say or _to_stderr)
 
     async def run(
@@ -68,7 +69,7 @@ class Worker:
         aside: Listener | None = None,
     ) -> JobRecord:
         with _timed(stop, limit_s), copied_output(shown=shown and aside is None) as printed:
-            gauge = gauging()
+            gauge = gauging(self._memory)
             tell = aside or partial(self.history.happened, at_once=shown)
             record = await attempt(handler, request, self._clock, stop, tell)
             record = replace(record, gauge=gauge(), printed=printed.getvalue())

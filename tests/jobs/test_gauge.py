@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from types import ModuleType
 
 import pytest
 
-from rp_notebook.jobs.gauge import gauging, loaded_cuda
+from rp_notebook.jobs.gauge import Memory, gauging, loaded_cuda
 from rp_notebook.jobs.handler import as_handler
 from rp_notebook.jobs.history import History
 from rp_notebook.jobs.request import request_of
@@ -68,7 +69,7 @@ class TwoDevices:
 
 
 def test_the_gpu_is_gauged_over_all_devices() -> None:
-    gpu = gauging(TwoDevices())().gpu
+    gpu = gauging(Memory(), TwoDevices())().gpu
     assert gpu is not None
     assert (gpu.peak_allocated, gpu.peak_reserved, gpu.kept) == (1000 * MB, 1200 * MB, 60 * MB)
     assert (gpu.device_used, gpu.device_total) == (46_000 * MB, 48_000 * MB)
@@ -76,13 +77,13 @@ def test_the_gpu_is_gauged_over_all_devices() -> None:
 
 @pytest.mark.parametrize(("idle", "devices", "beside"), [(None, 2, 2 * 22_450), (0, 1, 22_450)], ids=["both", "one"])
 def test_what_stands_beside_torch_is_that_of_the_devices_it_uses(idle: int | None, devices: int, beside: int) -> None:
-    gpu = gauging(TwoDevices(idle))().gpu
+    gpu = gauging(Memory(), TwoDevices(idle))().gpu
     assert gpu is not None
     assert (gpu.devices, gpu.beside) == (devices, beside * MB)
 
 
 def test_a_gpu_that_answers_no_more_is_no_gpu_and_the_rest_is_told() -> None:
-    gauge = gauging(TwoDevices(trouble=RuntimeError("CUDA error: device-side assert triggered")))()
+    gauge = gauging(Memory(), TwoDevices(trouble=RuntimeError("CUDA error: device-side assert triggered")))()
     assert gauge.gpu is None
     assert gauge.rss_peak > 0
 
@@ -96,21 +97,21 @@ def test_nvml_tells_how_busy_the_busiest_device_was(monkeypatch, trouble: Except
     pynvml = ModuleType("pynvml")
     pynvml.NVMLError = NVMLError
     monkeypatch.setitem(sys.modules, "pynvml", pynvml)
-    gpu = gauging(TwoDevices(nvml_trouble=trouble))().gpu
+    gpu = gauging(Memory(), TwoDevices(nvml_trouble=trouble))().gpu
     assert gpu is not None
     assert gpu.busy == busy
 
 
 def test_without_nvml_nothing_is_said_of_how_busy_a_device_was(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    gpu = gauging(TwoDevices())().gpu
+    gpu = gauging(Memory(), TwoDevices())().gpu
     assert gpu is not None
     assert gpu.busy is None
 
 
 def test_torch_without_a_gpu_in_use_is_no_gpu() -> None:
     assert loaded_cuda() is None
-    assert gauging()().gpu is None
+    assert gauging(Memory())().gpu is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a peak of its own for each job")
@@ -128,3 +129,15 @@ def test_the_peak_is_that_of_the_job_and_not_of_an_earlier_one() -> None:
 def test_processor_time_is_told() -> None:
     record = asyncio.run(Worker(History()).run(as_handler(lambda job: sum(range(2_000_000))), request_of(1)))
     assert 1 < record.gauge.cpu_ms < 10_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no file is kept open")
+def test_a_forked_process_gauges_itself() -> None:
+    memory = Memory()
+    before = memory.begin()
+    child = os.fork()
+    if child == 0:
+        held = b"x" * 200 * MB
+        os._exit(memory.begin() - before < 150 * MB or not held)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert memory.begin() - before < 100 * MB

@@ -89,9 +89,9 @@ def test_an_interrupt_before_the_first_job_runs_none(cell: Cell, flag: str, hand
 
 @pytest.mark.parametrize("flag", ["--repeat 3", "--concurrency 3"])
 def test_an_interrupt_before_the_first_step_of_a_job_runs_none(cell: Cell, flag: str, monkeypatch) -> None:
-    def interrupting() -> Callable[[], Gauge]:
+    def interrupting(memory) -> Callable[[], Gauge]:
         asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
-        return gauging()
+        return gauging(memory)
 
     monkeypatch.setattr("rp_notebook.jobs.worker.gauging", interrupting)  # the last thing before a job's task is made
     cell("ran = []")
