@@ -29,7 +29,8 @@ def test_repeating_tells_times_and_finds_nothing_in_a_sound_handler(cell: Cell) 
 
 
 def test_memory_that_grows_is_called_a_leak(codes) -> None:
-    leaking = "kept = []\ndef leaks(job):\n    kept.append(bytearray(b'x') * 3_000_000)\n    return len(kept)"
+    pages = "kept.append(mmap.mmap(-1, 3_000_000))\n    kept[-1].write(b'x' * 3_000_000)"  # none that were free before
+    leaking = f"import mmap\nkept = []\ndef leaks(job):\n    {pages}\n    return len(kept)"
     assert "RPJ120" in codes(leaking, "%runpod job --repeat 20 {}")
 
 
