@@ -46,8 +46,10 @@ def findings_of(
     if attempt.touched is not None:
         yield from strays(step.result, attempt.touched)
     for job, paths in attempt.varying.items():
-        said = f"job {job[:13]} answers differently each time at {', '.join(paths[:3])}"
-        said += ": only its shape was compared, and as a test any answer will do"
+        said = (
+            f"job {job[:13]} answers differently each time at {', '.join(paths[:3])}: only its shape was compared, "
+            "and as a test any answer will do"
+        )
         yield Finding("RPP113", "warning", said, "seed what is random from the job's input")
     if moving:
         said = f"at each start, another value: {', '.join(moving)}"
