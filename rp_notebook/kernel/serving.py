@@ -26,6 +26,7 @@ from rp_notebook.kernel.pump import Order, Pump
 WORKER = "notebook"
 SOON_S = 0.005
 SAID_S = 5.0
+RESTS = 20  # times as long as it took, who asks is not searched for again: all connections of the system are looked at
 
 
 class Serving:
@@ -46,7 +47,7 @@ class Serving:
         self.key = key or new_key()
         self.terms = (rate_limits, private_webhooks, allow_origin)
         self._pump = pump
-        self._said_at = 0.0
+        self._said_at = self._asks_at = 0.0
         service = Service(
             handlers.__contains__,
             time.time,
@@ -94,12 +95,14 @@ class Serving:
 
     def _asked(self, endpoint: Endpoint, job_id: str, port: int) -> None:
         """A cell that waits for its own kernel would wait for ever: it is told so, and after a while answered so."""
-        if not self._pump.in_cell:
+        began = time.monotonic()
+        if not self._pump.in_cell or began < self._asks_at:
             return
         fail_own_call(endpoint, job_id, port, os.getpid())
         if time.monotonic() - self._said_at > SAID_S and is_own_call(endpoint, job_id, port, os.getpid()):
             self._said_at = time.monotonic()
             print(OWN_CELL, file=sys.stderr)  # noqa: T201 (below the cell that waits)
+        self._asks_at = began + RESTS * (time.monotonic() - began)
 
     def _seated(self, endpoint: Endpoint) -> None:
         loop = asyncio.get_running_loop()

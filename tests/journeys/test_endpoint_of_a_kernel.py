@@ -84,6 +84,31 @@ def test_cancelling_ends_a_running_handler_and_spares_the_kernel(place, handler)
     assert place.cell("type(model).__name__") == "'object'"
 
 
+def test_a_thousand_jobs_and_two_hundred_clients_that_wait_lose_nothing_and_leave_no_memory(place):
+    resident = "import gc, psutil\ngc.collect()\npsutil.Process().memory_info().rss"
+    answered: dict[int, object] = {}
+
+    def waits(number: int) -> None:
+        answered[number] = sync(place, "echo", [number, "x" * 1000])
+
+    place.cell(resident)
+    before = int(place.cell(resident))
+    busy = threading.Thread(target=place.cell, args=("time.sleep(60)",))
+    clients = [threading.Thread(target=waits, args=(number,)) for number in range(200)]
+    busy.start()
+    ids = [sent(place, "echo", [number, "x" * 1000]) for number in range(800)]
+    for client in clients:
+        client.start()
+    waited(lambda: ask(place, "GET", "echo/health")["jobs"]["inQueue"] == 1000)
+    place.kernel.interrupt_kernel()
+    for thread in (busy, *clients):
+        thread.join(60)
+    assert answered == {number: [number, "x" * 1000] for number in range(200)}
+    assert [status(place, "echo", job_id)["output"][0] for job_id in ids] == [*range(800)]
+    kept = 1000 * 2 * 1100  # bytes of requests and answers, for half an hour
+    assert int(place.cell(resident)) - before < 10_000_000 + kept
+
+
 def test_what_a_job_sets_in_a_context_variable_ends_with_it_also_for_those_that_wait_behind_it(place):
     place.cell("import contextvars\nheld = contextvars.ContextVar('held', default=0)")
     place.cell("%%runpod_handler\ndef keeps(job):\n    found = held.get()\n    held.set(found + 1)\n    return found")
