@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from rp_notebook.export.magics import is_harmless, magic_of
+from rp_notebook.export.magics import command_in, is_harmless, magic_of
 from rp_notebook.export.trees import tree_of, walk
 from rp_notebook.jobs.flat_body import TRANSPARENT_LINES
 
@@ -26,11 +26,20 @@ def parsed_text(text: str, indent: str | None = None) -> ast.stmt:
 
 
 def without_commands(text: str, node: ast.stmt) -> str:
-    """The text with the magics inside its blocks replaced: by their argument where it is a statement, else `pass`."""
-    if "get_ipython" not in text or not isinstance(node, COMPOUND + DEFINITION):
+    """The text with the magics inside its blocks replaced: by their argument where it is a statement, else `pass`.
+
+    `x = %time f()` binds what `x = f()` binds, wherever it stands.
+    """
+    if "get_ipython" not in text:
         return text
     edits: list[tuple[ast.expr | ast.stmt, str]] = []
     for part in walk(node):
+        if isinstance(part, ast.Assign):
+            command = command_in(part.value)
+            if command is not None and command[0] == "time" and _is_expression(command[1]):
+                edits.append((part.value, command[1].strip()))
+        if not isinstance(node, COMPOUND + DEFINITION):
+            continue
         command = magic_of(part) if isinstance(part, ast.Expr) else None
         if (
             isinstance(part, ast.Expr)
@@ -39,6 +48,14 @@ def without_commands(text: str, node: ast.stmt) -> str:
         ):
             edits.append((part, command[1] if command[0] in TRANSPARENT_LINES else "pass"))
     return edited(text, edits)
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        ast.parse(text.strip(), mode="eval")
+    except SyntaxError:
+        return False
+    return True
 
 
 def edited(text: str, edits: Sequence[tuple[ast.expr | ast.stmt, str]], shift: int = 0) -> str:
