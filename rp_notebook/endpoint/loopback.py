@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import selectors
 import threading
 from asyncio.events import _get_running_loop, _set_running_loop  # exported there for whoever runs a loop
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 
 from rp_notebook.endpoint.connection import Connection, Matched
 from rp_notebook.endpoint.exchange import Exchange
+from rp_notebook.endpoint.turns import Turns
 
 T = TypeVar("T")
 Route = tuple[str, type[Any], dict[str, Any]]  # a pattern of paths, and what is mixed into an `Exchange` for it
@@ -27,25 +27,10 @@ BACKLOG = 1024  # clients that come at the same moment
 FLUSHED_S = 1.0  # how long a server that stops lets clients take what they were answered
 
 
-class _Turns(selectors.DefaultSelector):
-    """Gives the turn away while it waits."""
-
-    def __init__(self, turn: threading.Lock) -> None:
-        super().__init__()
-        self._turn = turn
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self._turn.release()
-        try:
-            found: list[tuple[selectors.SelectorKey, int]] = super().select(timeout)
-        finally:
-            self._turn.acquire()
-        return found
-
-
 @dataclass(frozen=True)
 class _Running:
     loop: asyncio.AbstractEventLoop
+    turns: Turns
     stopping: asyncio.Event
     port: int
 
@@ -73,7 +58,6 @@ class Loopback:
         self._address = address
         self._around = around or _nothing
         self._port = port
-        self._turn = threading.Lock()  # to act on the loop: its own thread has it but while it waits
         self._thread: threading.Thread | None = None
         self._running: _Running | None = None
 
@@ -111,8 +95,8 @@ class Loopback:
         That thread is woken only behind it, which takes longer than a small job, and only if `wakes` then says so: it
         finds what there is to do whenever it goes on.
         """
-        loop = self._up().loop
-        if self._turn.acquire(blocking=False):
+        loop, turns = self._up().loop, self._up().turns
+        if turns.take(blocking=False):
             before = _get_running_loop()
             _set_running_loop(loop)
             try:
@@ -121,11 +105,15 @@ class Loopback:
                 loop.call_exception_handler({"message": f"{function!r} failed", "exception": error})
             finally:
                 _set_running_loop(before)
-                self._turn.release()
+                turns.give()
             if not wakes():
                 return
             function = _no_more
         loop.call_soon_threadsafe(function)
+
+    def behind(self, function: Callable[[], object]) -> None:
+        """Calls `function` when this turn of the loop is over, in the thread that has it."""
+        self._up().turns.behind(function)
 
     def call(self, function: Callable[[], T]) -> T:
         """The result of `function`, called on the server's thread: the only one that may touch its queues."""
@@ -151,13 +139,15 @@ class Loopback:
 
     def _run(self, started: Future[_Running]) -> None:
         """As `asyncio.run`, which takes no selector."""
-        with self._turn, closing(asyncio.SelectorEventLoop(_Turns(self._turn))) as loop:
+        turns = Turns()
+        turns.take()
+        with closing(asyncio.SelectorEventLoop(turns)) as loop:
             loop.set_debug(False)  # it would refuse other threads that have the turn
-            loop.run_until_complete(self._serve(started))
+            loop.run_until_complete(self._serve(started, turns))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
 
-    async def _serve(self, started: Future[_Running]) -> None:
+    async def _serve(self, started: Future[_Running], turns: Turns) -> None:
         loop = asyncio.get_running_loop()
         connections: set[Connection] = set()
 
@@ -173,7 +163,7 @@ class Loopback:
             except OSError as error:
                 started.set_exception(error)
                 return
-            started.set_result(_Running(loop, stopping, server.sockets[0].getsockname()[1]))
+            started.set_result(_Running(loop, turns, stopping, server.sockets[0].getsockname()[1]))
             await stopping.wait()
             server.close()
         await _closed(connections)

@@ -110,8 +110,9 @@ class Serving:
 
         def send(request: Request) -> None:
             outlet.look_soon()
-            # As the last thing in this turn of the loop: the thread that it wakes wants the interpreter for itself.
-            loop.call_soon(self._pump.offer, Order(endpoint.name, request, outlet), context=context)
+            # Behind the turn: the thread that it wakes may want to take the next one before this one sleeps.
+            order = Order(endpoint.name, request, outlet)
+            self._server.behind(lambda: context.copy().run(self._pump.offer, order))
 
         seat = Seat(endpoint.queue, WORKER, send, self._pump.stop)
         outlet = _Across(seat, loop, self._server.at_once)
