@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
             waited_for = answering.send(None)
         except StopIteration:
             return
-        self._task = self._loop.create_task(_gone_on(answering, waited_for))
+        self._task = self._loop.create_task(_behind_first_step(answering, waited_for))
 
     async def _answer(self, exchange: Exchange) -> None:
         try:
@@ -153,6 +153,10 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         if self._come and not self._closed:
             self._loop.call_soon(self.data_received, b"")
+
+
+async def _behind_first_step(answering: Coroutine[Any, Any, None], waited_for: Any) -> None:
+    await _gone_on(answering, waited_for)  # from Python 3.12 on no task takes that itself
 
 
 @types.coroutine

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.journeys.places import Place, in_a_kernel, url_and_key, waited
+from tests.journeys.places import Place, begun, in_a_kernel, url_and_key, waited
 
 HANDLERS = (
     "import asyncio, threading, time\nmodel = object()\nseen = []",
@@ -84,7 +84,7 @@ def test_cancelling_ends_a_running_handler_and_spares_the_kernel(place, handler)
     assert place.cell("type(model).__name__") == "'object'"
 
 
-def test_a_thousand_jobs_and_two_hundred_clients_that_wait_lose_nothing_and_leave_no_memory(place):
+def test_a_thousand_jobs_and_two_hundred_clients_that_wait_lose_nothing_and_leave_no_memory(place, tmp_path):
     resident = "import gc, psutil\ngc.collect()\npsutil.Process().memory_info().rss"
     answered: dict[int, object] = {}
 
@@ -93,9 +93,8 @@ def test_a_thousand_jobs_and_two_hundred_clients_that_wait_lose_nothing_and_leav
 
     place.cell(resident)
     before = int(place.cell(resident))
-    busy = threading.Thread(target=place.cell, args=("time.sleep(60)",))
+    busy = begun(place.cell, "time.sleep(60)", tmp_path, [])
     clients = [threading.Thread(target=waits, args=(number,)) for number in range(200)]
-    busy.start()
     ids = [sent(place, "echo", [number, "x" * 1000]) for number in range(800)]
     for client in clients:
         client.start()
@@ -109,11 +108,10 @@ def test_a_thousand_jobs_and_two_hundred_clients_that_wait_lose_nothing_and_leav
     assert int(place.cell(resident)) - before < 10_000_000 + kept
 
 
-def test_what_a_job_sets_in_a_context_variable_ends_with_it_also_for_those_that_wait_behind_it(place):
+def test_what_a_job_sets_in_a_context_variable_ends_with_it_also_for_those_that_wait_behind_it(place, tmp_path):
     place.cell("import contextvars\nheld = contextvars.ContextVar('held', default=0)")
     place.cell("%%runpod_handler\ndef keeps(job):\n    found = held.get()\n    held.set(found + 1)\n    return found")
-    cell = threading.Thread(target=place.cell, args=("time.sleep(1)",))
-    cell.start()
+    cell = begun(place.cell, "time.sleep(1)", tmp_path, [])
     ids = [sent(place, "keeps") for _ in range(4)]
     cell.join()
     assert [ended(place, "keeps", job_id)["output"] for job_id in ids] == [0, 0, 0, 0]
