@@ -39,5 +39,9 @@ async def _tick(endpoints: Endpoints, clock: Clock) -> None:
         endpoints.tick()
         due = endpoints.due
         until = clock() + LONGEST_S if due is None else due
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(wake.wait(), min(max(until - clock(), 0.0), LONGEST_S))
+        # `asyncio.wait_for` takes no end, up to Python 3.11, where what it waits for comes at the same moment.
+        timer = asyncio.get_running_loop().call_later(min(max(until - clock(), 0.0), LONGEST_S), wake.set)
+        try:
+            await wake.wait()
+        finally:
+            timer.cancel()

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from rp_notebook.endpoint import client_routes as module
+from rp_notebook.endpoint.asked import asked_of
 from rp_notebook.endpoint.client_routes import client_routes
 from rp_notebook.endpoint.entry import received
 from rp_notebook.endpoint.loopback import Loopback
@@ -315,3 +316,14 @@ def test_who_waits_when_the_server_stops_is_told_why_and_it_starts_again(server)
             (200, "FAILED", "the endpoint was stopped")
         ]
     assert (threading.active_count(), process.num_fds()) == before
+
+
+def test_a_server_stops_also_where_something_is_due_sooner_at_that_moment():
+    with serving() as server:
+        time.sleep(0.1)  # it waits by now, and is not woken by what comes
+        asked = asked_of(b'{"input": {}}', "run")
+        server.at_once(lambda: server.service.endpoints.endpoint("ep").run(asked), lambda: False)
+        stopping = threading.Thread(target=server.stop, daemon=True)
+        stopping.start()
+        stopping.join(10)
+        assert not stopping.is_alive()
