@@ -28,9 +28,11 @@ class Turns(selectors.DefaultSelector):
         self._turn.release()
         while self._behind:
             try:
-                self._behind.popleft()()
-            except IndexError:  # noqa: PERF203 (mostly one) who has the turn by now was quicker
+                function = self._behind.popleft()
+            except IndexError:  # who has the turn by now was quicker
                 return
+            try:
+                function()
             except Exception:
                 logger.exception("what was to be done behind a turn failed")
 
