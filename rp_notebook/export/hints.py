@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-
 from rp_notebook.export.demand import Demand, label_of
 from rp_notebook.export.tables import STDLIB
 from rp_notebook.export.timeline import Fact
@@ -36,7 +34,4 @@ def _is_at_hand(fact: Fact, installed: frozenset[str]) -> bool:
 
 def _package(fact: Fact) -> str:
     """The package that an import is of, empty for any other statement."""
-    alias, node = fact.statement.alias, fact.statement.node
-    if alias is None:
-        return ""
-    return ((node.module or "") if isinstance(node, ast.ImportFrom) else alias.name).split(".")[0]
+    return fact.statement.module.split(".")[0]

@@ -178,11 +178,9 @@ def _take_plugins(demand: Demand, modules: set[str]) -> None:
     timeline = demand.timeline
     looked: set[tuple[str, str]] = set()
     for fact in timeline.imports:
-        alias = fact.statement.alias
-        if alias is None or fact.position in demand.kept or fact.plumbing or fact.star:
+        if fact.position in demand.kept or fact.plumbing or fact.star:
             continue
-        node = fact.statement.node
-        module = (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
+        module = fact.statement.module
         if module.startswith(EFFECT_IMPORTS) and _parent_used(module, modules):
             if not _is_imported_by_then(demand, module, fact):
                 demand.take(fact.position, f"importing {module} changes what others do")

@@ -45,6 +45,13 @@ class Statement:
         return self.unit < 0
 
     @property
+    def module(self) -> str:
+        """The module that an import at top level is of; empty for any other statement."""
+        if self.alias is None:
+            return ""
+        return (self.node.module or "") if isinstance(self.node, ast.ImportFrom) else self.alias.name
+
+    @property
     def line(self) -> int:
         """The first line in the cell, from 1."""
         return self.numbers[0]

@@ -101,7 +101,7 @@ def _is_false(test: ast.expr) -> bool:
 def _import_fact(statement: Statement, *, loaded: bool) -> Fact:
     alias, node = statement.alias, statement.node
     assert alias is not None
-    module = node.module or "" if isinstance(node, ast.ImportFrom) else alias.name
+    module = statement.module
     plumbing = ""
     if any(module == ours or module.startswith(ours + ".") for ours in IPYTHON_MODULES):
         plumbing = f"only a notebook has {module}"
