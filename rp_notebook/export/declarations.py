@@ -11,14 +11,11 @@ from rp_notebook.export.magics import peeled
 from rp_notebook.export.tables import OUR_MODULE
 from rp_notebook.export.trees import tree_of
 from rp_notebook.jobs.declaration import (
-    START,
     Declaration,
+    Imported,
     declared,
     dotted,
-    imported_names,
     imports_in,
-    named_by,
-    start_calls,
 )
 from rp_notebook.jobs.handler_cell import handler_cell
 
@@ -47,8 +44,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self._imports: dict[str, None] = {}  # the latest last: it says what a name stands for
-        self._names = imported_names(ast.Module([], []))
-        self._renamed = False  # an import gave the start call a name of its own
+        self._imported = Imported()
         self._read: dict[str, tuple[str, ast.Module] | None] = {}
         self._known: dict[tuple[object, ...], Declaration | None] = {}
 
@@ -70,8 +66,8 @@ class _Reader:
             return
         for node in tree.body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield from _marked(node, {OUR_MODULE: OUR_MODULE} | self._names)
-        if ("start" in source or self._renamed) and start_calls(tree, self._names):
+                yield from _marked(node, {OUR_MODULE: OUR_MODULE} | self._imported.names)
+        if self._imported.start_calls(source, tree):
             declaration = self._declared("", source)
             if declaration is not None:
                 yield declaration
@@ -92,13 +88,11 @@ class _Reader:
             text = ast.unparse(node)
             self._imports.pop(text, None)
             self._imports[text] = None
-            named = named_by(node)
-            self._names |= named
-            self._renamed |= START in named.values()
+            self._imported.add(node)
 
     def _declared(self, flags: str, source: str, line: int = 1) -> Declaration | None:
         # What cells imported tells how `start` may be called here.
-        key = (flags, source, line, frozenset(self._names.items()))
+        key = (flags, source, line, frozenset(self._imported.names.items()))
         if key not in self._known:
             try:
                 self._known[key] = declared(flags, source, earlier=[*self._imports], line=line)

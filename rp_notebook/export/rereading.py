@@ -12,7 +12,7 @@ from rp_notebook.export.run_files import written_by
 from rp_notebook.export.statements import History, Spots, Statement, Unread, changed, pieces_of
 from rp_notebook.export.tables import OUR_MODULE
 from rp_notebook.export.trees import tree_of
-from rp_notebook.jobs.declaration import START, imported_names, imports_in, named_by, start_calls
+from rp_notebook.jobs.declaration import Imported, imports_in
 
 
 def history_of(cells: Sequence[CellRun]) -> History:
@@ -37,9 +37,8 @@ class _Reader:
     """Reads cells in order. A text that ran before is not read again, and statements of one text share their node."""
 
     def __init__(self) -> None:
-        self._names = imported_names(ast.Module([], []))
+        self._imported = Imported()
         self._ours = {OUR_MODULE}
-        self._renamed = False  # an import gave the start call a name of its own
         self._trees: dict[str, tuple[str, ast.Module] | Unread] = {}
         self._pieces: dict[tuple[object, ...], tuple[Statement, ...]] = {}
         self._nodes: dict[tuple[str, bool, str], ast.stmt] = {}
@@ -74,14 +73,12 @@ class _Reader:
 
     def _spots(self, source: str, tree: ast.Module) -> Spots:
         for node in imports_in(tree) if "import" in source else ():
-            named = named_by(node)
-            self._names |= named
-            self._renamed |= START in named.values()
+            self._imported.add(node)
             for alias in node.names:
                 path = getattr(node, "module", None) or alias.name
                 if path.split(".")[0] == OUR_MODULE:
                     self._ours.add((alias.asname or alias.name).split(".")[0])
-        calls = start_calls(tree, self._names) if "start" in source or self._renamed else []
+        calls = self._imported.start_calls(source, tree)
         written = tuple(self._written.items()) if "'run'" in source else ()
         return Spots(frozenset((call.lineno, call.col_offset) for call in calls), frozenset(self._ours), written)
 

@@ -196,6 +196,24 @@ def imported_names(tree: ast.AST) -> dict[str, str]:
     return names
 
 
+class Imported:
+    """What the names stand for that cells import, one cell after the other."""
+
+    def __init__(self) -> None:
+        self.names = imported_names(ast.Module([], []))
+        self._renamed = False  # one of them gave the start call a name of its own
+
+    def add(self, node: ast.Import | ast.ImportFrom) -> None:
+        """Takes up what one more import says."""
+        named = named_by(node)
+        self.names |= named
+        self._renamed |= START in named.values()
+
+    def start_calls(self, source: str, tree: ast.AST) -> list[ast.Call]:
+        """The start calls in the tree of a source; most sources are not looked through for them."""
+        return start_calls(tree, self.names) if "start" in source or self._renamed else []
+
+
 def named_by(node: ast.Import | ast.ImportFrom) -> dict[str, str]:
     """What the names that an import renames or takes out of a module stand for, dotted."""
     if isinstance(node, ast.Import):
