@@ -67,5 +67,10 @@ def member(path: str, key: Any) -> str:
     return f"{path}.{key}" if isinstance(key, str) and key.isidentifier() else f"{path}[{json.dumps(key)}]"
 
 
+def encodable(text: str) -> str:
+    """The text with lone surrogates as `\\ud800`, as JSON has them: no file or terminal takes them as they are."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def _has_surrogate(text: str) -> bool:
     return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)

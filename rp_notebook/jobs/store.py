@@ -118,15 +118,15 @@ class Store:
         with self._lock:
             batch = tuple(self._waiting)
             rows = [running.row for running in batch]
+            written = False
             try:
-                for running in batch:
-                    self._write(running)
-                self._connection.commit()
-            except sqlite3.Error:
-                self._connection.rollback()
-                for running, row in zip(batch, rows, strict=True):
+                with self._connection:  # else Ctrl-C in the midst of it would leave the file locked
+                    for running in batch:
+                        self._write(running)
+                written = True
+            finally:
+                for running, row in () if written else zip(batch, rows, strict=True):
                     running.row, running.complete = row, False
-                raise
             for _ in batch:
                 self._waiting.popleft()
             self._flushed_at = time.monotonic()

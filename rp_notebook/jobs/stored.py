@@ -12,6 +12,7 @@ from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.gauge import Gauge, GpuGauge
 from rp_notebook.jobs.job import Job, Status
 from rp_notebook.jobs.masking import masked, may_hold_secrets, scrubbed, secrets_in
+from rp_notebook.jobs.payload import encodable
 from rp_notebook.jobs.posts import Post, wire_json
 from rp_notebook.jobs.record import KERNEL_DIED, JobRecord
 from rp_notebook.jobs.request import Request
@@ -76,7 +77,7 @@ def request_kept(request: Request, known: Collection[str] = ()) -> RequestKept:
     without, paths = masked(whole, known)
     if not paths:
         return request.body, (), frozenset()
-    return wire_json(without), paths, frozenset(text for _, text in secrets_in(whole, known=known))
+    return encodable(wire_json(without)), paths, frozenset(text for _, text in secrets_in(whole, known=known))
 
 
 def without_id(id_: str, body: str) -> tuple[int | None, str]:
@@ -130,11 +131,11 @@ def packed(record: JobRecord, request: RequestKept, known: Collection[str] = ())
         facts["masked"] = masked_at
     note = record.note
     return Packed(
-        wire_json(facts),
+        encodable(wire_json(facts)),
         b"".join(small),
         tuple(large),
-        scrubbed(note[:NOTE], secrets) if note else "",
-        scrubbed(record.lost, secrets) if record.lost else None,
+        encodable(scrubbed(note[:NOTE], secrets)) if note else "",
+        encodable(scrubbed(record.lost, secrets)) if record.lost else None,
     )
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rp_notebook.jobs.media import Media
-from rp_notebook.jobs.payload import MB
+from rp_notebook.jobs.payload import MB, encodable
 from rp_notebook.panel.shapes import Numbers, Table, shape_of, whole_number
 
 TEXT = 300  # characters of one string
@@ -39,11 +39,6 @@ def preview(value: Any) -> str:
     if isinstance(value, str) and not _is_base64(value):
         return _few_lines(cut_text(value, LONG))
     return _few_lines(_laid_out(_cut(value, DEPTH), ""))
-
-
-def encodable(text: str) -> str:
-    """The text with lone surrogates as `\\ud800`: neither a message nor a terminal takes them as they are."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def visible(text: str) -> str:

@@ -7,8 +7,9 @@ from html import escape
 from textwrap import wrap
 
 from rp_notebook.jobs.finding import Finding
+from rp_notebook.jobs.payload import encodable
 from rp_notebook.panel import style
-from rp_notebook.panel.preview import WIDTH, encodable, visible
+from rp_notebook.panel.preview import WIDTH, visible
 from rp_notebook.panel.result import Tone, finding_html, sign, wrapped
 
 LEAST = 20  # columns that the last part of a row has at least

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.gauge import Gauge, GpuGauge
-from rp_notebook.jobs.payload import MB, RUNSYNC_LIMIT
+from rp_notebook.jobs.payload import MB, RUNSYNC_LIMIT, encodable
 from rp_notebook.jobs.record import KERNEL_DIED, JobRecord
 from rp_notebook.panel import style
 from rp_notebook.panel.meters import bars, heavy, meters
-from rp_notebook.panel.preview import LONG, WIDTH, duration, encodable, preview, size, visible
+from rp_notebook.panel.preview import LONG, WIDTH, duration, preview, size, visible
 from rp_notebook.panel.values import Allowance, value_html
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from rp_notebook.jobs.payload import RUN_LIMIT
+from rp_notebook.jobs.payload import RUN_LIMIT, encodable
 from rp_notebook.jobs.query import JobLine
 from rp_notebook.jobs.record import JobRecord
 from rp_notebook.panel import style
-from rp_notebook.panel.preview import aligned, duration, encodable, preview, size, visible
+from rp_notebook.panel.preview import aligned, duration, preview, size, visible
 from rp_notebook.panel.result import TONES, html, text, wrapped
 from rp_notebook.panel.values import Allowance, value_html
 

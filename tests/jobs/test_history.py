@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.gauge import Gauge
 from rp_notebook.jobs.history import History
 from rp_notebook.jobs.query import Query
+from rp_notebook.jobs.store import Store
 
 
 @pytest.fixture
@@ -38,6 +40,10 @@ def ran(history: History, handler: Any, given: Any, **job: Any) -> JobRecord:
     return record
 
 
+def interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def echo(job: dict[str, Any]) -> Any:
     return {"echo": job["input"]}
 
@@ -54,6 +60,10 @@ def loses(job: dict[str, Any]) -> Any:
     return {"a": {1, 2}}
 
 
+def fails_oddly(job: dict[str, Any]) -> Any:
+    raise ValueError("caf\udce9")
+
+
 @pytest.mark.parametrize(
     ("handler", "given"),
     [
@@ -63,8 +73,10 @@ def loses(job: dict[str, Any]) -> Any:
         (fails, 1),
         (loses, 1),
         (echo, float("nan")),
+        (fails_oddly, 1),
+        (lambda _job: {"caf\udce9": set()}, 1),
     ],
-    ids=["small", "large", "stream", "failed", "lost", "nan"],
+    ids=["small", "large", "stream", "failed", "lost", "nan", "not UTF-8", "lost for that"],
 )
 def test_a_job_comes_back_as_it_was_in_the_next_kernel(path, handler, given) -> None:
     history = opened(path)
@@ -73,6 +85,32 @@ def test_a_job_comes_back_as_it_was_in_the_next_kernel(path, handler, given) -> 
     (back,) = opened(path).records()
     assert (back.job, back.posts, back.dropped) == (record.job, record.posts, record.dropped)
     assert (back.outcome, back.findings, back.note) == (record.outcome, record.findings, record.note)
+
+
+def test_what_is_not_utf8_is_kept_escaped(path) -> None:
+    printed = replace(run_job(fails_oddly, {"api_key": "k", "text": "x"}), printed="caf\udce9")
+    request = printed.job.request._replace(body='{"id": "1", "input": {"api_key": "k", "text": "\\ud800"}}')
+    history = opened(path)
+    history.ended(replace(printed, job=printed.job._replace(request=request)))
+    (back,) = opened(path).records()
+    assert (back.printed, back.job.input["text"], back.job.input["api_key"]) == ("caf\udce9", "\ud800", "***")
+    assert history.lines()[0].note.endswith("caf\\udce9")
+
+
+def test_a_job_whose_writing_is_interrupted_leaves_the_file_free_and_is_written_later(path, monkeypatch) -> None:
+    history, record = opened(path), run_job(echo, "x" * 9000)
+    monkeypatch.setattr(Store, "_keep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        history.happened(record.job, Started(0.0))
+    monkeypatch.undo()
+    other = opened(path)
+    ran(other, echo, 2)
+    other.close()
+    history.ended(record)
+    assert [(each.job.input, each.outcome) for each in history.records()] == [
+        (2, "COMPLETED"),
+        ("x" * 9000, "COMPLETED"),
+    ]
 
 
 def test_what_was_printed_measured_and_noted_comes_back(path) -> None:
