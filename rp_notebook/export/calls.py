@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rp_notebook.export import foreign, handed, implied, local_programs
 from rp_notebook.export.binding import assigned
+from rp_notebook.export.code_behind import classes_of
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.library import BUILTIN, Arguments, makers, method_tier, path_of
 from rp_notebook.export.links import COPY, NOTHING, SAME, Value, copied, held, inside, union
@@ -17,6 +18,7 @@ from rp_notebook.export.tables import (
     DRAWS,
     OUR_MODULE,
     PATCHERS,
+    QUEUE_MODULES,
     READERS,
     SHALLOW_MUTATORS,
     STATEFUL,
@@ -63,6 +65,8 @@ def _named(reading: Reading, func: ast.Name, arguments: Arguments) -> Value:
         value = reading.locals[name]
         if (PARAMETER + name, SAME) in value:  # a callback: nobody knows what it does
             reading.change(arguments.all, LIKELY, deep=True)
+        if name in reading.inner:
+            reading.call_inner(reading.inner[name], arguments)
         return arguments.all | inside(value)
     found: Value = NOTHING
     if name in program.classes:
@@ -75,7 +79,8 @@ def _named(reading: Reading, func: ast.Name, arguments: Arguments) -> Value:
             root = root_name(item)
             if root in program.functions or root in program.classes:
                 given = [reading.value(each) for each in item.args] if isinstance(item, ast.Call) else []
-                handed.anything_called(reading, root, NOTHING, union(arguments.all, *given))
+                wrapped = item if isinstance(item, ast.Call) else ast.Call(item, [], [])
+                handed.answer_called(reading, wrapped, NOTHING, union(arguments.all, *given))
     if name not in program.classes and name not in program.functions:
         return _value_called(reading, func, arguments)
     return found
@@ -113,7 +118,7 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
     if is_namespace(func.value, at_module=reading.at_module):
         return _of_namespace(reading, node, arguments)
     receiver = reading.value(func.value)
-    classes = program.code_of(root)[0] if root and root not in reading.locals else set()
+    classes = classes_of(program, root) if root and root not in reading.locals else set()
     methods = program.methods(name, classes)
     found: Value = NOTHING
     for method in methods:
@@ -131,7 +136,7 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
     made_by = makers(root, program) if root not in reading.locals else set()
     own = local_programs.methods(program, made_by, name)
     found |= union(*(reading.apply(effects, each, arguments.behind(receiver)) for each, effects in own))
-    tier = 0 if name == "execute" and _selects(node) else _tier(reading, root, name, made_by, bare=bare)
+    tier = 0 if name == "execute" and _selects(node) else _tier(reading, root, node, made_by, bare=bare)
     if tier == MUST:
         receiver = receiver or reading.found_by(func.value)
         reading.touch(func.value)
@@ -159,15 +164,25 @@ def _of_namespace(reading: Reading, node: ast.Call, arguments: Arguments) -> Val
     return frozenset({(read, SAME)}) if read else NOTHING
 
 
-def _tier(reading: Reading, root: str, name: str, made_by: set[str], *, bare: bool) -> int:
+def _tier(reading: Reading, root: str, node: ast.Call, made_by: set[str], *, bare: bool) -> int:
     """How certain it is that a method changes its receiver, which one of these calls made."""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     if any(maker.startswith(PATCHERS) for maker in made_by):
         for value in reading.program.values.get(root, ()):
             reading.value(value)  # what `patch(...)` names changes when the patch starts
     if STATEFUL & made_by and name != "get":
         return MUST
+    if name in ("get", "get_nowait") and _takes_out(reading.program, node, made_by):
+        return MUST
     said = reading.program.project.changes(name, made_by)
     return method_tier(name, bare=bare) if said is None else MUST if said else 0
+
+
+def _takes_out(program: Program, node: ast.Call, made_by: set[str]) -> bool:
+    """Whether a `get()` may be that of a queue: it names no key, and there are queues."""
+    keyed = any(not isinstance(arg, ast.Constant) or isinstance(arg.value, str) for arg in node.args)
+    queues = any(path.startswith(QUEUE_MODULES) for path in program.imports.values())
+    return queues and not keyed and not any(maker.startswith("contextvars.") for maker in made_by)
 
 
 def _selects(node: ast.Call) -> bool:

@@ -174,8 +174,9 @@ def _repeated(facts: list[Fact]) -> Iterator[Finding]:
             cell = fact.statement.cell
             seen.setdefault((cell.cell_id, cell.text, fact.statement.line), []).append(fact)
     for runs in seen.values():
-        if len(runs) > 1:
-            message = f"the cell ran {len(runs)} times and each run changed the result; the worker does it as often"
+        times = len({fact.statement.cell.number for fact in runs})
+        if times > 1:
+            message = f"the cell ran {times} times and each run changed the result; the worker does it as often"
             yield _at(runs[-1], "RPS104", "warning", message, "write the value that you mean")
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from rp_notebook.export import decorating, implied, lazy_stores, library
 from rp_notebook.export.binding import assigned
 from rp_notebook.export.cutting import root_name
-from rp_notebook.export.expressions import Expressions
+from rp_notebook.export.expressions import CALLED_WITH, Expressions
 from rp_notebook.export.links import COPY, SAME, Value, copied, held, inside, union
 from rp_notebook.export.program import MADE, MUST, PARAMETER, Effects, Function, Program, parameters
 from rp_notebook.export.trees import captured_names, children, walk
@@ -102,7 +102,8 @@ class Reading(Expressions):
             self.value(item)
         if node.name in self.locals:
             self.locals[node.name] |= self.closure(node) | kept
-            self.inline(node)
+            self.inner[node.name] = node
+            self.inline(node, CALLED_WITH)
         else:
             self.edges |= {(node.name, root, kind) for root, kind in kept}
 

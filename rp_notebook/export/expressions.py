@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rp_notebook.export import calls, handed, implied, library
 from rp_notebook.export.cutting import root_name
@@ -15,6 +15,7 @@ from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import ARRAY_VIEWS, BUILTINS, DISPLAY_MODULES
 from rp_notebook.export.trees import children, walk
 
+CALLED_WITH: Value = frozenset({(PARAMETER, SAME)})  # what a function that is made here is to be given
 SHARED_BY = ("getcontext", "get_default", "get_current", "get_global")  # functions that give a thing of the process
 
 
@@ -92,15 +93,27 @@ class Expressions(Marks):
 
     def inline(self, node: Function, given: Value = NOTHING) -> None:
         """Reads a function's body as if it ran here with arguments from anywhere in what is given."""
-        own = library.local_names(node)
-        inner = type(self)(self.program, own, {**self.locals, **dict.fromkeys(own, given)})
+        inner = self._inside(node, dict.fromkeys(library.local_names(node), given))
+        self.later |= inner.changed | inner.later
+        self.later_rebound |= inner.rebound | inner.later_rebound
+
+    def call_inner(self, node: Function, arguments: library.Arguments) -> None:
+        """Calls a function that is written inside of the one that is read."""
+        if id(node) not in self.entered:
+            self._inside(node, dict.fromkeys(library.local_names(node), NOTHING) | arguments.bound(node))
+
+    def _inside(self, node: Function, own: Mapping[str, Value]) -> Expressions:
+        inner = type(self)(self.program, own, {**self.locals, **own})
         inner.at_module = False
-        inner.outer = frozenset(self.locals) - own
+        inner.outer = frozenset(self.locals) - own.keys()
+        inner.inner = {name: each for name, each in self.inner.items() if name not in own}
+        inner.entered = self.entered | {id(node)}
         inner.body(node.body if isinstance(node.body, list) else [ast.Expr(node.body)])
         self.take(inner.effects())
         self.remembers |= inner.remembers
         for name in inner.outer & set(self.locals):
             self.locals[name] |= inner.locals[name]
+        return inner
 
     def call_function(self, function: Function, arguments: library.Arguments) -> Value:
         """Applies what is known of a function to the values that it is given."""
@@ -144,7 +157,7 @@ class Expressions(Marks):
         """A value that is gone through: an iterator is used up by it."""
         if isinstance(node, ast.Name) and node.id in self.program.iterators:
             self.change(self.name(node.id), MUST, deep=True)
-            handed.anything_called(self, node.id, NOTHING, NOTHING)  # going on runs what it is made of
+            handed.anything_called(self, node.id, NOTHING, NOTHING, goes_on=True)  # going on runs what it is made of
         value = self.value(node)
         implied.run_methods(self, implied.ITERATED, node, value)
         return value
@@ -180,7 +193,7 @@ class Expressions(Marks):
                 return value
             case ast.Lambda():
                 if not self.at_module:
-                    self.inline(node)  # as a function that is written in another one
+                    self.inline(node, CALLED_WITH)  # as a function that is written in another one
                 return self.closure(node)
             case ast.Yield(value=inner) | ast.YieldFrom(value=inner):
                 self.returned |= held(self.value(inner)) if inner else NOTHING

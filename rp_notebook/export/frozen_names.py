@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rp_notebook.export.cleaning import Cleaned
+from rp_notebook.export.code_behind import code_of
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.freezing import CannotFreeze, Frozen, frozen, snapshot
 from rp_notebook.export.insertion import Insertion, inserted_into, value_statements
@@ -193,15 +194,15 @@ def _changed_by(function: str, program: Program) -> set[str]:
     found: set[str] = set()
     names = names_in(function)
     for name in names.uses | names.deferred:
-        classes, functions = program.code_of(name)
+        code = code_of(program, name)
         methods = [
             item
-            for each in program.lineage(classes)
+            for each in program.lineage(code.classes)
             for node in program.classes.get(each, ())
             for item in node.body
             if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
-        for item in [*functions, *methods]:
+        for item in [*code.functions, *code.makers, *methods]:
             if id(item) not in seen:
                 seen.add(id(item))
                 found |= _written(item, program)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
 from rp_notebook.export import local_programs
+from rp_notebook.export.code_behind import classes_of, code_given, code_of
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.library import Arguments, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, inside
-from rp_notebook.export.program import MUST, PARAMETER, Function, Program, loads
+from rp_notebook.export.program import MUST, PARAMETER, Changed, Code, Effects, Function, Program, loads
 from rp_notebook.export.registries import bound_mutators
 from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import MUTATORS, SHALLOW_MUTATORS
@@ -76,7 +77,7 @@ def _methods(reading: Reading, node: ast.Attribute) -> list[Function] | None:
     if path_of(node, reading.program, reading.locals):
         return None
     root = root_name(node)
-    classes = reading.program.code_of(root)[0] if root and root not in reading.locals else set()
+    classes = classes_of(reading.program, root) if root and root not in reading.locals else set()
     methods = reading.program.methods(node.attr, classes)
     return methods if methods or node.attr in MUTATORS else None
 
@@ -105,7 +106,7 @@ def stored_called(reading: Reading, name: str, arguments: Arguments) -> bool:
         if isinstance(stored, ast.Name) and stored.id in reading.program.functions:
             known |= anything_called(reading, stored.id, NOTHING, arguments.all)
         elif isinstance(stored, ast.Call) and root_name(stored.func) in reading.program.functions:
-            known |= anything_called(reading, root_name(stored.func), reading.name(name), arguments.all)
+            known |= answer_called(reading, stored, reading.name(name), arguments.all)
     return known
 
 
@@ -125,21 +126,46 @@ def _stored_in(program: Program, name: str) -> tuple[ast.expr, ...]:
     return program.stored[name]
 
 
-def anything_called(reading: Reading, name: str, value: Value, given: Value) -> bool:
-    """Marks what calling something made of the code behind `name` may change. False when there is no such code."""
+def anything_called(reading: Reading, name: str, value: Value, given: Value, *, goes_on: bool = False) -> bool:
+    """Marks what calling something made of the code behind `name` may change. False when there is no such code.
+
+    With `goes_on` it is an iterator: functions that made it go on running.
+    """
+    return _code_called(reading, code_of(reading.program, name), value, given, goes_on=goes_on)
+
+
+def answer_called(reading: Reading, call: ast.expr, value: Value, given: Value) -> bool:
+    """Marks what calling the answer of a call, or of a decorator, may change. False when there is no such code."""
+    return _code_called(reading, code_given(reading.program, call), value, given)
+
+
+def _code_called(reading: Reading, code: Code, value: Value, given: Value, *, goes_on: bool = False) -> bool:
     program = reading.program
-    classes, functions = program.code_of(name)
-    for method in program.methods("__call__", classes) if classes else ():
+    for method in program.methods("__call__", code.classes) if code.classes else ():
         reading.call_function(method, Arguments((value,), None, given))
-    for function in functions:
+    for function in code.functions:
         effects = program.summary(function)
-        own = any(root.removeprefix(FILL).startswith(PARAMETER) for root, _, _ in effects.changed)
-        for root, tier, deep in effects.changed:
-            if not root.removeprefix(FILL).startswith(PARAMETER):
-                reading.change(frozenset({(root, SAME)}), tier, deep=deep)
-        reading.rebind(effects.rebound)
-        if effects.remembers or own:
-            reading.change(value, MUST, deep=True)
-        if own:
-            reading.change(given, MUST, deep=True)
-    return bool(classes or functions)
+        _called(reading, effects, effects.changed, effects.rebound, value, given)
+    for function in code.makers:
+        effects = program.summary(function)
+        changed, rebound = effects.later, effects.later_rebound
+        if goes_on:
+            changed, rebound = changed | effects.changed, rebound | effects.rebound
+        _called(reading, effects, changed, rebound, value, given)
+    return bool(code.classes or code.functions or code.makers)
+
+
+def _called(
+    reading: Reading, effects: Effects, changed: Iterable[Changed], rebound: Iterable[str], value: Value, given: Value
+) -> None:
+    own = False
+    for root, tier, deep in changed:
+        if root.removeprefix(FILL).startswith(PARAMETER):
+            own = True
+        else:
+            reading.change(frozenset({(root, SAME)}), tier, deep=deep)
+    reading.rebind(rebound)
+    if effects.remembers or own:
+        reading.change(value, MUST, deep=True)
+    if own:
+        reading.change(given, MUST, deep=True)

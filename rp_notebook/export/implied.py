@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from rp_notebook.export.code_behind import classes_of
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.library import Arguments, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, union
@@ -68,9 +70,9 @@ def class_of(reading: Reading, node: ast.expr) -> Value:
     """`type(a)` or `a.__class__`: the notebook's classes that it may be."""
     program, root = reading.program, root_name(node)
     if isinstance(node, ast.Name) and root == reading.receiver[0]:
-        classes = program.kinds(reading.receiver[1])
+        classes: Collection[str] = program.kinds(reading.receiver[1])
     else:
-        classes = program.code_of(root)[0] if root and root not in reading.locals else set()
+        classes = classes_of(program, root) if root and root not in reading.locals else set()
     return frozenset((name, SAME) for name in classes) or reading.value(node)
 
 
@@ -131,7 +133,7 @@ def _methods(reading: Reading, name: str, owner: ast.expr) -> list[Function]:
     program, root = reading.program, root_name(owner)
     if name not in program.method_names:
         return []
-    classes = program.code_of(root)[0] if root and root not in reading.locals else set()
+    classes = classes_of(program, root) if root and root not in reading.locals else set()
     return program.methods(name, classes)
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from rp_notebook.export.cells import CellRun
+from rp_notebook.export.code_behind import classes_of
 from rp_notebook.export.program import FRESH, MUST, NO_EFFECTS, PARAMETER, Effects, Function, Program
 from rp_notebook.export.stars import source_of
 from rp_notebook.export.statements import Statement
@@ -95,7 +96,7 @@ def registers(program: Program, path: str) -> bool:
 
 
 def _methods(inner: Program, name: str, owner: str) -> list[Function]:
-    classes = {owner} if owner in inner.classes else inner.code_of(owner)[0]
+    classes = {owner} if owner in inner.classes else classes_of(inner, owner)
     return inner.methods(name, classes) if classes else []
 
 
@@ -108,6 +109,7 @@ def _outside(effects: Effects, top: str) -> Effects:
     return replace(
         NO_EFFECTS,
         changed=frozenset(changed),
+        later=frozenset(each for each in effects.later if _is_given(each[0])),
         edges=frozenset(edge for edge in effects.edges if _is_given(edge[0]) and _is_given(edge[1])),
         returned=frozenset(each for each in effects.returned if _is_given(each[0])),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, PART, SAME, Value, held
-from rp_notebook.export.program import FRESH, MUST, NO_EFFECTS, PARAMETER, Effects, Program
+from rp_notebook.export.program import FRESH, MUST, NO_EFFECTS, PARAMETER, Changed, Effects, Function, Program
 from rp_notebook.export.store_looks import FILL
 
 
@@ -19,18 +19,22 @@ class Marks:
         self.at_module = local is None
         self.locals: dict[str, Value] = dict.fromkeys(local or (), NOTHING)
         self.locals.update(given or {})
-        self.changed: set[tuple[str, int, bool]] = set()
+        self.changed: set[Changed] = set()
         self.edges: set[tuple[str, str, str]] = set()
         self.rebound: set[str] = set()
         self.returned: set[tuple[str, str]] = set()
         self.remembers = False
+        self.later: set[Changed] = set()
+        self.later_rebound: set[str] = set()
         self.outer: frozenset[str] = frozenset()
         self.filling: dict[str, str] = {}  # what is read now fills stores: their names by the root that they are of
+        self.inner: dict[str, Function] = {}  # functions that are written here, by their names
+        self.entered: frozenset[int] = frozenset()  # those that are being read
         self.receiver: tuple[str, str] = ("", "")  # in a method: its first parameter, and its class
 
     def effects(self) -> Effects:
         """What was found, as plain data."""
-        if not (self.changed or self.edges or self.rebound or self.returned or self.remembers):
+        if not (self.changed or self.edges or self.rebound or self.returned or self.remembers or self.later):
             return NO_EFFECTS  # as of most statements: one object for all of them
         return Effects(
             frozenset(self.changed),
@@ -38,6 +42,8 @@ class Marks:
             frozenset(self.rebound),
             frozenset(self.returned),
             self.remembers,
+            frozenset(self.later),
+            frozenset(self.later_rebound),
         )
 
     def change(self, value: Value, tier: int, *, deep: bool) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rp_notebook.export.cutting import parsed_text, root_name
 from rp_notebook.export.layout import Block
-from rp_notebook.export.names import names_of
+from rp_notebook.export.names import Names, names_of
 from rp_notebook.export.slicing import Kept
 from rp_notebook.export.tables import SCALAR_BUILTINS, STDLIB
 from rp_notebook.export.trees import immediate
@@ -54,38 +54,61 @@ def ordered(kept: Sequence[Kept]) -> Sections:
     imports: list[Block] = []
     body: list[Block] = []
     written: set[str] = set()
-    bound: set[str] = set()  # by what stands before
-    spoken: set[str] = set()
-    quiet = set(QUIET_BUILTINS)  # names whose calls show in no import
-    barrier = setting = False
+    before = _Before()
     for number, piece in enumerate(kept):
         if piece.guarded:
             if number < last_open:  # something behind it may need it
                 body.append(block_of(piece))
             continue
         node, names = read[piece.text], named[piece.text]
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            spelling = ast.unparse(node)
-            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-                future += [block_of(piece)] if spelling not in written else []
-            elif spelling in written and not names.defs & bound:
-                pass
-            elif setting or (barrier and not _is_stdlib(node)) or names.defs & spoken:  # what runs before speaks of it
-                body.append(block_of(piece))
-            else:
-                imports.append(block_of(piece))
-            written.add(spelling)
-            quiet |= {name for name in names.defs if _is_quiet(node)}
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            body.append(block_of(piece))
+            before.add(node, names)
             continue
-        bound |= names.defs | names.maydefs
-        spoken |= names.uses | names.defs | names.maydefs
-        body.append(block_of(piece))
-        quiet -= names.defs | names.maydefs
-        barrier |= _is_barrier(node, quiet)
-        setting |= _sets(node)
+        spelling = ast.unparse(node)
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            future += [block_of(piece)] if spelling not in written else []
+        elif before.writes_into(node):
+            body.append(block_of(piece))
+        elif spelling not in written or names.defs & before.bound:
+            (body if before.shows_in(node, names) else imports).append(block_of(piece))
+        written.add(spelling)
+        before.add_import(node, names)
     return Sections(
         tuple(future), tuple(imports), tuple(body), tuple(p for n, p in enumerate(kept) if p.guarded and n > last_open)
     )
+
+
+@dataclass
+class _Before:
+    """What the statements before an import have done that might show in it."""
+
+    bound: set[str] = field(default_factory=set)
+    spoken: set[str] = field(default_factory=set)
+    quiet: set[str] = field(default_factory=lambda: set(QUIET_BUILTINS))  # names whose calls show in no import
+    modules: dict[str, str] = field(default_factory=dict)  # that names were imported from
+    written: set[str] = field(default_factory=set)  # modules that may have been written into
+    barrier: bool = False
+    setting: bool = False
+
+    def add(self, node: ast.stmt, names: Names) -> None:
+        self.bound |= names.defs | names.maydefs
+        self.spoken |= names.uses | names.defs | names.maydefs
+        self.quiet -= names.defs | names.maydefs
+        self.barrier |= _is_barrier(node, self.quiet)
+        self.setting |= _sets(node)
+        self.written |= {self.modules[name] for name in _written_into(node) if name in self.modules}
+
+    def add_import(self, node: ast.Import | ast.ImportFrom, names: Names) -> None:
+        self.quiet |= {name for name in names.defs if _is_quiet(node)}
+        self.modules |= {alias.asname or alias.name.split(".")[0]: _module_of(node, alias) for alias in node.names}
+
+    def writes_into(self, node: ast.Import | ast.ImportFrom) -> bool:
+        return isinstance(node, ast.ImportFrom) and node.module in self.written
+
+    def shows_in(self, node: ast.Import | ast.ImportFrom, names: Names) -> bool:
+        # What runs before may speak of a name that it binds, too.
+        return self.setting or (self.barrier and not _is_stdlib(node)) or bool(names.defs & self.spoken)
 
 
 def block_of(kept: Kept) -> Block:
@@ -102,6 +125,18 @@ def _is_stdlib(node: ast.Import | ast.ImportFrom) -> bool:
 def _is_quiet(node: ast.Import | ast.ImportFrom) -> bool:
     modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
     return all(module.split(".")[0] in QUIET_MODULES for module in modules)
+
+
+def _module_of(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
+    return (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
+
+
+def _written_into(node: ast.stmt) -> set[str]:
+    """The names of what a statement stores into, or hands to a call."""
+    parts = list(immediate(node))
+    targets = [p for p in parts if isinstance(p, ast.Attribute | ast.Subscript) and not isinstance(p.ctx, ast.Load)]
+    given = [arg for p in parts if isinstance(p, ast.Call) for arg in p.args if isinstance(arg, ast.Name)]
+    return {root_name(part) for part in (*targets, *given)}
 
 
 def _is_barrier(node: ast.stmt, quiet: Container[str]) -> bool:

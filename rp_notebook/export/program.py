@@ -12,7 +12,7 @@ from rp_notebook.export.binding import assigned, assigned_globals
 from rp_notebook.export.iterators import is_iterator, yields
 from rp_notebook.export.links import NOTHING, Value
 from rp_notebook.export.project import NO_PROJECT, Project
-from rp_notebook.export.registries import hands_back, methods_of, patched, put_into
+from rp_notebook.export.registries import methods_of, patched, put_into
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.trees import at_module_level, walk
@@ -25,6 +25,9 @@ FRESH = "@new"  # the object that a constructor is at work on
 MADE = "@made"  # what a statement makes and binds to several names
 
 
+Changed = tuple[str, int, bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Effects:
     """What running some code does to objects and globals that it did not make itself.
@@ -32,17 +35,29 @@ class Effects:
     `changed` has `(root, tier, deep)`: the object may change, `deep` when what it refers to may. `edges` has
     `(root, root, kind)`: the first is now, to the second, what `kind` says. `rebound` are globals it may bind, `drawn`
     the random generators it draws from, `returned` what the answer is. `remembers` is whether a function made by
-    this one keeps state between calls.
+    this one keeps state between calls, `later` and `later_rebound` what calling such a function changes and binds.
     """
 
-    changed: frozenset[tuple[str, int, bool]] = frozenset()
+    changed: frozenset[Changed] = frozenset()
     edges: frozenset[tuple[str, str, str]] = frozenset()
     rebound: frozenset[str] = frozenset()
     returned: Value = NOTHING
     remembers: bool = False
+    later: frozenset[Changed] = frozenset()
+    later_rebound: frozenset[str] = frozenset()
 
 
 NO_EFFECTS = Effects()
+Spoken = tuple[str, bool]  # a name, and whether what calling it gives is meant
+
+
+@dataclass(frozen=True)
+class Code:
+    """What may run where a value is called: functions, methods of classes, and functions that `makers` make."""
+
+    classes: frozenset[str] = frozenset()
+    functions: tuple[Function, ...] = ()
+    makers: tuple[Function, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,8 +79,8 @@ class Program:
     texts: frozenset[str] = frozenset()  # that stand in a module of one's own
     summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))
     # What was worked out of the text above: a name is asked for wherever it is called.
-    made_of: dict[str, tuple[set[str], list[Function]]] = field(default_factory=dict, repr=False, compare=False)
-    spoken: dict[str, tuple[list[Function], set[str]]] = field(default_factory=dict, repr=False, compare=False)
+    made_of: dict[str, Code] = field(default_factory=dict, repr=False, compare=False)
+    spoken: dict[Spoken, tuple[Code, set[Spoken]]] = field(default_factory=dict, repr=False, compare=False)
     made_by: dict[str, set[str]] = field(default_factory=dict, repr=False, compare=False)
     calling: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict, repr=False, compare=False)
     stored: dict[str, tuple[ast.expr, ...]] = field(default_factory=dict, repr=False, compare=False)
@@ -114,49 +129,6 @@ class Program:
         if name not in self.derived:
             self.derived[name] = {each for each in self.classes if name in self.lineage([each])}
         return self.derived[name]
-
-    def code_of(self, name: str) -> tuple[set[str], list[Function]]:
-        """Classes and functions that the value of a name may be made of, by the text of all that was assigned to it."""
-        if name not in self.made_of:
-            self.made_of[name] = self._code_of(name)
-        return self.made_of[name]
-
-    def _code_of(self, name: str) -> tuple[set[str], list[Function]]:
-        seen: set[str] = set()
-        functions: list[Function] = []
-        todo = [name]
-        while todo:
-            each = todo.pop()
-            if each not in seen:
-                seen.add(each)
-                if each not in self.spoken:
-                    self.spoken[each] = self._said_of(each)
-                code, names = self.spoken[each]
-                functions += code
-                todo += names - seen
-        return {each for each in seen if each in self.classes}, functions
-
-    def _hands_back(self, decorator: ast.expr) -> bool:
-        target = decorator.func if isinstance(decorator, ast.Call) else decorator
-        functions = self.functions.get(target.id, ()) if isinstance(target, ast.Name) else ()
-        return bool(functions) and all(hands_back(each, made=target is not decorator) for each in functions)
-
-    def _said_of(self, name: str) -> tuple[list[Function], set[str]]:
-        """The functions that the text of one name has, and the names that it speaks of."""
-        functions: list[Function] = []
-        names: set[str] = set()
-        for function in self.functions.get(name, ()):
-            functions += [function, *inner_functions(function)]
-            wrapping = [d for d in getattr(function, "decorator_list", ()) if not self._hands_back(d)]
-            names |= {n for d in wrapping for n in loads(d)}
-            names |= set(loads(function)) & self.classes.keys()  # it may make one of them
-        for node in self.classes.get(name, ()):  # so may its methods, and those of its bases
-            answers = [part.value for part in walk(node) if isinstance(part, ast.Return) and part.value]
-            names |= {n for answer in (*answers, *node.bases) for n in loads(answer)} & self.classes.keys()
-        for value in self.values.get(name, ()):
-            functions += [n for n in walk(value) if isinstance(n, ast.Lambda)]
-            names |= set(loads(value))
-        return functions, names
 
 
 def program_of(statements: Sequence[Statement], ours: Iterable[str], project: Project = NO_PROJECT) -> Program:

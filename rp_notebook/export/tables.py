@@ -139,6 +139,7 @@ FUNCTION_MUTATORS = frozenset(
     | {"heappush", "heappop", "insort", "insort_left", "insort_right", "setattr", "delattr", "next"}
     | {"heapreplace", "heappushpop", "setitem", "delitem", "iadd", "iconcat", "ior", "add_module"}
     | {"memset", "memmove", "SubElement"}
+    | {"at"}  # np.add.at(counts, which, 1)
 )
 PURE_BUILTINS = frozenset(
     {"print", "len", "sorted", "sum", "min", "max", "abs", "repr", "str", "int", "float", "bool", "type", "isinstance"}
@@ -177,6 +178,7 @@ VIEWS = frozenset(
 ARRAY_VIEWS = frozenset(
     {"view", "ravel", "reshape", "T", "mT", "H", "transpose", "squeeze", "unsqueeze", "detach", "numpy", "swapaxes"}
     | {"diagonal", "expand", "expand_as", "permute", "view_as", "data", "real", "imag", "flat", "narrow", "unfold"}
+    | {"t", "chunk", "unbind", "movedim", "swapdims", "view_as_real"}
 )
 # Functions that wrap or share what they are given.
 WRAPPERS = frozenset(
@@ -192,6 +194,7 @@ WRAPPERS = frozenset(
 PATCHERS = ("unittest.mock.patch", "mock.patch")  # they name, or are given, what they are to replace
 # Makers of objects that each method changes, whatever is done with its answer.
 STATEFUL = frozenset({"contextvars.ContextVar", "threading.Event", "threading.Lock", "threading.Semaphore"})
+QUEUE_MODULES = ("queue", "multiprocessing", "asyncio")  # where they are, `get()` takes something out
 
 # Functions of a module that set something of the process.
 MODULE_SETTERS = frozenset(
