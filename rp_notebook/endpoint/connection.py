@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from rp_notebook.endpoint.exchange import REASONS, Asked, Exchange, Headers
-from rp_notebook.endpoint.http1 import HEAD_LIMIT, BadRequest, Body, Head, head_of
+from rp_notebook.endpoint.http1 import HEAD_LIMIT, NO_REQUEST, BadRequest, Body, Head, head_of, may_begin
 from rp_notebook.endpoint.openapi import JSON
 from rp_notebook.endpoint.replies import error_reply
 
@@ -88,6 +88,8 @@ class Connection(asyncio.Protocol):
                     if self._come.startswith(b"\r\n"):  # RFC 9112 2.2: some clients send one behind a body
                         self._come = self._come[2:]
                         continue
+                    if not may_begin(self._come):
+                        raise BadRequest(NO_REQUEST)
                     return
                 head = head_of(self._come[:end].lstrip(b"\r\n"))
                 self._come = self._come[end + len(END) :]

@@ -138,6 +138,7 @@ class Exchange:
     def _begin(self, size: str, body: Sequence[bytes] = ()) -> None:
         self.begun = True
         given = "".join(f"{name}: {value}\r\n" for name, value in self._headers.items())
-        close = "" if self.keeps else "Connection: close\r\n"
-        head = f"HTTP/1.1 {self._status} {self._reason}\r\n{given}{size}{close}\r\n".encode("latin-1")
+        stays = "close" if not self.keeps else "" if self._chunks else "keep-alive"  # what HTTP/1.0 must be told
+        last = stays and f"Connection: {stays}\r\n"
+        head = f"HTTP/1.1 {self._status} {self._reason}\r\n{given}{size}{last}\r\n".encode("latin-1")
         self._send(b"".join((head, *body)))

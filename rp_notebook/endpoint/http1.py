@@ -10,10 +10,14 @@ from functools import lru_cache
 HEAD_LIMIT = 65_536  # bytes
 LINE_LIMIT = 4096  # of what stands before a chunk and behind the last one
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_START = re.compile(_TOKEN)
 _FIRST = re.compile(rb"(%s) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([01])" % _TOKEN)
 _FIELD = re.compile(rb"(%s):[ \t]*([^\x00\r\n]*?)[ \t]*" % _TOKEN)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _DIGITS = re.compile("[0-9]{1,15}")
+
+
+NO_REQUEST = "the first line is not that of an HTTP/1.1 request"
 
 
 class BadRequest(Exception):
@@ -44,13 +48,18 @@ class Head:
         return self.length != 0 and self.headers.get("expect", "").lower() == "100-continue"
 
 
+def may_begin(come: bytes) -> bool:
+    """Whether a request may begin so: who speaks TLS here would wait for its answer for ever."""
+    return come[:1] == b"\r" or _START.match(come) is not None
+
+
 @lru_cache(maxsize=64)  # a client says the same again
 def head_of(block: bytes) -> Head:
     """The head in a block that ended in an empty line. Raises `BadRequest`."""
     first, *lines = block.split(b"\r\n")
     found = _FIRST.fullmatch(first)
     if found is None:
-        raise BadRequest("the first line is not that of an HTTP/1.1 request")
+        raise BadRequest(NO_REQUEST)
     headers: dict[str, str] = {}
     for line in lines:
         field = _FIELD.fullmatch(line)

@@ -81,9 +81,9 @@ class Guarded(APIHandler):
         if self._keyed:
             return
         user = getattr(self, "_jupyter_current_user", None)
-        if user is None:
+        if user is None and self.check_host():  # else nobody has looked for the token
             raise RequestRefused(401, "log in to the Jupyter server, or send its token in the Authorization header")
-        if self._kept_out is not None or not self.check_origin():
+        if user is None or self._kept_out is not None or not self.check_origin():
             raise RequestRefused(403, "the Jupyter server does not take this request: its origin, host or XSRF token")
         allowed = self.authorizer.is_authorized(self, user, "execute", "kernels")
         if not (await allowed if isinstance(allowed, Awaitable) else allowed):

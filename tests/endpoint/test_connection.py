@@ -83,6 +83,11 @@ def test_an_answer_in_parts_says_where_it_ends(server):
     assert said(server, b"GET /parts HTTP/1.0\r\n\r\n").partition("\r\n\r\n")[2] == "one two"
 
 
+def test_an_older_client_that_asks_for_more_is_told_that_the_connection_stays(server):
+    keeping = said(server, b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + b"GET /b HTTP/1.0\r\n\r\n")
+    assert keeping.count("\r\nConnection: keep-alive\r\n") == keeping.count("\r\nConnection: close\r\n") == 1
+
+
 def test_an_answer_has_no_body_where_there_is_none_to_have(server):
     head = said(server, b"HEAD /x HTTP/1.1\r\n" + CLOSE + b"\r\n")
     assert "Content-Length: 36\r\n" in head
@@ -122,6 +127,7 @@ def test_a_mistake_of_ours_is_an_error_and_the_connection_lives_on(server):
         (b"GET /x HTTP/1.1\r\nA: " + b"b" * 70_000, 431),
         (b"GET /a/b/c HTTP/1.1\r\nConnection: close\r\n\r\n", 404),
         (b"GET http://h HTTP/1.1\r\nConnection: close\r\n\r\n", 404),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
     ],
     ids=[
         "one word",
@@ -140,6 +146,7 @@ def test_a_mistake_of_ours_is_an_error_and_the_connection_lives_on(server):
         "large head",
         "no route",
         "no path",
+        "TLS",
     ],
 )
 def test_what_is_no_request_is_refused_and_the_connection_closed(server, block, status):

@@ -135,6 +135,11 @@ def test_a_browser_needs_the_origin_and_the_xsrf_token_that_jupyter_asks_for(ser
     assert server.ask("GET", "runpod/v2/echo/health", None, None, Cookie=cookie, Origin=foreign["Origin"])[0] == 403
 
 
+def test_by_a_host_that_jupyter_does_not_go_by_nobody_is_told_that_the_token_is_wrong(server):
+    status, told = server.ask("GET", "runpod/v2/echo/health", Host="notebook.example")
+    assert (status, "host" in told["error"]) == (403, True)
+
+
 def test_a_key_opens_one_endpoint_and_nothing_else_until_it_is_revoked(server):
     key = server.ask("POST", "runpod/keys/echo")[1]["key"]
     assert server.ask("POST", "runpod/v2/echo/runsync", {"input": 1}, key)[1]["output"] == 1
