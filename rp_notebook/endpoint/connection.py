@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import types
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 from rp_notebook.endpoint.exchange import REASONS, Asked, Exchange, Headers
 from rp_notebook.endpoint.http1 import HEAD_LIMIT, NO_REQUEST, BadRequest, Body, Head, head_of, may_begin
 from rp_notebook.endpoint.openapi import JSON
 from rp_notebook.endpoint.replies import error_reply
 
-Matched = tuple[re.Pattern[str], type[Exchange], dict[str, Any]]
+Matched = tuple[list[str], type[Exchange], dict[str, Any]]  # what the path holds, and what answers
 
 AHEAD = 65_536  # bytes that a client may send before the request before them is answered
 END = b"\r\n\r\n"
@@ -25,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 
 class Connection(asyncio.Protocol):
-    """Answers by the first of `routes` that matches the path, the last any; `gone` is called once it is closed."""
+    """Answers by the route that `match` has for a path; `gone` is called once it is closed."""
 
-    def __init__(self, routes: Sequence[Matched], gone: Callable[[Connection], None]) -> None:
-        self._routes, self._gone = routes, gone
+    def __init__(self, match: Callable[[str], Matched], gone: Callable[[Connection], None]) -> None:
+        self._match, self._gone = match, gone
         self._loop = asyncio.get_running_loop()
         self._come = b""
         self._body: Body | None = None
@@ -112,13 +111,10 @@ class Connection(asyncio.Protocol):
             parts = urlsplit(target)
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         path, _, query = target.partition("?")
-        found, route, given = next(
-            (found, route, given) for pattern, route, given in self._routes if (found := pattern.fullmatch(path))
-        )
+        groups, route, given = self._match(path)
         asked = Asked(head.method, path, query, Headers(head.headers), self._asker)
-        rest = [unquote_to_bytes(group.encode("latin-1")).decode(errors="replace") for group in found.groups()]
         sends = (self._transport.write, self._room.wait)
-        exchange = route(asked, rest, given, *sends, keeps=head.keeps, chunks=head.chunks)
+        exchange = route(asked, groups, given, *sends, keeps=head.keeps, chunks=head.chunks)
         try:
             exchange.prepare().send(None)
         except StopIteration:

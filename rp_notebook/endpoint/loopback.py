@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import threading
-from asyncio.events import _get_running_loop, _set_running_loop  # exported there for whoever runs a loop
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from rp_notebook.endpoint.connection import Connection, Matched
 from rp_notebook.endpoint.exchange import Exchange
-from rp_notebook.endpoint.turns import Turns
+from rp_notebook.endpoint.lending import Lending
+from rp_notebook.endpoint.transport import accepting
+from rp_notebook.endpoint.turns import Turns, running
 
 T = TypeVar("T")
 Route = tuple[str, type[Any], dict[str, Any]]  # a pattern of paths, and what is mixed into an `Exchange` for it
+Routed = tuple[re.Pattern[str], type[Exchange], dict[str, Any]]
 Around = Callable[[], AbstractAsyncContextManager[None]]
 
 LOOPBACK = "127.0.0.1"
 PORTS = 65536
 BACKLOG = 1024  # clients that come at the same moment
+ASKED_OFTEN = 64  # paths whose route is remembered
 FLUSHED_S = 1.0  # how long a server that stops lets clients take what they were answered
 
 
@@ -53,13 +59,14 @@ class Loopback:
         around: Around | None = None,
         fallback: tuple[type[Any], dict[str, Any]] | None = None,
     ) -> None:
-        self._routes = [_matched(*route) for route in routes]
-        self._last = _matched(".*", *(fallback or (object, {})))
+        self._routes = [_routed(*route) for route in routes]
+        self._last = _routed(".*", *(fallback or (object, {})))
         self._address = address
         self._around = around or _nothing
         self._port = port
         self._thread: threading.Thread | None = None
         self._running: _Running | None = None
+        self._lending: Lending | None = None
 
     @property
     def url(self) -> str:
@@ -82,12 +89,24 @@ class Loopback:
             raise
 
     def stop(self) -> None:
-        """Closes every connection and ends the thread."""
+        """Closes every connection and ends the thread. Call it in the borrower's thread, if there is one."""
         if self._running is None or self._thread is None:
             return
+        lending, self._lending = self._lending, None
+        if lending is not None:
+            lending.end()
         self._running.loop.call_soon_threadsafe(self._running.stopping.set)
         self._thread.join()
         self._thread = self._running = None
+        if lending is not None:
+            lending.close()
+
+    def lend(self, borrower: asyncio.AbstractEventLoop) -> None:
+        """Until `stop`, has the thread of another loop, in which this is called, serve while it does nothing else."""
+        up = self._up()
+        if self._lending is None and hasattr(up.turns, "fileno"):  # not on Windows
+            self._lending = Lending(up.loop, up.turns, borrower)
+            up.loop.call_soon_threadsafe(up.loop.stop)
 
     def at_once(self, function: Callable[[], None], wakes: Callable[[], bool] = lambda: True) -> None:
         """Calls `function` on the server's loop: in this thread while the server's own waits, else there and later.
@@ -95,33 +114,34 @@ class Loopback:
         That thread is woken only behind it, which takes longer than a small job, and only if `wakes` then says so: it
         finds what there is to do whenever it goes on.
         """
-        loop, turns = self._up().loop, self._up().turns
-        if turns.take(blocking=False):
-            before = _get_running_loop()
-            _set_running_loop(loop)
+        up = self._up()
+        if up.turns.take(blocking=False):
             try:
-                function()
+                with running(up.loop):
+                    function()
             except Exception as error:  # noqa: BLE001 (as a loop does with its callbacks)
-                loop.call_exception_handler({"message": f"{function!r} failed", "exception": error})
+                up.loop.call_exception_handler({"message": f"{function!r} failed", "exception": error})
             finally:
-                _set_running_loop(before)
-                turns.give()
+                up.turns.give()
             if not wakes():
                 return
             function = _no_more
-        loop.call_soon_threadsafe(function)
+        up.loop.call_soon_threadsafe(function)
 
     def behind(self, function: Callable[[], object]) -> None:
         """Calls `function` when this turn of the loop is over, in the thread that has it."""
         self._up().turns.behind(function)
 
     def call(self, function: Callable[[], T]) -> T:
-        """The result of `function`, called on the server's thread: the only one that may touch its queues."""
-
-        async def called() -> T:
-            return function()
-
-        return asyncio.run_coroutine_threadsafe(called(), self._up().loop).result()
+        """The result of `function`, called on the server's loop: nothing else may touch its queues."""
+        up = self._up()
+        up.turns.take()
+        try:
+            with running(up.loop):
+                return function()
+        finally:
+            up.turns.give()
+            up.loop.call_soon_threadsafe(_no_more)
 
     def __enter__(self) -> Loopback:
         self.start()
@@ -143,30 +163,49 @@ class Loopback:
         turns.take()
         with closing(asyncio.SelectorEventLoop(turns)) as loop:
             loop.set_debug(False)  # it would refuse other threads that have the turn
-            loop.run_until_complete(self._serve(started, turns))
+            serving = loop.create_task(self._serve(started, turns))
+            serving.add_done_callback(lambda _: loop.stop())
+            loop.run_forever()
+            while not serving.done():  # it was stopped to be lent
+                if self._lending is not None:
+                    self._lending.lend()
+                loop.run_forever()
+            serving.result()
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
 
     async def _serve(self, started: Future[_Running], turns: Turns) -> None:
         loop = asyncio.get_running_loop()
         connections: set[Connection] = set()
+        match = lru_cache(ASKED_OFTEN)(self._match)
 
         def made() -> Connection:
-            connection = Connection((*self._routes, self._last), connections.discard)
+            connection = Connection(match, connections.discard)
             connections.add(connection)
             return connection
 
         stopping = asyncio.Event()
         async with self._around():
             try:
-                server = await loop.create_server(made, self._address, self._port, backlog=BACKLOG)
+                listener = socket.create_server((self._address, self._port), backlog=BACKLOG)
             except OSError as error:
                 started.set_exception(error)
                 return
-            started.set_result(_Running(loop, turns, stopping, server.sockets[0].getsockname()[1]))
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which its clients inherit
+            end_accepting = accepting(loop, listener, made)
+            started.set_result(_Running(loop, turns, stopping, listener.getsockname()[1]))
             await stopping.wait()
-            server.close()
+            end_accepting()
         await _closed(connections)
+
+    def _match(self, path: str) -> Matched:
+        found, route, given = next(
+            (found, route, given)
+            for pattern, route, given in (*self._routes, self._last)
+            if (found := pattern.fullmatch(path))
+        )
+        groups = [unquote_to_bytes(group.encode("latin-1")).decode(errors="replace") for group in found.groups()]
+        return groups, route, given
 
 
 async def _closed(connections: set[Connection]) -> None:
@@ -185,7 +224,7 @@ async def _closed(connections: set[Connection]) -> None:
     await asyncio.gather(*left, return_exceptions=True)
 
 
-def _matched(pattern: str, route: type[Any], given: dict[str, Any]) -> Matched:
+def _routed(pattern: str, route: type[Any], given: dict[str, Any]) -> Routed:
     bases = (Exchange,) if route is object else (route, Exchange)
     return re.compile(pattern), type(route.__name__, bases, {}), given
 

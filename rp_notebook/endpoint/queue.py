@@ -160,7 +160,8 @@ class Queue:
         self._waiting.pop(job_id, None)
         self._reserved.pop(job_id, None)
         self._running[job_id] = worker
-        self._step(entry._replace(worker=worker), Started(self.clock() if at is None else at))
+        started = Started(self.clock() if at is None else at)
+        self._keep(entry._replace(worker=worker, job=advance(entry.job, started)))
         return True
 
     def put_back(self, job_id: str) -> None:

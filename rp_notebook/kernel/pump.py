@@ -65,7 +65,7 @@ class Pump:
     """
 
     def __init__(self, worker: Worker, chosen: Callable[[str], Handler], loop: asyncio.AbstractEventLoop) -> None:
-        self._worker, self._chosen, self._loop = worker, chosen, loop
+        self._worker, self._chosen, self.loop = worker, chosen, loop
         self._waiting: deque[Order] = deque()
         self._running: dict[str, tuple[Order, Handler]] = {}
         self._chores: deque[Callable[[], object]] = deque()
@@ -86,12 +86,15 @@ class Pump:
             order.outlet.ended(order.request.id, None)
             return
         self._waiting.append(order)
-        self._loop.call_soon_threadsafe(self._start)
+        if self._chores or threading.current_thread() is not threading.main_thread():
+            self.loop.call_soon_threadsafe(self._start)
+        else:
+            self._start()
 
     def do(self, chore: Callable[[], object]) -> None:
         """Has the main thread do something once neither a cell nor a job runs; Ctrl-C raises in it. From any thread."""
         self._chores.append(chore)
-        self._loop.call_soon_threadsafe(self._start)
+        self.loop.call_soon_threadsafe(self._start)
 
     def held(self) -> list[str]:
         """The ids of the jobs that run or wait here."""
@@ -104,7 +107,7 @@ class Pump:
         if running is not None:
             running.withdrawn = True
         elif waiting:
-            self._loop.call_soon_threadsafe(waiting[0].outlet.withdrawn, job_id)
+            self.loop.call_soon_threadsafe(waiting[0].outlet.withdrawn, job_id)
         else:
             return None
         self.stop(job_id, "cancelled")
@@ -158,11 +161,11 @@ class Pump:
         if threading.current_thread() is threading.main_thread():
             self._open = max(self._open - 1, 0)
             if self._waiting or self._chores:
-                self._loop.call_soon(self._start)
+                self.loop.call_soon(self._start)
 
     def _start(self) -> None:
         """Starts each job that there is room for, in the order in which they came."""
-        if self._open or self._loop.time() < self._paused_until:
+        if self._open or self.loop.time() < self._paused_until:
             return
         while self._chores and not self._running:
             interruptible(self._chores.popleft())
@@ -179,7 +182,7 @@ class Pump:
             if self._has_room(handler):
                 self._running[order.request.id] = order, handler
                 self._waiting.remove(order)
-                task = self._loop.create_task(self._run(order, handler))
+                task = self.loop.create_task(self._run(order, handler))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -201,7 +204,7 @@ class Pump:
         finally:
             if self._running.pop(job_id, None) is not None:
                 order.outlet.ended(job_id, NO_END)
-            self._loop.call_soon(self._start)
+            self.loop.call_soon(self._start)
 
     def _happened(self, job: Job, event: Event) -> None:
         order, handler = self._running.get(job.id, (None, None))
@@ -220,8 +223,8 @@ class Pump:
                 (order.outlet.refused if fatal else order.outlet.ended)(job.id, why)
             case Cancelled() | TimedOut():
                 if order.stopped is None:
-                    self._paused_until = self._loop.time() + INTERRUPTED_S
-                    self._loop.call_later(INTERRUPTED_S, self._start)
+                    self._paused_until = self.loop.time() + INTERRUPTED_S
+                    self.loop.call_later(INTERRUPTED_S, self._start)
                 del self._running[job.id]
                 if order.withdrawn:
                     order.outlet.withdrawn(job.id)

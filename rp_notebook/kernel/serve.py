@@ -87,6 +87,7 @@ def _started(session: Session, flags: Namespace) -> Serving:
             rate_limits=flags.rate_limits,
             private_webhooks=flags.private_webhooks,
             allow_origin=flags.allow_origin,
+            lends=getattr(session.shell, "kernel", None) is not None,
         )
     except OSError as error:
         raise BadInput(f"port {flags.port or 0} cannot be used ({error}): name another, or none") from None

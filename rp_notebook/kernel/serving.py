@@ -43,6 +43,7 @@ class Serving:
         rate_limits: bool = False,
         private_webhooks: bool = False,
         allow_origin: str | None = None,
+        lends: bool = False,
     ) -> None:
         self.key = key or new_key()
         self.terms = (rate_limits, private_webhooks, allow_origin)
@@ -62,6 +63,8 @@ class Serving:
         self._endpoints = service.endpoints
         self._server = listening(service, self.key, port, address=address)
         self._server.start()
+        if lends:
+            self._server.lend(pump.loop)
 
     @property
     def port(self) -> int:

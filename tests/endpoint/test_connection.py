@@ -1,12 +1,18 @@
 """The HTTP of our own server, spoken by hand over real sockets."""
 
 import json
+import os
+import resource
 import socket
+import struct
+import time
 
 import pytest
 
 from rp_notebook.endpoint.http1 import BadRequest, Body, head_of
 from rp_notebook.endpoint.loopback import Loopback
+
+LARGE = bytes(range(256)) * 40_000
 
 
 class Telling:
@@ -27,6 +33,12 @@ class Telling:
             self.write(b"one ")
             await self.flush()
             self.write(b"two")
+        elif name == "large":
+            self.write(LARGE[:100])
+            await self.flush()
+            self.write(LARGE[100:-100])
+            await self.flush()
+            self.write(LARGE[-100:])
         elif name == "nothing":
             self.set_status(204)
         else:
@@ -164,3 +176,37 @@ def test_headers_of_one_name_are_joined_but_not_what_must_be_one():
     assert head_of(b"GET / HTTP/1.1\r\nA: 1\r\na:2 ").headers == {"a": "1, 2"}
     with pytest.raises(BadRequest):
         head_of(b"GET / HTTP/1.1\r\nAuthorization: a\r\nauthorization: b")
+
+
+def connected(server):
+    host, port = server.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def test_who_reads_slowly_gets_all_and_who_resets_the_connection_ends_nothing_else(server):
+    with connected(server) as slow, connected(server) as gone:
+        for client in (slow, gone):
+            client.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+        gone.recv(100)
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()
+        time.sleep(0.1)
+        assert said(server, b"GET /x HTTP/1.0\r\n\r\n").startswith("HTTP/1.1 200 ")
+        assert b"".join(iter(lambda: slow.recv(65536), b"")).partition(b"\r\n\r\n")[2] == LARGE
+
+
+def test_clients_wait_while_the_process_may_open_no_more_files(server):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as client:
+        client.settimeout(10)
+        host, port = server.url.removeprefix("http://").split(":")
+        free = os.dup(client.fileno())
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        try:
+            client.connect((host, int(port)))
+            client.sendall(b"GET /x HTTP/1.0\r\n\r\n")
+            time.sleep(0.1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert client.recv(100).startswith(b"HTTP/1.1 200 ")
