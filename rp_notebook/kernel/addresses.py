@@ -23,9 +23,10 @@ def addresses(session: Session) -> Iterator[str]:
         url = on_pod(session.serving.port, "/v2") or session.serving.url
         yield f"endpoint {url}/{name}  (%runpod serve shows its key)"
     server = _server(os.environ)
-    if server is not None and _mounted(server["url"]):
+    opens = None if server is None else _opens(server, name)
+    if server is not None and opens is not None:
         url = on_pod(server["port"], f"{server['base_url']}runpod/v2") or f"{server['url']}runpod/v2"
-        yield f"endpoint {url}/{name}  (the Jupyter server's token is its key)"
+        yield f"endpoint {url}/{name}  ({opens})"
 
 
 def on_pod(port: int, path: str) -> str | None:
@@ -46,14 +47,18 @@ def _server(environ: Mapping[str, str]) -> Mapping[str, Any] | None:
         return None
 
 
-def _mounted(url: str) -> bool:
+def _opens(server: Mapping[str, Any], name: str) -> str | None:
+    """Which key opens our routes there; None where they are not mounted."""
     from urllib.error import HTTPError
     from urllib.request import ProxyHandler, build_opener
 
     try:
-        build_opener(ProxyHandler({})).open(f"{url}runpod/v2/-/health", timeout=LOOK_S).close()
+        build_opener(ProxyHandler({})).open(f"{server['url']}runpod/v2/-/health", timeout=LOOK_S).close()
     except HTTPError as told:
-        return told.code in KEPT_OUT
+        if told.code not in KEPT_OUT:
+            return "any key opens it" if told.headers.get_content_type() == "application/json" else None
+        has_token = server.get("token")
+        return "the Jupyter server's token is its key" if has_token else f"POST /runpod/keys/{name} makes a key"
     except (OSError, ValueError):
-        return False
-    return False
+        return None
+    return None

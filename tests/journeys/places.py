@@ -60,17 +60,19 @@ def in_a_kernel(*cells: str) -> Iterator[Place]:
 
 
 @contextmanager
-def in_jupyter(root: Path, *cells: str, options: tuple[str, ...] = (), first: str = "") -> Iterator[Place]:
+def in_jupyter(
+    root: Path, *cells: str, options: tuple[str, ...] = (), first: str = "", token: str = TOKEN
+) -> Iterator[Place]:
     """A Jupyter server that has the extension because the package is installed, and one kernel.
 
-    `first` is what it does before it starts.
+    `first` is what it does before it starts. With an empty `token` it wants none.
     """
     folders = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     environ = {**os.environ, **{f"JUPYTER_{name}": str(root / name) for name in folders}, "IPYTHONDIR": str(root)}
     port = free_port()
     given = (
         *("--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"),
-        *(f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={root}", "--ServerApp.base_url=/a/b", *options),
+        *(f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}", "--ServerApp.base_url=/a/b", *options),
     )
     base = f"http://127.0.0.1:{port}/a/b"
     with (root / "server.log").open("wb") as log:
@@ -188,7 +190,8 @@ def connected(path: Path) -> Any:
 def jupyter(base: str, method: str, path: str, body: Any = None) -> Any:
     """A call of the Jupyter server's own API."""
     data = None if body is None else json.dumps(body).encode()
-    asked = urllib.request.Request(base + path, data, {"Authorization": f"token {TOKEN}"}, method=method)
+    headers = {"Authorization": f"token {TOKEN}", "Cookie": "_xsrf=ab", "X-XSRFToken": "ab"}  # if it wants no token
+    asked = urllib.request.Request(base + path, data, headers, method=method)
     with urllib.request.urlopen(asked, timeout=START_S) as reply:
         text = reply.read()
     return json.loads(text) if text else None

@@ -364,11 +364,13 @@ def test_a_kernel_that_is_gone_fails_what_ran_and_keeps_what_waits(server, how):
     jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
 
 
-def test_a_cell_that_calls_its_own_kernel_and_who_waits_at_the_servers_end_are_told_and_no_process_is_left(tmp_path):
-    with in_jupyter(
-        tmp_path, *HANDLERS, first="from rp_notebook.endpoint import own_calls; own_calls.OWN_S = 1"
-    ) as place:
+def test_a_cell_that_calls_its_own_kernel_and_who_waits_at_the_end_of_a_server_without_a_token_are_told(tmp_path):
+    first = "from rp_notebook.endpoint import own_calls; own_calls.OWN_S = 1"
+    with in_jupyter(tmp_path, *HANDLERS, first=first, token="") as place:
         ending = Server(place, tmp_path)
+        assert "(any key opens it)" in place.cell("%runpod")
+        without = [ending.ask("POST", "runpod/v2/echo/runsync", {"input": 1}, key)[0] for key in (None, "any")]
+        assert without == [403, 200]
         assert "FAILED sent from a cell" in place.cell(OWN_CALL.format(url=f"{place.url}/echo", key=place.key))
         answered: list[dict] = []
         clients = [
