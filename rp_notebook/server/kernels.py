@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
@@ -20,10 +19,11 @@ from rp_notebook.jobs.interrupts import Reason
 from rp_notebook.jobs.request import Request
 from rp_notebook.server.known import Known, tell
 from rp_notebook.server.link import Link
+from rp_notebook.server.managed import is_alive, is_reachable, process_of, speaks_python, state_of
 
 LOOK_S = 0.5  # how often a kernel with jobs is looked at
+SOON_S = 0.01  # after one has ended its pipe, which is most often there again in a moment
 FRESH_S = 1.0  # so long, what was found out about kernels is believed
-NOT_YET = ("starting", "restarting", "dead")
 TO_TYPE = "%load_ext rp_notebook"
 ENDED, RESTARTED = "the kernel died, or was restarted", "the kernel was restarted"
 GONE = "the kernel was shut down"
@@ -46,6 +46,7 @@ class Kernels:
         self._known: dict[str, Known] = {}
         self._found: dict[str, tuple[float, str]] = {}
         self._turn = asyncio.Lock()
+        self._cut = asyncio.Event()
 
     async def endpoint(self, name: str, *, for_jobs: bool) -> Endpoint:
         """The endpoint `HANDLER` or `KERNEL.HANDLER`; one whose kernel has begun anew is not there `for_jobs`.
@@ -63,15 +64,21 @@ class Kernels:
                     raise
                 key = left[0]
             else:
-                self._found[name] = time.monotonic(), key
+                if not self._is_silent(key.partition("/")[0]):
+                    self._found[name] = time.monotonic(), key
         found = self.service.endpoints.endpoint(key)
         assert found is not None  # its kernel is known
         return found
 
     async def watch(self) -> None:
         """Looks after kernels that have jobs, for ever."""
+        pause = LOOK_S
         while True:
-            await asyncio.sleep(LOOK_S)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._cut.wait(), pause)
+                self._cut.clear()
+                pause = SOON_S
+            pause = min(2 * pause, LOOK_S)
             for kernel_id in tuple(self._known):
                 async with self._turn:
                     await self._look(kernel_id)
@@ -92,27 +99,37 @@ class Kernels:
             meant = [kernel_id for kernel_id in handlers if kernel_id.startswith(kernel)]
             having = [kernel_id for kernel_id in meant if rest in (handlers[kernel_id] or ())]
             handlers, name = {kernel_id: handlers[kernel_id] for kernel_id in meant}, rest
+        have = "have" if having else "are too busy to say whether they have"
+        having = having or [kernel_id for kernel_id in handlers if self._is_silent(kernel_id)]
         if len(having) > 1:
-            choices = ", ".join(f"{kernel_id[:8]}.{name}" for kernel_id in having)
-            raise RequestRefused(409, f"several kernels have a handler {name!r}: ask for one of {choices}")
+            choices = ", ".join(f"{kernel_id[:8]}.{name[:80]}" for kernel_id in having)
+            raise RequestRefused(409, f"several kernels {have} a handler {name[:80]!r}: ask for one of {choices}")
         if not having:
             raise _nobody(name, handlers)
         (kernel_id,) = having
         return f"{kernel_id}/{name}"
 
     async def _handlers(self, kernel_id: str) -> frozenset[str] | None:
-        """The handlers of a kernel, as it says now; None when it does not know us."""
+        """The handlers of a kernel, as it says now, or said last if it is slow; None when it does not know us."""
         await self._look(kernel_id)
-        known = self._known.get(kernel_id)
+        if kernel_id not in self._manager:  # any more
+            return None
         kernel = self._manager.get_kernel(kernel_id)
-        if _state(kernel) in NOT_YET:  # it would not answer
+        known = self._known.get(kernel_id)
+        if known is not None:
+            known.silent = False
+        if not await is_reachable(kernel):
             return None
         if known is None:
             known = self._known[kernel_id] = self._linked(kernel_id, kernel)
-        try:
-            return await known.link.handlers()
-        except asyncio.TimeoutError:
-            return None
+        with suppress(asyncio.TimeoutError):
+            await known.link.handlers()
+        known.silent = not known.link.has_said and speaks_python(kernel)
+        return known.link.said
+
+    def _is_silent(self, kernel_id: str) -> bool:
+        known = self._known.get(kernel_id)
+        return known is not None and known.silent
 
     def _linked(self, kernel_id: str, kernel: Any) -> Known:
         def heard(handler: str, said: wire.Said) -> None:
@@ -134,8 +151,9 @@ class Kernels:
             for seat in known.seats.values():
                 seat.gone(ENDED)
             known.present = False  # until it is looked at
+            self._cut.set()
 
-        return Known(Link(kernel.get_connection_info(session=False), heard, lost, cut), _process(kernel))
+        return Known(Link(kernel.get_connection_info(session=False), heard, lost, cut), process_of(kernel))
 
     async def _look(self, kernel_id: str) -> None:
         """Whether a kernel that we know is still the one that it was; what ran there has failed if not."""
@@ -148,13 +166,13 @@ class Kernels:
                 seat.close(GONE)
             return
         kernel = self._manager.get_kernel(kernel_id)
-        if not await _awaited(kernel.is_alive()):
+        if not await is_alive(kernel):
             if known.process is not None:
                 await self._again(kernel_id, kernel, known, ENDED)
                 self._known[kernel_id].process = None  # whatever comes is another
-        elif _process(kernel) != known.process:
+        elif process_of(kernel) != known.process:
             await self._again(kernel_id, kernel, known, RESTARTED)
-        elif not known.present or (_state(kernel) == "idle" and known.has_sent):
+        elif not known.present or (state_of(kernel) == "idle" and known.has_sent):
             with suppress(asyncio.TimeoutError):
                 known.attend(await known.link.handlers() or frozenset())
 
@@ -169,7 +187,7 @@ class Kernels:
         """Another process stands behind the id, or none does: a new link, since the old may still hold messages."""
         await self._left(kernel_id, why)
         known = self._known[kernel_id] = self._linked(kernel_id, kernel)
-        known.seats, known.present = before.seats, False
+        known.seats, known.had, known.present = before.seats, before.had, False
 
     def _made(self, endpoint: Endpoint) -> None:
         kernel_id, handler = endpoint.name.split("/", 1)
@@ -183,15 +201,21 @@ class Kernels:
             if kernel_id in self._known:
                 self._known[kernel_id].link.stop(job_id, reason)
 
-        seat = self._known[kernel_id].seats[handler] = Seat(endpoint.queue, f"kernel-{kernel_id[:8]}", send, stop)
+        known = self._known[kernel_id]
+        seat = known.seats[handler] = Seat(endpoint.queue, f"kernel-{kernel_id[:8]}", send, stop)
+        if handler in (known.link.said or ()):
+            known.had.add(handler)
+        else:
+            seat.gone(ENDED)  # until the kernel says that it has the handler
+            known.present = False
         endpoint.queue.subscribe(seat.look)
 
     def _asked(self, endpoint: Endpoint, job_id: str, port: int) -> None:
         """A cell may call the endpoint of its own kernel."""
         kernel_id, _, _ = endpoint.name.partition("/")
         kernel = self._manager.get_kernel(kernel_id) if kernel_id in self._manager else None
-        pid = _process(kernel)
-        if _state(kernel) == "busy" and isinstance(pid, int):
+        pid = process_of(kernel)
+        if state_of(kernel) == "busy" and isinstance(pid, int):
             fail_own_call(endpoint, job_id, port, pid)
 
     def _split(self, key: str) -> tuple[str, str] | None:
@@ -216,15 +240,3 @@ def _nobody(name: str, handlers: dict[str, frozenset[str] | None]) -> RequestRef
         )
     there = f"there are: {', '.join(known)}" if known else "begin a cell with %%runpod_handler"
     return RequestRefused(404, f"there is no handler {name[:80]!r}; {there}")
-
-
-def _process(kernel: Any) -> Any:
-    return getattr(getattr(kernel, "provisioner", None), "pid", None)
-
-
-def _state(kernel: Any) -> Any:
-    return getattr(kernel, "execution_state", None)
-
-
-async def _awaited(value: Any) -> Any:
-    return await value if isinstance(value, Awaitable) else value

@@ -10,17 +10,27 @@ from rp_notebook.endpoint.seat import Seat
 from rp_notebook.server.link import Link
 
 UNLOADED = "the extension was unloaded from the kernel"
+ABSENT = (
+    "the kernel did not answer when the job came, and has no such handler: type %load_ext rp_notebook, run its cell"
+)
 
 
 @dataclass(eq=False)
 class Known:
-    """A kernel: its link, the process it had when we linked, and the seats of its handlers."""
+    """A kernel: its link, the process it had when we linked, and the seats of its handlers.
+
+    `had` are the handlers that it was heard to have; others are asked for before it has said anything. `present` is
+    false until it is known to have all that have seats. It is `silent` where it may have handlers, but is too slow to
+    say so.
+    """
 
     link: Link
     process: Any
     seats: dict[str, Seat] = field(default_factory=dict)
     timeouts: dict[str, float | None] = field(default_factory=dict)
+    had: set[str] = field(default_factory=set)
     present: bool = True
+    silent: bool = False
 
     @property
     def has_sent(self) -> bool:
@@ -31,9 +41,12 @@ class Known:
         """These handlers can be sent jobs; what was sent to others waits again, for they never got it."""
         for handler, seat in self.seats.items():
             if handler in names:
+                self.had.add(handler)
                 seat.back()
-            else:
+            elif handler in self.had:
                 seat.gone(UNLOADED)
+            else:
+                seat.close(ABSENT)
         self.present = all(handler in names for handler in self.seats)
 
 

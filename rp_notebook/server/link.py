@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from rp_notebook.jobs.request import Request
 from rp_notebook.server.pipe import Pipe
 
 ANSWERS_S = 2.0  # the control thread of a kernel answers in milliseconds, also while a cell runs
+AGAIN_S = 30.0  # after which a question that was not answered is asked again: it may have failed there
 
 Heard = Callable[[str, wire.Said], None]
 
@@ -25,14 +27,18 @@ class Link:
     """Talks to the kernel with this connection information. `heard` gets the handler, and what was said of a job.
 
     `lost` is called when a message is missing: a kernel whose messages nobody takes fast enough drops some. `cut` is
-    called when the kernel has ended the pipe: it ends, or left us.
+    called when the kernel has ended the pipe: it ends, or left us. `said` are the names of its handlers as it said
+    last: None where the extension was not loaded, and until it `has_said` anything.
     """
+
+    said: frozenset[str] | None = None
+    has_said = False
 
     def __init__(self, connection: Any, heard: Heard, lost: Callable[[], None], cut: Callable[[], None]) -> None:
         self.id = uuid.uuid4().hex
-        self._heard, self._lost = heard, lost
+        self._heard, self._lost, self._cut = heard, lost, cut
         self._next = 0
-        self._pipe = Pipe(self._came, cut)
+        self._pipe = Pipe(self._came, self._was_cut)
         self._client: Any = AsyncKernelClient()
         self._client.load_connection_info(connection)
         self._session = self._client.session
@@ -41,24 +47,25 @@ class Link:
         self._iopub = self._client.connect_iopub()
         self._iopub.setsockopt(zmq.UNSUBSCRIBE, b"")  # what cells show is none of our business
         self._iopub.setsockopt(zmq.SUBSCRIBE, f"comm-{wire.TARGET}.".encode())
-        self._turn = asyncio.Lock()
-        self._listening = asyncio.ensure_future(self._listen())
+        self._question, self._asked_at, self._answered = "", 0.0, asyncio.Event()
+        self._answered.set()
+        self._patient = 0.0
+        self._listening = [asyncio.ensure_future(each) for each in (self._listen(), self._hear_answers())]
 
     async def handlers(self) -> frozenset[str] | None:
-        """The names of the kernel's handlers; None when the extension is not loaded there.
+        """The names of the kernel's handlers, as it says now; None when the extension is not loaded there.
 
-        Raises `asyncio.TimeoutError` when the kernel does not answer.
+        Raises `asyncio.TimeoutError` when the kernel does not answer, and at once while it owes an answer for so long.
         """
-        async with self._turn:
-            asked = self._session.send(self._control, "comm_info_request", {"target_name": wire.TARGET})
-            reply = await asyncio.wait_for(self._reply(asked["header"]["msg_id"]), ANSWERS_S)
-        comms = reply["content"].get("comms", {})
-        names = frozenset(wire.handler_of(comm_id) for comm_id in comms)
-        if names and not self._pipe.asked:
-            with suppress(OSError, NotImplementedError):  # the latter on Windows
-                told = wire.link_sent(self.id, await self._pipe.listening())
-                self._session.send(self._control, wire.LINK, told)
-        return names - {""} if names else None
+        now = time.monotonic()
+        if self._answered.is_set():
+            self._answered.clear()
+            self._patient = now + ANSWERS_S
+            self._ask()
+        elif now > self._asked_at + AGAIN_S:
+            self._ask()
+        await asyncio.wait_for(self._answered.wait(), max(self._patient - now, 0))
+        return self.said
 
     def send(self, handler: str, request: Request) -> None:
         """Gives a job to a handler's comm."""
@@ -74,18 +81,34 @@ class Link:
     async def close(self) -> None:
         """Leaves no socket behind."""
         self._pipe.close()
-        self._listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._listening
+        for listening in self._listening:
+            listening.cancel()
+        await asyncio.wait(self._listening)
         for channel in (self._shell, self._control, self._iopub):
             channel.close(linger=0)
         self._client.context.destroy(linger=0)
 
-    async def _reply(self, message_id: str) -> Any:
+    def _ask(self) -> None:
+        asked = self._session.send(self._control, "comm_info_request", {"target_name": wire.TARGET})
+        self._question, self._asked_at = asked["header"]["msg_id"], time.monotonic()
+
+    def _was_cut(self) -> None:
+        if not self._answered.is_set():  # what is answered now may have been true before
+            self._ask()
+        self._cut()
+
+    async def _hear_answers(self) -> None:
         while True:
             message = await self._received(self._control)
-            if message["parent_header"].get("msg_id") == message_id:
-                return message
+            if message["parent_header"].get("msg_id") != self._question:
+                continue
+            names = frozenset(wire.handler_of(comm_id) for comm_id in message["content"].get("comms", {}))
+            if names and not self._pipe.asked:
+                with suppress(OSError, NotImplementedError):  # the latter on Windows
+                    told = wire.link_sent(self.id, await self._pipe.listening())
+                    self._session.send(self._control, wire.LINK, told)
+            self.said, self.has_said = names - {""} if names else None, True
+            self._answered.set()
 
     async def _listen(self) -> None:
         while True:

@@ -1,0 +1,140 @@
+"""The kernels of a Jupyter server that answer late: they are real ones, stopped for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from contextlib import asynccontextmanager
+
+import pytest
+from jupyter_client.multikernelmanager import AsyncMultiKernelManager
+
+from rp_notebook.endpoint.asked import asked_of
+from rp_notebook.errors import RequestRefused
+from rp_notebook.server import kernels as module
+from rp_notebook.server import link
+from rp_notebook.server.kernels import Kernels
+from tests.journeys.places import celling, connected
+
+HANDLER = "%%runpod_handler\ndef echo(job):\n    return job['input']"
+pytestmark = pytest.mark.kernel
+
+
+class Kernel:
+    """A kernel, its server's manager, and the way to run a cell in it."""
+
+    def __init__(self, manager, kernel_id):
+        self.manager, self.id = manager, kernel_id
+        self.pid = manager.get_kernel(kernel_id).provisioner.pid
+        self.client = connected(manager.get_kernel(kernel_id).connection_file)
+        self._cell = celling(self.client)
+
+    async def cell(self, code):
+        return await asyncio.get_running_loop().run_in_executor(None, self._cell, code)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs what is given a kernel whose extension is loaded and that has a handler `echo`."""
+    monkeypatch.setattr(link, "ANSWERS_S", 0.5)
+
+    async def running(act):
+        manager = AsyncMultiKernelManager(connection_dir=str(tmp_path))
+        kernel = Kernel(manager, await manager.start_kernel())
+        try:
+            await kernel.cell("%load_ext rp_notebook")
+            await kernel.cell(HANDLER)
+            await act(kernel)
+        finally:
+            kernel.client.stop_channels()
+            await manager.shutdown_all(now=True)
+
+    return lambda act: asyncio.run(running(act))
+
+
+@asynccontextmanager
+async def served(manager):
+    """What a server that has just started knows of the kernels: nothing yet."""
+    kernels = Kernels(manager, rate_limits=False, private_webhooks=False)
+    watching = asyncio.ensure_future(kernels.watch())
+    try:
+        async with kernels.service.running("over"):
+            yield kernels
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+        await kernels.close()
+
+
+@asynccontextmanager
+async def stopped(kernel):
+    os.kill(kernel.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(kernel.pid, signal.SIGCONT)
+
+
+async def put(kernels, name):
+    endpoint = await kernels.endpoint(name, for_jobs=True)
+    return endpoint, endpoint.run(asked_of(b'{"input": "after all"}', "run")).job.id
+
+
+def told(endpoint, job_id):
+    return json.loads(endpoint.status(job_id))
+
+
+async def ended(endpoint, job_id):
+    for _ in range(3000):
+        if endpoint.is_over(job_id):
+            return told(endpoint, job_id)
+        await asyncio.sleep(0.01)
+    raise AssertionError(told(endpoint, job_id))
+
+
+def test_a_kernel_that_is_slow_to_answer_is_a_queue_and_no_kernel_without_the_extension(run, monkeypatch):
+    async def act(kernel):
+        kernel.manager.get_kernel(kernel.id).execution_state = "starting"  # where a server missed what came after
+        async with served(kernel.manager) as kernels:
+            async with stopped(kernel):
+                jobs = [await put(kernels, name) for name in ("echo", f"{kernel.id[:6]}.echo", "nobody")]
+                with monkeypatch.context() as patched:
+                    patched.setattr(link, "ANSWERS_S", 3600.0)  # nobody waits for it again
+                    jobs.append(await put(kernels, "echo"))
+                await asyncio.sleep(0.1)
+                assert [told(*job)["status"] for job in jobs] == ["IN_QUEUE"] * 4
+            answers = [await ended(*job) for job in jobs]
+            assert [answer.get("output") for answer in answers] == ["after all", "after all", None, "after all"]
+            assert (answers[2]["status"], "%load_ext rp_notebook" in answers[2]["error"]) == ("FAILED", True)
+            with pytest.raises(RequestRefused, match="there are: echo"):
+                await kernels.endpoint("nobody", for_jobs=True)
+
+            monkeypatch.setattr(module, "FRESH_S", -1.0)
+            async with stopped(kernel):  # once it was heard, it has what it had
+                job = await put(kernels, "echo")
+                with pytest.raises(RequestRefused, match="there are: echo"):
+                    await kernels.endpoint("another", for_jobs=True)
+            assert (await ended(*job))["output"] == "after all"
+
+            monkeypatch.setattr(module, "LOOK_S", 3600.0)
+            job = await put(kernels, "echo")
+            assert (await ended(*job))["output"] == "after all"
+            await kernel.cell("%reload_ext rp_notebook")  # which ends the pipe
+            assert (await ended(*await put(kernels, "echo")))["output"] == "after all"
+
+            other = Kernel(kernel.manager, await kernel.manager.start_kernel())
+            async with stopped(kernel), stopped(other):  # one is heard to have it, one is not heard
+                job = await put(kernels, "echo")
+                with pytest.raises(RequestRefused, match="there are: echo"):
+                    await kernels.endpoint(f"{kernel.id[:8]}.another", for_jobs=True)
+            assert (await ended(*job))["output"] == "after all"
+
+        async with served(kernel.manager) as kernels, stopped(kernel), stopped(other):
+            with pytest.raises(RequestRefused, match="too busy to say") as refused:
+                await kernels.endpoint("echo", for_jobs=True)
+            assert f"{other.id[:8]}.echo" in str(refused.value)
+        other.client.stop_channels()
+
+    run(act)
