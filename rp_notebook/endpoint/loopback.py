@@ -133,15 +133,15 @@ class Loopback:
         self._up().turns.behind(function)
 
     def call(self, function: Callable[[], T]) -> T:
-        """The result of `function`, called on the server's loop: nothing else may touch its queues."""
-        up = self._up()
-        up.turns.take()
-        try:
-            with running(up.loop):
-                return function()
-        finally:
-            up.turns.give()
-            up.loop.call_soon_threadsafe(_no_more)
+        """The result of `function`, called on the server's loop: nothing else may touch its queues.
+
+        By whoever has the loop then: Ctrl-C, which may end the waiting here, cannot end that.
+        """
+
+        async def called() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(called(), self._up().loop).result()
 
     def __enter__(self) -> Loopback:
         self.start()

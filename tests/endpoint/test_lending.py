@@ -85,11 +85,11 @@ def test_what_waits_for_a_time_goes_on_whoever_has_the_loop(server, borrower):
 
 def test_it_is_asked_across_threads_wherever_the_loop_is(server, borrower):
     until(server, "borrower")
-    assert server.call(threading.current_thread) is threading.current_thread()
+    assert server.call(threading.current_thread).name == "borrower"
     done = threading.Event()
     server.at_once(lambda: asyncio.get_running_loop().call_soon(done.set))
     assert done.wait(10)
-    assert there(borrower, lambda: server.call(asyncio.get_running_loop)) is not borrower
+    assert there(borrower, lambda: server.call(threading.current_thread)).name == "rp-notebook loopback"
 
 
 def test_a_borrower_that_lends_again_and_again_keeps_nothing(borrower):
