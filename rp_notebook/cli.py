@@ -105,11 +105,17 @@ def _serve_parser(commands: Any) -> None:
     serve.add_argument("notebook", type=Path, nargs="?")
     serve.add_argument("--port", type=int, default=0, metavar="P", help="default: a free one")
     serve.add_argument("--worker", type=Path, metavar="DIR", help="an exported folder: real SDK workers take jobs, too")
-    serve.add_argument("--workers", type=int, default=1, metavar="N", help="how many of them")
+    serve.add_argument("--workers", type=_count, metavar="N", help="how many of them (default: 1)")
     serve.add_argument("--rate-limits", action="store_true", help="limit the calls as the platform does")
     serve.add_argument("--private-webhooks", action="store_true", help="let webhooks reach addresses of this network")
     serve.add_argument("--allow-origin", metavar="ORIGIN", help="let web pages of this origin call it (*: of any)")
     serve.set_defaults(act=_serve)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -190,7 +196,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         arguments.notebook,
         port=arguments.port,
         worker=arguments.worker,
-        workers=max(arguments.workers, 1),
+        workers=arguments.workers,
         rate_limits=arguments.rate_limits,
         private_webhooks=arguments.private_webhooks,
         allow_origin=arguments.allow_origin,

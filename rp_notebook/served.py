@@ -15,10 +15,10 @@ from pathlib import Path
 from shlex import quote as quoted
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 from rp_notebook.endpoint.listening import SHOWN_INPUT, client_lines, listening, new_key
+from rp_notebook.endpoint.operations import in_url
 from rp_notebook.endpoint.service import Service
 from rp_notebook.errors import BadInput, NotebookFailed
 from rp_notebook.export.cells import read_notebook
@@ -55,7 +55,7 @@ def serve(
     *,
     port: int = 0,
     worker: Path | None = None,
-    workers: int = 1,
+    workers: int | None = None,
     rate_limits: bool = False,
     private_webhooks: bool = False,
     allow_origin: str | None = None,
@@ -69,6 +69,8 @@ def serve(
     """
     if worker is not None and not (worker / "handler.py").is_file():
         raise BadInput(f"{worker} holds no handler.py: --worker takes an exported folder")
+    if worker is None and workers is not None:
+        raise BadInput("--workers N is how many workers --worker DIR has: name that folder, too")
     options = [f"--port {port}"] * bool(port)
     options += ["--rate-limits"] * rate_limits + ["--private-webhooks"] * private_webhooks
     options += [] if allow_origin is None else ["--allow-origin", quoted(allow_origin)]
@@ -80,7 +82,7 @@ def serve(
         else:
             raise BadInput("name a notebook, or --worker DIR")
         if worker is not None:
-            stack.enter_context(_workers(worker, workers, place, stopping))
+            stack.enter_context(_workers(worker, workers or 1, place, stopping))
         for line in (line for lines in place.lines.values() for line in lines):
             say(line)
         while not stopping.wait(LOOK_S):
@@ -165,7 +167,7 @@ def _queue(
     except OSError as error:
         raise BadInput(f"port {port} cannot be used ({error}): name another, or none") from None
     url = f"{server.url}/v2"
-    lines = [f"{url}/{name}", *client_lines(url, name, key, given)]
+    lines = [f"{url}/{in_url(name)}", *client_lines(url, name, key, given)]
     try:
         yield Place(url, key, {name: lines}, lambda: None, died)
     finally:
@@ -236,6 +238,6 @@ class _Crew:
 
 
 def _idle(place: Place, endpoint: str) -> int:
-    asked = Request(f"{place.url}/{quote(endpoint)}/health", headers={"Authorization": place.key})
+    asked = Request(f"{place.url}/{in_url(endpoint)}/health", headers={"Authorization": place.key})
     with urlopen(asked) as reply:
         return int(json.load(reply)["workers"]["idle"])

@@ -9,6 +9,7 @@ from typing import Any
 
 from rp_notebook.endpoint.client_routes import client_routes
 from rp_notebook.endpoint.loopback import LOOPBACK, Loopback
+from rp_notebook.endpoint.operations import in_url
 from rp_notebook.endpoint.routes import NoRoute, keyed
 from rp_notebook.endpoint.service import Service
 from rp_notebook.endpoint.worker_routes import worker_routes
@@ -37,6 +38,8 @@ def client_lines(url: str, name: str, key: str, given: Any) -> Iterator[str]:
     """What to type for a job with that input on an endpoint below `url`: in a shell, and in Python."""
     body = json.dumps({"input": given}).replace("'", "'\\''")
     headers = f'-H "Authorization: Bearer {key}" -H "Content-Type: application/json"'
+    name = in_url(name)
     yield f"curl -X POST {url}/{name}/runsync {headers} -d '{body}'"
     yield f'import os; os.environ["RUNPOD_ENDPOINT_BASE_URL"] = "{url}"; import runpod'
-    yield f'runpod.Endpoint("{name}", api_key="{key}").run_sync({{"input": {given!r}}})'
+    asked = f'{{"input": {given!r}}}' if given else "{}"  # RunPod's client takes an empty input for none, and adds one
+    yield f'runpod.Endpoint("{name}", api_key="{key}").run_sync({asked})'

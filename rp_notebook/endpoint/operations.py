@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from urllib.parse import quote
 
 from rp_notebook.jobs.policy import LIMITS_MS
 
@@ -117,6 +118,11 @@ WORKER_OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         ),
     }
 )
+
+
+def in_url(name: str) -> str:
+    """The name of an endpoint as URLs, and so clients, have it, and as a shell takes it: `a%20b`."""
+    return quote(name, safe="")
 
 
 def pattern(operations: Mapping[str, Operation], names: Iterable[str]) -> str:

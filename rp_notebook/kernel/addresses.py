@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rp_notebook.endpoint.operations import in_url
 from rp_notebook.kernel.session import Session
 
 LOOK_S = 0.5  # the server is on this machine, and another process
@@ -18,7 +19,7 @@ def addresses(session: Session) -> Iterator[str]:
     """A line for each place that serves the latest handler: `%runpod serve`, and the Jupyter server."""
     if not len(session.handlers):
         return
-    name = session.handlers.chosen(None, {}).name
+    name = in_url(session.handlers.chosen(None, {}).name)
     if session.serving is not None:
         url = on_pod(session.serving.port, "/v2") or session.serving.url
         yield f"endpoint {url}/{name}  (%runpod serve shows its key)"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rp_notebook.endpoint.listening import SHOWN_INPUT, client_lines
+from rp_notebook.endpoint.operations import in_url
 from rp_notebook.endpoint.own_calls import OWN_CELL
 from rp_notebook.errors import BadInput, UnknownHandler
 from rp_notebook.jobs.flag_parser import FlagParser
@@ -108,8 +109,8 @@ def _stopped(session: Session) -> bool:
 
 def _lines(session: Session, running: Serving, name: str) -> Iterator[str]:
     given = _example(session, name)
-    yield f"{running.url}/{name}"
-    public = on_pod(running.port, f"/v2/{name}")
+    yield f"{running.url}/{in_url(name)}"
+    public = on_pod(running.port, f"/v2/{in_url(name)}")
     if public is not None:
         yield f"{public}  (from anywhere, where the Pod exposes HTTP port {running.port})"
     yield from client_lines(running.url, name, running.key, given)

@@ -393,9 +393,10 @@ function python(value) {
 
 function snippets(url, key, name, input) {
   const body = JSON.stringify({ input });
+  const asked = Object.keys(input).length ? `{"input": ${python(input)}}` : "{}"; // RunPod's client takes an empty input for none, and adds one
   return {
     curl: `curl -X POST ${url}/${name}/runsync \\\n  -H "Authorization: Bearer ${key}" \\\n  -H "Content-Type: application/json" \\\n  -d ${quoted(body)}`,
-    Python: `import os\nos.environ["RUNPOD_ENDPOINT_BASE_URL"] = "${url}"\nimport runpod\n\nendpoint = runpod.Endpoint("${name}", api_key="${key}")\nprint(endpoint.run_sync({"input": ${python(input)}}))`,
+    Python: `import os\nos.environ["RUNPOD_ENDPOINT_BASE_URL"] = "${url}"\nimport runpod\n\nendpoint = runpod.Endpoint("${name}", api_key="${key}")\nprint(endpoint.run_sync(${asked}))`,
     JavaScript: `import runpodSdk from "runpod-sdk";\n\nconst runpod = runpodSdk("${key}", { baseUrl: "${url}" });\nconst endpoint = runpod.endpoint("${name}");\nconsole.log(await endpoint.runSync(${body}));`,
   };
 }
@@ -637,10 +638,11 @@ function render({ model, el }) {
     }
     let input = { prompt: "..." };
     try { const now = form.input(); if (JSON.stringify(now).length < 2000) input = now; } catch { /* not whole yet */ }
-    const address = `${endpoint.url}/${handler}`;
-    const copied = (text, name) => { const node = h("button", { type: "button", className: "rpp-link", "aria-label": `copy ${name}`, onclick: () => copy(text, node) }, "copy"); return node; };
-    const blocks = Object.entries(snippets(endpoint.url, endpoint.key, handler, input)).map(([name, text]) =>
-      h("div", { className: "rpp-snippet" }, h("div", {}, h("b", {}, name), copied(text, name)), h("pre", { tabIndex: 0, "aria-label": name }, text)));
+    const name = encodeURIComponent(handler);
+    const address = `${endpoint.url}/${name}`;
+    const copied = (text, what) => { const node = h("button", { type: "button", className: "rpp-link", "aria-label": `copy ${what}`, onclick: () => copy(text, node) }, "copy"); return node; };
+    const blocks = Object.entries(snippets(endpoint.url, endpoint.key, name, input)).map(([title, text]) =>
+      h("div", { className: "rpp-snippet" }, h("div", {}, h("b", {}, title), copied(text, title)), h("pre", { tabIndex: 0, "aria-label": title }, text)));
     pages.Endpoint.replaceChildren(h("div", { className: "rpp-line" }, h("code", {}, address), copied(address, "URL"), serving), ...blocks);
   }
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from rp_notebook.endpoint.operations import in_url
+
 ENDPOINT = "proof"
 KEY = "proof"  # never leaves the loopback; the SDK sends no heartbeat without a key
 
@@ -67,7 +69,7 @@ def runpod_environment(url: str, worker: str, endpoint: str = ENDPOINT, key: str
     The SDK appends `&name=value` as text, so three of the URLs need a `?` of their own; job-take knows `$ID` only,
     and there it is the worker's.
     """
-    base = f"{url}/v2/{endpoint}"
+    base = f"{url}/v2/{in_url(endpoint)}"
     return {
         "RUNPOD_WEBHOOK_GET_JOB": f"{base}/job-take/$ID?gpu=none",
         "RUNPOD_WEBHOOK_POST_OUTPUT": f"{base}/job-done/$RUNPOD_POD_ID/$ID?gpu=none",
