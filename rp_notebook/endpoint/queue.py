@@ -15,6 +15,7 @@ from rp_notebook.jobs.runner import Clock
 
 Listener = Callable[[], None]
 
+RESERVED_S = 0.1  # who reserved a job, and is free, has begun it by then
 SENT_NOTHING = "the worker asked for its next job without posting an answer"
 
 
@@ -32,10 +33,10 @@ class Queue:
         self._entries: dict[str, Entry] = {}
         self._puts = 0
         self._waiting: dict[str, None] = {}
-        self._reserved: dict[str, None] = {}
+        self._reserved: dict[str, float] = {}  # and when
         self._running: dict[str, str] = {}  # the worker of each job that has not ended
         self._stops: dict[str, tuple[str, ...]] = {}
-        self._strays: list[tuple[str, Post]] = []
+        self.strays: list[tuple[str, Post]] = []  # what was posted to ids that were never put
         self._listeners: list[Listener] = []
         self._watchers: dict[str, list[Listener]] = {}
 
@@ -127,11 +128,10 @@ class Queue:
     def take(self, worker: str, count: int = 1) -> tuple[Request, ...]:
         """At most `count` jobs for a worker, oldest first; empty when none waits.
 
-        A job that is reserved and has not begun is taken too: who reserved it may be busy for long.
+        A job that was reserved and has not begun soon after is taken too: who reserved it may be busy for long.
         """
         taken: list[Request] = []
-        while (self._waiting or self._reserved) and len(taken) < count:
-            job_id = next(iter(self._waiting or self._reserved))
+        while len(taken) < count and (job_id := next(iter(self._waiting), None) or self._left_waiting()):
             self.begin(job_id, worker)
             taken.append(self._entries[job_id].job.request)
         return tuple(taken)
@@ -141,7 +141,8 @@ class Queue:
         job_id = next(iter(self._waiting), None)
         if job_id is None:
             return None
-        self._reserved[job_id] = self._waiting.pop(job_id)
+        self._reserved[job_id] = self.clock()
+        del self._waiting[job_id]
         return self._entries[job_id].job.request
 
     def is_waiting(self, job_id: str) -> bool:
@@ -166,7 +167,7 @@ class Queue:
 
     def put_back(self, job_id: str) -> None:
         """A job that was reserved waits again, before all others."""
-        if self._reserved.pop(job_id, job_id) is None:
+        if self._reserved.pop(job_id, None) is not None:
             self._waiting = {job_id: None, **self._waiting}
             self._tell(job_id)
 
@@ -174,7 +175,7 @@ class Queue:
         """Keeps what a worker posted for a job; None, and among `strays`, when there is no job of that id."""
         entry = self._entries.get(job_id)
         if entry is None:
-            self._strays.append((job_id, post))
+            self.strays.append((job_id, post))
             self._tell()
             return None
         if entry.ended or entry.job.status is Status.IN_QUEUE:
@@ -215,10 +216,9 @@ class Queue:
             self.workers.fails(worker, unhealthy)
         self._tell()
 
-    @property
-    def strays(self) -> tuple[tuple[str, Post], ...]:
-        """What was posted to ids that were never put."""
-        return tuple(self._strays)
+    def _left_waiting(self) -> str | None:
+        latest = self.clock() - RESERVED_S
+        return next((job_id for job_id, at in self._reserved.items() if at <= latest), None)
 
     def _end(self, job_id: str, event: Cancelled | TimedOut | Abandoned) -> Entry | None:
         entry = self._entries.get(job_id)

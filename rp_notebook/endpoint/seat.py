@@ -67,7 +67,7 @@ class Seat:
 
     def posted(self, job_id: str, post: Post) -> None:
         """A body, as an SDK worker would send it: the final one says that the job has ended."""
-        if self._queue.entry(job_id) is not None:
+        if self._has(job_id):
             self._queue.post(job_id, post)
         if post.kind == "done":
             self.ended(job_id, None)
@@ -77,15 +77,16 @@ class Seat:
         self._sent.pop(job_id, None)
         self._running.discard(job_id)
         self._queue.put_back(job_id)  # it was dropped, though it had been sent again
-        if cancelled:
+        if cancelled and self._has(job_id):
             self._queue.fail(job_id, INTERRUPTED)  # else it has ended by now
-        elif why is not None:
+        elif why is not None and self._has(job_id):
             self._queue.lose(job_id, why)
         self.look()
 
     def refused(self, job_id: str, why: str) -> None:
         """The worker cannot run a job at all."""
-        self._queue.fail(job_id, why)
+        if self._has(job_id) or self._queue.is_reserved(job_id):
+            self._queue.fail(job_id, why)
         self.ended(job_id, None)
 
     def withdrawn(self, job_id: str) -> None:
@@ -116,6 +117,11 @@ class Seat:
             self._there = True
             self._queue.workers.join(self.worker)
             self.look()
+
+    def _has(self, job_id: str) -> bool:
+        """Whether the job is this worker's: another may have taken what was sent here and had not begun."""
+        entry = self._queue.entry(job_id)
+        return entry is not None and entry.worker == self.worker
 
     def close(self, why: str) -> None:
         """The worker will not come back: what waits for it has failed too."""

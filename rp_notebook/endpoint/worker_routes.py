@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from rp_notebook.endpoint.entry import received
 from rp_notebook.endpoint.loopback import Route
 from rp_notebook.endpoint.operations import WORKER_OPERATIONS, pattern
-from rp_notebook.endpoint.queue import Queue
+from rp_notebook.endpoint.queue import RESERVED_S, Queue
 from rp_notebook.endpoint.routes import EndpointRoute, keyed
 from rp_notebook.errors import BadInput, RequestRefused
 
@@ -37,10 +38,11 @@ class WorkerRoute(EndpointRoute):
         self.gone = True
         self._wake.set()
 
-    async def held(self, look: Callable[[], T]) -> T | None:
+    async def held(self, look: Callable[[], T], ripens: Callable[[], bool] = lambda: False) -> T | None:
         """What `look` finds, as soon as it is not empty; None when the time is over or the client has gone.
 
-        A worker that died while it waited must not be given a job.
+        `ripens` says whether it may soon find more though nothing changes. A worker that died while it waited must not
+        be given a job.
         """
         clock = asyncio.get_running_loop().time
         end = clock() + self._hold_s
@@ -50,9 +52,11 @@ class WorkerRoute(EndpointRoute):
                 self._wake.clear()
                 if found := look():
                     return found
-                await asyncio.wait_for(self._wake.wait(), max(0, end - clock()))
-        except asyncio.TimeoutError:
-            return None
+                left = end - clock()
+                if left <= 0:
+                    return None
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), min(left, RESERVED_S) if ripens() else left)
         finally:
             unsubscribe()
         return None
@@ -67,7 +71,7 @@ class TakeRoute(WorkerRoute):
         self.found.ask(worker, busy=self.get_query_argument("job_in_progress", "0") == "1")
         size = self.get_query_argument("batch_size", "1") if batch else "1"
         count = int(size) if re.fullmatch("[0-9]{1,9}", size) else 1
-        jobs = await self.held(lambda: self.found.take(worker, count))
+        jobs = await self.held(lambda: self.found.take(worker, count), lambda: self.found.waiting > 0)
         if not jobs:
             self.set_status(204)
         else:

@@ -141,7 +141,7 @@ def _worked(number: int, batch: Batch, folder: Path, process: WorkerProcess, ser
     for entry in server.call(entries):
         if entry.job.status is Status.IN_PROGRESS:
             server.call(lambda job_id=entry.job.id: queue.lose(job_id, "the worker process ended"))
-    return Worked(server.call(entries), server.call(lambda: queue.strays), code)
+    return Worked(server.call(entries), tuple(queue.strays), code)
 
 
 def _number(path: Path, process: WorkerProcess) -> int:
