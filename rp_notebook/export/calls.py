@@ -121,6 +121,7 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
     classes = classes_of(program, root) if root and root not in reading.locals else set()
     methods = program.methods(name, classes)
     found: Value = NOTHING
+    handed.attribute_called(reading, func, arguments)
     for method in methods:
         found |= reading.call_function(method, arguments.behind(receiver))
     known = bool(classes) and bool(methods)
@@ -196,6 +197,8 @@ def _value_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Val
     """`OPS["x"](v)`, `make(k)(v)`, `model(v)`: what the value may be made of is what may run."""
     if isinstance(func, ast.Call) and path_of(func.func, reading.program, reading.locals).startswith("operator."):
         return inside(arguments.all)  # itemgetter("k")(v)
+    if isinstance(func, ast.Lambda):
+        reading.call_inner(func, arguments)
     value = reading.value(func)
     roots = {root for root, _ in value if not root.startswith(PARAMETER) and ":" not in root}
     known = False

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from rp_notebook.export.early import read_by_patches, read_later
+from rp_notebook.export.early import read_by_callees, read_by_patches, read_later
 from rp_notebook.export.program import LIKELY, MUST
 from rp_notebook.export.tables import BUILTINS, IPYTHON_NAMES
 from rp_notebook.export.timeline import Fact, Timeline
@@ -105,7 +105,10 @@ class Demand:
         later = read_later(fact, self.timeline.handed_on)
         if later != fact.names.deferred:
             self._early[position] = fact.names.deferred - later
-        for name in sorted(later):
+        now, gone = read_by_callees(self.timeline, fact)
+        for name in sorted(now):
+            self.ask(name, position, label, position, soft=True)
+        for name in sorted(later - gone):
             self._ask_late(name, position)
         if fact.names.soft and self._evaluates_hints(fact):
             for name in sorted(fact.names.soft):

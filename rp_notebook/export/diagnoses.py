@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from rp_notebook.export.demand import Demand, Missing, label_of
 from rp_notebook.export.doubts import doubts
+from rp_notebook.export.early import done_without
 from rp_notebook.export.freezing import CannotFreeze
 from rp_notebook.export.frozen_names import MAKE
 from rp_notebook.export.live import Live
@@ -31,11 +32,11 @@ def problems(
 ) -> list[Finding]:
     """Why the worker would be wrong; `unwritten` has the names whose values could not be exported instead."""
     facts = demand.timeline.facts
-    stored = {name for place in demand.kept for name in facts[place].names.stores}
+    stored, unread = {n for place in demand.kept for n in facts[place].names.stores}, done_without(demand, live)
     found = [
         _unwritten(_missing(missing, demand, history, live), unwritten.get(name))
         for name, missing in sorted(demand.missing.items())
-        if name not in stored or missing.deleted is not None
+        if (name not in stored or missing.deleted is not None) and name not in unread
     ]
     found += _own_globals([facts[place] for place in sorted(demand.kept)])
     for place in sorted(demand.kept):

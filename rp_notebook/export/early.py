@@ -1,4 +1,4 @@
-"""Functions that run only while a module is made: what they read is needed as it was then, and not as it is at last."""
+"""What only the making of a module reads: it is needed as it was then, and not as it is at last."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import ast
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from rp_notebook.export.cutting import COMPOUND
+from rp_notebook.export.tables import IPYTHON_NAMES
 from rp_notebook.export.trees import immediate, walk
 
 if TYPE_CHECKING:
+    from rp_notebook.export.demand import Demand
+    from rp_notebook.export.live import Live
     from rp_notebook.export.timeline import Fact, Timeline
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.GeneratorExp, ast.ClassDef)
@@ -48,6 +52,13 @@ def handed_on(facts: Iterable[Fact]) -> frozenset[str]:
     return frozenset(found)
 
 
+def read_by_callees(timeline: Timeline, fact: Fact) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that functions read which a statement hands to what it calls, and those that are gone at last."""
+    now = frozenset[str]() if fact.is_code or not fact.names.calls else fact.names.deferred
+    there = {name for name in now if timeline.reach(name, fact.position).positions}
+    return now, frozenset(name for name in there if not timeline.reach(name, timeline.end).positions)
+
+
 def read_by_patches(timeline: Timeline, fact: Fact) -> frozenset[str]:
     """The names that methods read which a class was given later."""
     node = fact.statement.node
@@ -56,3 +67,18 @@ def read_by_patches(timeline: Timeline, fact: Fact) -> frozenset[str]:
     changes = timeline.changes(node.name, timeline.end, known=[fact.position])
     patches = [timeline.facts[place] for place, _ in timeline.sharing.changes_in(changes)]
     return frozenset().union(*(patch.names.deferred for patch in patches))
+
+
+def done_without(demand: Demand, live: Live | None) -> frozenset[str]:
+    """The names that no statement defines and that the kernel did without: they stand in branches that it did not take.
+
+    A statement ran to its end there although the name was bound to nothing.
+    """
+    timeline = demand.timeline
+    return frozenset(
+        name
+        for name, missing in demand.missing.items()
+        if live is not None and missing.user is not None and not missing.late and name not in IPYTHON_NAMES
+        if isinstance(timeline.facts[missing.user].statement.node, COMPOUND)
+        if name not in live.namespace or timeline.reach(name, timeline.end).positions
+    )

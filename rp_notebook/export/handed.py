@@ -97,16 +97,28 @@ def _method_passed(reading: Reading, node: ast.Attribute, arguments: Arguments) 
 def stored_called(reading: Reading, name: str, arguments: Arguments) -> bool:
     """Marks what calling something out of a container may change: functions that were put there, methods of others."""
     known = False
-    for stored in _stored_in(reading.program, name):
-        for method in bound_mutators(stored):
-            if not path_of(method, reading.program, reading.locals):
-                reading.change(reading.value(method.value), MUST, deep=method.attr not in SHALLOW_MUTATORS)
-                reading.join(reading.value(method.value), arguments.all)
-                known = True
-        if isinstance(stored, ast.Name) and stored.id in reading.program.functions:
-            known |= anything_called(reading, stored.id, NOTHING, arguments.all)
-        elif isinstance(stored, ast.Call) and root_name(stored.func) in reading.program.functions:
-            known |= answer_called(reading, stored, reading.name(name), arguments.all)
+    for put in _stored_in(reading.program, name):
+        known |= _put_called(reading, put, name, arguments)
+    return known
+
+
+def attribute_called(reading: Reading, func: ast.Attribute, arguments: Arguments) -> None:
+    """Marks what calling an attribute may change that a statement has set: `model.run = faster`."""
+    for value in reading.program.attributes.get(func.attr, ()):
+        _put_called(reading, value, root_name(func), arguments)
+
+
+def _put_called(reading: Reading, put: ast.expr, name: str, arguments: Arguments) -> bool:
+    known = False
+    for method in bound_mutators(put):
+        if not path_of(method, reading.program, reading.locals):
+            reading.change(reading.value(method.value), MUST, deep=method.attr not in SHALLOW_MUTATORS)
+            reading.join(reading.value(method.value), arguments.all)
+            known = True
+    if isinstance(put, ast.Name) and put.id in reading.program.functions:
+        known |= anything_called(reading, put.id, NOTHING, arguments.all)
+    elif isinstance(put, ast.Call) and root_name(put.func) in reading.program.functions:
+        known |= answer_called(reading, put, reading.name(name), arguments.all)
     return known
 
 

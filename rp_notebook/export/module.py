@@ -131,7 +131,7 @@ def _check(tree: ast.Module, lines: Sequence[tuple[int, int] | None], slice_: Sl
     soft = {name for kept in slice_.kept if undefined and not kept.guarded for name in _soft(kept.text)}
     for message in undefined:
         name = message.message_args[0]
-        if name in soft or not told.isdisjoint((name, ANY)):
+        if name in soft or name in slice_.unread or not told.isdisjoint((name, ANY)):
             continue
         place = lines[message.lineno - 1] or (None, None)
         code = "RPS110" if name in IPYTHON_NAMES else "RPS109"

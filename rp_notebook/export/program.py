@@ -12,7 +12,7 @@ from rp_notebook.export.binding import assigned, assigned_globals
 from rp_notebook.export.iterators import is_iterator, yields
 from rp_notebook.export.links import NOTHING, Value
 from rp_notebook.export.project import NO_PROJECT, Project
-from rp_notebook.export.registries import methods_of, patched, put_into
+from rp_notebook.export.registries import attributes_set, methods_of, patched, put_into
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
 from rp_notebook.export.trees import at_module_level, walk
@@ -75,6 +75,7 @@ class Program:
     asks_subclasses: bool = False
     owners: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))  # of methods, by their id
     patches: Mapping[str, tuple[Function, ...]] = field(default_factory=lambda: MappingProxyType({}))  # of classes
+    attributes: Mapping[str, tuple[ast.expr, ...]] = field(default_factory=lambda: MappingProxyType({}))  # set later
     local: Mapping[str, Program] = field(default_factory=lambda: MappingProxyType({}))  # of modules of one's own
     texts: frozenset[str] = frozenset()  # that stand in a module of one's own
     summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))
@@ -160,6 +161,7 @@ def program_of(statements: Sequence[Statement], ours: Iterable[str], project: Pr
         any("__subclasses__" in statement.text for statement in statements),
         {id(item): name for name, found in classes.items() for node in found for item in node.body},
         patched(imported, functions, classes),  # type: ignore[arg-type] # see above
+        attributes_set(imported),
     )
 
 

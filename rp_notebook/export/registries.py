@@ -49,6 +49,16 @@ def patched(
     return {name: tuple(each) for name, each in found.items()}
 
 
+def attributes_set(statements: Iterable[ast.stmt]) -> dict[str, tuple[ast.expr, ...]]:
+    """The expressions that statements of the module give to attributes of objects, by the attribute's name."""
+    found: dict[str, dict[ast.expr, None]] = {}
+    for node in statements:
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            if isinstance(target, ast.Attribute) and not isinstance(node.value, ast.Constant):  # type: ignore[attr-defined] # an Assign
+                found.setdefault(target.attr, {})[node.value] = None  # type: ignore[attr-defined] # see above
+    return {name: tuple(values) for name, values in found.items()}
+
+
 def bound_mutators(value: ast.expr) -> Iterator[ast.Attribute]:
     """Methods that an expression takes off their objects without calling them: `TABLE["x"] = items.append`."""
     called = {id(node.func) for node in walk(value) if isinstance(node, ast.Call)}

@@ -13,6 +13,7 @@ from rp_notebook.export.cleaning import Cleaned, cleaned
 from rp_notebook.export.declarations import declarations
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.diagnoses import problems, remarks
+from rp_notebook.export.early import done_without
 from rp_notebook.export.frozen_names import Freezer
 from rp_notebook.export.live import Live, sourceless
 from rp_notebook.export.narrowing import narrowed, spelled
@@ -74,7 +75,7 @@ class Dropped:
 class Slice:
     """What a handler needs of a notebook, in the order of execution, and what there is to say about it.
 
-    `files` hold values that the statements read.
+    `files` hold values that the statements read, `unread` are names in branches that the kernel did not take.
     """
 
     kept: tuple[Kept, ...]
@@ -82,6 +83,7 @@ class Slice:
     findings: tuple[Finding, ...]
     surroundings: Surroundings
     files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    unread: frozenset[str] = frozenset()
 
 
 def slice_cells(
@@ -127,7 +129,8 @@ def slice_cells(
     prelude = tuple(Kept(0, None, 0, 0, text, reason, (0,) * (text.count("\n") + 1)) for text, reason in imports)
     around = surroundings(clean.wanted, clean.settings, kept)
     dropped, said = _dropped(first, set(demand.kept)), _told(dict.fromkeys(findings), vault)
-    return Slice((*prelude, *joined), dropped, tuple(said), around, freezer.files(kept))
+    unread = done_without(demand, live)
+    return Slice((*prelude, *joined), dropped, tuple(said), around, freezer.files(kept), unread)
 
 
 def _told(findings: Iterable[Finding], vault: Vault) -> list[Finding]:

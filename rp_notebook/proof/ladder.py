@@ -112,7 +112,7 @@ class _Climbing:
 
     def _plans(self) -> Iterator[tuple[str, Plan]]:
         base = self._plan
-        for more in iter(self._more, None):
+        while (more := self._more(base)) is not None:
             base = replace(base, demands=base.demands | more.demands, packages=base.packages | more.packages)
             yield "needed", base
         if beside := loaded_beside(self.tried[-1][0].result, self._jobs, timeout_s=self._timeout_s):
@@ -125,24 +125,24 @@ class _Climbing:
         names = [name for name in self.differing() if name not in dict(base.freeze)]
         yield "freeze", replace(base, freeze=(*base.freeze, *((name, told) for name in names)), freezes_all=False)
 
-    def _more(self) -> Plan | None:
+    def _more(self, asked: Plan) -> Plan | None:
         """What the last attempt said that it does not find, a name or a package, unless it was asked for already."""
-        if name := self._missing_name():
+        if name := self._missing_name(asked):
             return Plan(demands=frozenset({name}))
-        step, attempt = self.tried[-1]
+        _, attempt = self.tried[-1]
         texts = [*attempt.errors, *([attempt.raised.message] if attempt.raised is not None else [])]
         found = {module for text in texts for module in re.findall(r"No module named '(\w+)", text)}
-        keys = frozenset(key for module in found if (key := distribution_of(module)) is not None) - step.plan.packages
+        keys = frozenset(key for module in found if (key := distribution_of(module)) is not None) - asked.packages
         return Plan(packages=keys) if keys else None
 
-    def _missing_name(self) -> str | None:
+    def _missing_name(self, asked: Plan) -> str | None:
         """The name that the last attempt did not find, unless it was asked for already."""
-        step, attempt = self.tried[-1]
+        _, attempt = self.tried[-1]
         texts = list(attempt.errors)
         if attempt.raised is not None and attempt.raised.type == "NameError":
             texts.append(f"NameError: {attempt.raised.message}")
         found = [re.match(r"NameError: name '(\w+)' is not defined", text) for text in texts]
-        return next((m[1] for m in found if m and m[1] in self._live and m[1] not in step.plan.demands), None)
+        return next((m[1] for m in found if m and m[1] in self._live and m[1] not in asked.demands), None)
 
     def _untested(self, attempt: Attempt) -> list[str]:
         """The variables of which no answer tells whether it matters that they differ; a time or an id may."""

@@ -116,6 +116,20 @@ z0 = Lazy0()""",
     return tick
 ticks0 = [ticker() for _ in range(2)]
 tick0 = ticker()""",
+    """import queue
+MADE0, queue0 = {}, queue.Queue()
+def maker0(k):
+    MADE0['last'] = k
+    def run(v):
+        MADE0[str(v)] = k
+        return v
+    return run
+def into0(d):
+    def put(e, k):
+        e[k] = len(e)
+    put(d, 'i')
+    return len(d)
+run0, named1 = maker0(1), (lambda: f2)()""",
 )
 FILES = {
     "fz_mod.py": """STATE = {'k': 0}
@@ -212,6 +226,11 @@ class OddNotebook(Notebook):
             "get0()", "g1 = get0()", f"get0().append({n})", "known0('a')", "known0('b').append(1)", "known0('a')",
             "z0.get()", f"z0.get().append({n})", "z0 = Lazy0()", "_got0 = None", "tick0()", "ticks0[0](2)",
             "for t9 in ticks0:\n    t9(3)",
+            f"run0 = maker0({n})", f"run0({n})", f"into0({any_('dict')})", "named1(3)",
+            "named1 = (lambda: maker0(2))()",
+            f"queue0.put({n})", "if queue0.qsize():\n    queue0.get()", f"queue0.put({lists()})",
+            f"l2 = sorted({lists()}, key=lambda v: str(v) * i2)", f"i3 = max(i2, {n}, key=lambda v: v * i1)",
+            "np.add.at(a0, [0, 1], 2)", "a1 = a0.reshape(2, 3).T[0] if a0.size == 6 else a0",
             f"i3 = star_put({n}) + OFFSET", "l2 = open('fz_data.txt').read().split()", "b0 = fz_mod.Box0()",
         ])  # fmt: skip
 
@@ -264,5 +283,6 @@ ASKED = [
     "o0.bump()", "o1.total()", "next(g0)", "fz_mod.told()", "star_told()", "b0.items", "c0(1)", "sorted(map(str, d4))",
     "rows0", "[m.v for m in many0]", "named0", "sorted(map(str, chain0))", "buf0.getvalue()", "get0()", "known0('a')",
     "z0.get()", "tick0()", "ticks0[0](0)", "known0('b')",
+    "sorted(map(str, MADE0.items()))", "queue0.qsize()", "run0(x)", "named1(x)",
     "Kind.kinds", "s0.total()", "Shared.items", "l2", "l3", "sorted(fz_mod.TOOLS)", "len(d4['y'])",
 ]  # fmt: skip

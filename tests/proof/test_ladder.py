@@ -312,6 +312,13 @@ def test_a_climb_stops_after_so_many_replays():
         kernel.climb(replays=1)
 
 
+def test_a_climb_goes_on_where_a_name_that_is_missing_is_there_already():
+    kernel = Kernel("spoken = ''.join(['LIM', 'IT'])", "LIMIT = [1]", "table = eval(spoken)", "LIMIT = [2]")
+    kernel.cell("def handler(job):\n    return [table, LIMIT]")
+    kernel.job()
+    assert kernel.climb().rung == "full"
+
+
 @pytest.mark.parametrize("first", range(0, 20, 5))
 def test_random_notebooks_are_exported_truly_or_refused(first, monkeypatch):
     monkeypatch.setitem(sys.modules, "runpod", types.ModuleType("runpod"))
