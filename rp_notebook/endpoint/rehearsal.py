@@ -68,7 +68,7 @@ def reporting(queue: Queue, job: Job, event: Event) -> None:
 
 @dataclass(eq=False)
 class Rehearsal:
-    """Sends `traffic` for `seconds` at a handler; each job is one of `jobs`, at random, and as often as it is there.
+    """Sends `traffic` for `seconds` at a handler; the jobs are `jobs`, dealt out at random, again and again.
 
     A job's time is bounded by `timeout_s`, in seconds, else by its own policy, else by that of the handler. Where more
     come than can be done, those that wait in the end are left waiting.
@@ -85,6 +85,7 @@ class Rehearsal:
     def __post_init__(self) -> None:
         self._queue = Queue(self.handler.name, time.time)
         self._arrivals = Arrivals(self.traffic, self.seconds, self.random)
+        self._left: list[dict[str, Any]] = []  # of `jobs`, before they are dealt out anew
         self._sent_at: dict[str, float] = {}
         self._ran: list[Ran] = []
         self._odd: dict[tuple[str, str], JobRecord] = {}
@@ -108,6 +109,8 @@ class Rehearsal:
         if not stop.task.cancelled():
             stop.task.result()
         seconds = time.time() - self._began
+        if stop.reason is None:
+            seconds = max(seconds, self.seconds)  # so long it was, though nobody came at its end
         odd = tuple(self._odd.values())
         return Rehearsed((*self._ran,), self._sent, seconds, stop.reason is not None, odd, self._gauged)
 
@@ -142,7 +145,8 @@ class Rehearsal:
     def _let_come(self) -> None:
         """Puts what has been sent by now; a sync handler kept us from doing so when it came."""
         while (due := self._arrivals.next) is not None and self._began + due <= time.time():
-            request = request_of(self.random.choice(self.jobs))
+            self._left = self._left or self.random.sample(self.jobs, len(self.jobs))
+            request = request_of(self._left.pop())
             self._sent_at[request.id] = self._began + self._arrivals.take()
             self._queue.put(request, limit=limit_of("run"))
             self._sent += 1

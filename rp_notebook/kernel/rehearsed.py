@@ -127,7 +127,8 @@ def _simulated(traffic: Traffic, work: Work, target: Target, pool: Pool, why: st
     price = (
         "no price known" if pool.usd_per_hour is None else f"{dollars(pool.usd_per_hour)} USD/h of {target.prices.date}"
     )
-    lasting = f"{seconds / HOUR_S:.0f} h" if seconds >= HOUR_S else f"{seconds / 60:.0f} min"
+    hours, minutes = seconds / HOUR_S, seconds / 60
+    lasting = f"{hours:.0f} h" if hours >= 1 else f"{minutes:.0f} min" if minutes >= 1 else f"{seconds:.0f} s"
     rows = [("workers", "scale by", *(f"p{share}" for share in SHARES), "mean", "busy", "cold", "USD/1000")]
     return [
         f"deployed  the same traffic, simulated: {jobs:,} jobs in {lasting}",

@@ -149,16 +149,18 @@ def _target(session: Session, flags: Namespace, rules: Rules) -> Target:
     elif session.cold_start is not None:
         folder, cold = session.cold_start
         told = f"measured by %runpod prove {folder}"
-    for flag, value in (("--cold-start", cold), ("--seconds", flags.seconds), ("--timeout", flags.timeout)):
-        if value is not None and not 0 <= value < math.inf:
-            raise BadInput(f"{flag} is a number of seconds")
+    if not 0 <= cold < math.inf:
+        raise BadInput("--cold-start is a number of seconds")
+    for flag, value in (("--seconds", flags.seconds), ("--timeout", flags.timeout)):
+        if value is not None and not 0 < value < math.inf:
+            raise BadInput(f"{flag} is a number of seconds above 0")
     return Target(_scaling(flags, rules), rules, table, cold, told, flags.seconds)
 
 
 def _jobs(session: Session, handler: Handler, flags: Namespace) -> tuple[list[dict[str, Any]], str]:
     """What the traffic is made of, and where that is from."""
     if flags.inputs is not None:
-        value = input_of(flags.inputs, session.namespace)
+        value = _inputs(flags.inputs, session)
         inputs = value if isinstance(value, list) else [value]
         if not inputs:
             raise BadInput("--inputs is an empty list: give at least one input")
@@ -175,6 +177,14 @@ def _jobs(session: Session, handler: Handler, flags: Namespace) -> tuple[list[di
             raise BadInput(f"the secrets in the jobs of {handler.name} were not kept: give --inputs LIST")
         raise BadInput(f"no job of {handler.name} has ended yet: %runpod job {{...}}, or give --inputs LIST")
     return jobs, _counted(len(jobs), "golden job" if golden else "job") + ("" if golden else " of the history")
+
+
+def _inputs(text: str, session: Session) -> Any:
+    try:
+        return input_of(text, session.namespace)
+    except BadInput as error:
+        hint = "; quotes in it need quotes around it: --inputs '[{...}]'" if text[:1] in ("[", "{") else ""
+        raise BadInput(f"{error}{hint}") from None
 
 
 def _kept(session: Session, query: Query) -> Iterator[dict[str, Any]]:

@@ -92,10 +92,14 @@ def test_clients_send_their_next_job_when_the_last_is_over(rehearsed) -> None:
     assert max(ran.delay_ms for ran in found.ran) < 1000
 
 
-def test_jobs_come_from_what_is_given(rehearsed) -> None:
+def test_a_single_job_makes_no_high_rate(rehearsed) -> None:
+    assert rehearsed(lambda job: 1, Traffic(0.1), 0.2).seconds == 0.2
+
+
+def test_jobs_come_from_what_is_given_and_each_as_often_as_the_others(rehearsed) -> None:
     seen = []
-    rehearsed(lambda job: seen.append(job["input"]), Traffic(100), 0.3, ("a", "b", {"c": None}))
-    assert {str(each) for each in seen} == {"a", "b", "{'c': None}"}
+    rehearsed(lambda job: seen.append(str(job["input"])), Traffic(1, burst=6), 0.01, ("a", "b", {"c": None}))
+    assert sorted(seen) == ["a", "a", "b", "b", "{'c': None}", "{'c': None}"]
 
 
 def test_where_more_jobs_come_than_can_be_done_it_ends_all_the_same(rehearsed, monkeypatch) -> None:

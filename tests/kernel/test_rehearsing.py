@@ -171,6 +171,8 @@ MISTAKES = (
     ("--inputs nothing", "NameError"),
     ("--inputs '[]'", "an empty list"),
     ("--inputs '[{1}]'", "is set"),
+    ('--inputs {"a":1}', "--inputs '[{...}]'"),
+    ("--inputs 1 --seconds 0", "--seconds is a number of seconds above 0"),
     ("--inputs 1 --rate 0", "--rate is a number above 0"),
     ("--inputs 1 --rate nan", "--rate is a number above 0"),
     ("--inputs 1 --burst 0", "whole numbers from 1 on"),
