@@ -34,25 +34,26 @@ STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
 class Parsed(Request):
     """A request whose job was decoded to look at it: whoever runs it at once need not decode it again."""
 
-    _job: list[dict[str, Any]]
+    _job: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, request: Request, job: dict[str, Any]) -> Parsed:
         """The request with its job."""
         parsed = cls(*request)
-        parsed._job = [job]
+        parsed._job = job
         return parsed
 
     def decoded(self) -> dict[str, Any]:
         """The job, for the first who asks; a fresh one for whoever comes later."""
-        return self._job.pop() if self._job else super().decoded()
+        job, self._job = self._job, None
+        return super().decoded() if job is None else job
 
     def forget(self) -> None:
         """The job will wait: its text alone is kept."""
-        self._job.clear()
+        self._job = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A job and its terms: `ttl_s` from submission on and `timeout_s` from its start, in seconds.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from rp_notebook.endpoint.asked import Asked, Parsed
 from rp_notebook.endpoint.entry import Entry
 from rp_notebook.endpoint.queue import Queue
+from rp_notebook.endpoint.reminders import Due, Reminder, Reminders
 from rp_notebook.endpoint.replies import brief, milliseconds, status_reply, stream_reply
 from rp_notebook.errors import RequestRefused
 from rp_notebook.jobs.job import Status
@@ -22,9 +22,7 @@ EXECUTION_S = 600.0  # where neither the job nor the endpoint says otherwise (fa
 KEPT_S: Mapping[Mode, float] = MappingProxyType({"run": 1800.0, "runsync": 60.0})  # results (5.6)
 KEPT_BYTES = 500_000_000  # of results; over it the oldest go before their time, which the platform's do not
 SILENT_S = 60.0  # six heartbeats of a worker; how long the platform waits is not documented
-DUE_AT_LEAST, DUE_EACH = 1000, 8  # reminders may wait for a day: with more, those of forgotten jobs are thrown out
 
-Due = Literal["ttl", "execution", "silence", "result"]
 Finished = Callable[[Entry, Asked], None]
 
 
@@ -49,13 +47,13 @@ class Endpoint:
         self.queue = Queue(name, clock)
         self._clock = clock
         self._timeout_s = timeout_s
-        self._finished, self._sooner = finished, sooner
+        self._finished = finished
         self._asked: dict[str, Asked] = {}
         self._open: dict[str, Callable[[], None]] = {}  # the way to end watching the job
         self._streamed: dict[str, int] = {}
         self._kept: dict[str, int] = {}  # bytes of those that ended, the oldest first
         self._kept_bytes = 0
-        self._due: list[tuple[float, str, Due, int]] = []
+        self._reminders = Reminders(sooner)
         self._counts = {"completed": 0, "failed": 0, "retried": 0}
 
     # what clients do
@@ -167,15 +165,14 @@ class Endpoint:
     @property
     def due(self) -> float | None:
         """When `tick` has something to do, in seconds since the epoch; None when nothing waits."""
-        return self._due[0][0] if self._due else None
+        return self._reminders.due
 
     def tick(self) -> None:
         """Ends what has run out of time, and forgets results that have expired."""
-        while self._due and self._due[0][0] <= self._clock():
-            at, job_id, what, number = heapq.heappop(self._due)
-            entry = self.queue.entry(job_id)
-            if entry is not None and entry.number == number:  # not tried again since
-                self._overdue(entry, what, at)
+        for reminder in self._reminders.until(self._clock):
+            entry = self.queue.entry(reminder.job_id)
+            if entry is not None and entry.number == reminder.number:  # not tried again since
+                self._overdue(entry, reminder.what, reminder.at)
 
     def close(self, why: str) -> None:
         """Ends all jobs as FAILED, and says why."""
@@ -225,6 +222,7 @@ class Endpoint:
         self._remind(self._clock() + KEPT_S[asked.mode], entry, "result")
         self._kept[entry.job.id] = size = entry.job.request.size + sum(len(post.body) for post in entry.posts)
         self._kept_bytes += size
+        self._reminders.thin_out(self._open, self._kept)
         self._finished(entry, asked)
         while len(self._kept) > 1 and self._kept_bytes > KEPT_BYTES:
             self._forget(next(iter(self._kept)))
@@ -237,14 +235,10 @@ class Endpoint:
         self._kept_bytes -= self._kept.pop(job_id, 0)
         self._asked.pop(job_id, None)
         self._streamed.pop(job_id, None)
-        if len(self._due) > DUE_AT_LEAST + DUE_EACH * len(self._asked):
-            self._due = [due for due in self._due if due[1] in self._asked]
-            heapq.heapify(self._due)
+        self._reminders.thin_out(self._open, self._kept)
 
     def _new(self, entry: Entry) -> list[Post]:
         return entry.posts[self._streamed.get(entry.job.id, 0) :]
 
     def _remind(self, at: float, entry: Entry, what: Due) -> None:
-        heapq.heappush(self._due, (at, entry.job.id, what, entry.number))
-        if self._due[0][0] == at:
-            self._sooner()
+        self._reminders.add(Reminder(at, entry.job.id, what, entry.number))

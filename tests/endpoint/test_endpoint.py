@@ -272,8 +272,9 @@ def test_what_is_over_leaves_nothing_behind(at, monkeypatch):
         at.queue.take("w")
         at.done(job_id, output="x" * 1000)
     assert sum(1 for _ in at.queue.entries) < 2000
+    assert len(at.endpoint._reminders) < 2 * sum(1 for _ in at.queue.entries) + 1000
     at.after(1800)
     left = (at.queue._entries, at.queue._watchers, at.queue._running, at.endpoint._asked, at.endpoint._kept)
     assert not any(left)
-    assert len(at.endpoint._due) < 2000
+    assert len(at.endpoint._reminders) < 2000
     assert at.endpoint._kept_bytes == 0
