@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from tornado.iostream import StreamClosedError
@@ -15,7 +16,7 @@ from rp_notebook.endpoint.asked import asked_of, asked_openai, limit_of, refuse_
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.entry import Entry
 from rp_notebook.endpoint.loopback import Route
-from rp_notebook.endpoint.openai import openai_answer, openai_event
+from rp_notebook.endpoint.openai import openai_answer, openai_error, openai_event
 from rp_notebook.endpoint.openapi import BARE, BEARER, Door, document
 from rp_notebook.endpoint.operations import OPERATIONS, WAITS_MS, WORKER_OPERATIONS, patterns
 from rp_notebook.endpoint.replies import brief
@@ -103,20 +104,29 @@ class ClientRoute(EndpointRoute):
         job_id = endpoint.run(asked).job.id
         given = asked.request.decoded()["input"]["openai_input"]
         streams = isinstance(given, dict) and given.get("stream") is True
-        await self._until(endpoint, job_id, endpoint.has_news if streams else endpoint.is_over)
+        look = endpoint.has_news if streams else endpoint.is_over
+        while not (look(job_id) or self.gone):  # as long as it takes, but for a cell that waits for its own kernel
+            self._asks_about(endpoint, job_id)
+            await self._until(endpoint, job_id, look, HOLD_S)
         items = endpoint.fresh(job_id) if streams else []
         if not items:  # nor will there be any: it failed, or does not stream
             status, body = openai_answer(json.loads(endpoint.status(job_id)))
             self.reply(body, status)
             return
         self.set_header("Content-Type", "text/event-stream")
-        while items and not self.gone:
-            for item in items:
-                self.write(openai_event(item))
-            with suppress(StreamClosedError):
-                await self.flush()
-            await self._until(endpoint, job_id, endpoint.has_news)
-            items = endpoint.fresh(job_id)
+        try:
+            while items and not self.gone:
+                for item in items:
+                    self.write(openai_event(item))
+                with suppress(StreamClosedError):
+                    await self.flush()
+                await self._until(endpoint, job_id, endpoint.has_news)
+                items = endpoint.fresh(job_id)
+            status, body = openai_answer(json.loads(endpoint.status(job_id)))
+        except RequestRefused as refused:  # its result is here no more
+            status, body = refused.status, openai_error(str(refused))
+        if status != HTTPStatus.OK:
+            self.write(b"data: %s\n\n" % body)
 
     def _put(self, endpoint: Endpoint, mode: Mode) -> Entry:
         refuse_large(self._size, mode)

@@ -16,14 +16,19 @@ def openai_answer(status: Mapping[str, Any]) -> tuple[int, bytes]:
     is not documented: 400, with an error in OpenAI's form, which its clients do not try again.
     """
     if status["status"] != "COMPLETED":
-        told = {"message": status.get("error") or f"the job is {status['status']}", "type": "invalid_request_error"}
-        return 400, json.dumps({"error": {**told, "param": None, "code": None}}).encode()
+        return 400, openai_error(status.get("error") or f"the job is {status['status']}")
     output = status.get("output")
     if isinstance(output, list) and len(output) == 1:
         output = output[0]
     if isinstance(output, str):
         output = _unwrapped(output)
     return 200, json.dumps(output).encode()
+
+
+def openai_error(message: str) -> bytes:
+    """An error as OpenAI's clients read it, in a body or in an event."""
+    told = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+    return json.dumps({"error": told}).encode()
 
 
 def openai_event(post: Post) -> bytes:

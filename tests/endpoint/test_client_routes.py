@@ -252,13 +252,15 @@ def test_openai_clients_are_answered_with_the_workers_own_output(server):
     assert (status, told["error"]["message"]) == (400, "no model")
     working(server, {"output": {"data": []}})
     assert ask(server, "GET", "/v2/ep/openai/v1/models") == (200, {"data": []})
-    working(server, {"output": "data: {}\n\n"}, {"output": {"n": 1}}, {"output": []}, pause_s=0.05)
-    connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=20)
-    connection.request("POST", path, json.dumps({**call, "stream": True}), {"Authorization": KEY})
-    reply = connection.getresponse()
-    assert reply.headers["Content-Type"] == "text/event-stream"
-    assert reply.read() == b'data: {}\n\ndata: {"n": 1}\n\n'
-    connection.close()
+    error = b'{"error": {"message": "oom", "type": "invalid_request_error", "param": null, "code": null}}'
+    for last, end in (({"output": []}, b""), ({"error": "oom"}, b"data: %s\n\n" % error)):
+        working(server, {"output": "data: {}\n\n"}, {"output": {"n": 1}}, last, pause_s=0.05)
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=20)
+        connection.request("POST", path, json.dumps({**call, "stream": True}), {"Authorization": KEY})
+        reply = connection.getresponse()
+        assert reply.headers["Content-Type"] == "text/event-stream"
+        assert reply.read() == b'data: {}\n\ndata: {"n": 1}\n\n' + end
+        connection.close()
 
 
 def test_rate_limits_hold_where_they_are_asked_for(server):

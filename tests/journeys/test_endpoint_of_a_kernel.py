@@ -243,11 +243,16 @@ def test_a_cell_that_calls_its_own_endpoint_is_answered_as_the_queue_would_and_t
         f"{{'Authorization': '{place.key}'}})\n"
         "told = json.load(urllib.request.urlopen(asked))\nprint(told['status'])\n"
         "asked = urllib.request.Request(asked.full_url.split('/runsync')[0] + '/status/' + told['id'], "
-        "headers=asked.headers)\nprint(json.load(urllib.request.urlopen(asked)))\nown_calls.OWN_S = 90"
+        "headers=asked.headers)\nprint(json.load(urllib.request.urlopen(asked)))\n"
+        f"asked = urllib.request.Request('{place.url}/echo/openai/v1/models', headers=asked.headers)\n"
+        "from rp_notebook.endpoint import client_routes\nclient_routes.HOLD_S = 0.5\n"
+        "try:\n    urllib.request.urlopen(asked)\nexcept OSError as error:\n    print(error)\n"
+        "own_calls.OWN_S, client_routes.HOLD_S = 90, 5"
     )
     shown = place.cell(code)
     assert "IN_QUEUE" in shown.splitlines()
     assert "'status': 'FAILED'" in shown
+    assert "HTTP Error 400" in shown
     assert shown.count("await rp_notebook.arun_job") == 2
 
 
