@@ -74,13 +74,14 @@ class EndpointRoute(RequestHandler if TYPE_CHECKING else object):  # type: ignor
     post = put = patch = delete = head = get
 
     async def options(self, *rest: str) -> None:
-        """Tells a browser, which sends no key with this, whether a page of another origin may call."""
+        """Tells a browser, which sends no key with this, whether and how a page of another origin may call."""
         if self._origin is None:
             await self.get(*rest)
             return
         self.set_status(204)
         self.set_header("Access-Control-Allow-Methods", "GET, POST")
-        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+        asked = self.request.headers.get("Access-Control-Request-Headers")  # OpenAI's client has a dozen of its own
+        self.set_header("Access-Control-Allow-Headers", asked or "Authorization, Content-Type")
         self.set_header("Access-Control-Max-Age", "600")
 
     async def answer(self, operation: str, *rest: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from tornado.httpclient import HTTPError
 from tornado.netutil import DefaultLoopResolver, Resolver
@@ -19,6 +21,10 @@ PAUSE_S = 10.0
 ANSWERS_S = 30.0
 FAILURES = (OSError, HTTPError, ValueError, asyncio.TimeoutError)
 
+IN_URLS = "%!#$&'()*+,/:;=?@[]~"  # what stands in a URL as it is; the rest is written as %20
+
+logger = logging.getLogger(__name__)
+
 PRIVATE = "is not a public address: --private-webhooks (or the setting private_webhooks) allows it"
 
 
@@ -30,7 +36,7 @@ class Webhooks:
 
     def __init__(self, *, private: bool, pause_s: float = PAUSE_S) -> None:
         self._private, self._pause_s = private, pause_s
-        self._tasks: set[asyncio.Task[bool]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def refuse(self, url: str) -> None:
         """Raises `RequestRefused` for a URL whose address cannot be told: at once, where the URL itself shows it."""
@@ -39,7 +45,7 @@ class Webhooks:
             raise RequestRefused(400, f"the webhook's {host} {PRIVATE}")
 
     def tell(self, url: str, body: bytes) -> None:
-        """Posts `body` in the background: again after a failure, three times in all."""
+        """Posts `body` in the background: again after a failure, three times in all. The log has who was not told."""
         task = asyncio.ensure_future(self._tell(url, body))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -49,20 +55,24 @@ class Webhooks:
         for task in self._tasks:
             task.cancel()
 
-    async def _tell(self, url: str, body: bytes) -> bool:
+    async def _tell(self, url: str, body: bytes) -> None:
+        why = ""
         for attempt in range(TRIES):
             if attempt:
                 await asyncio.sleep(self._pause_s)
-            if await self._told(url, body):
-                return True
-        return False
+            why = await self._trouble(url, body)
+            if not why:
+                return
+        logger.warning("a webhook of %s was not told that its job has ended: %s", urlsplit(url).hostname, why)
 
-    async def _told(self, url: str, body: bytes) -> bool:
+    async def _trouble(self, url: str, body: bytes) -> str:
+        """Why nobody took it; empty where somebody did."""
+        parts = urlsplit(url.strip())
         resolver = DefaultLoopResolver() if self._private else _PublicOnly()
         client = SimpleAsyncHTTPClient(force_instance=True, resolver=resolver)
         try:
             reply = await client.fetch(
-                url,
+                parts._replace(path=quote(parts.path, safe=IN_URLS), query=quote(parts.query, safe=IN_URLS)).geturl(),
                 method="POST",
                 body=body,
                 headers={"Content-Type": "application/json"},
@@ -70,11 +80,11 @@ class Webhooks:
                 request_timeout=ANSWERS_S,
                 raise_error=False,
             )
-        except FAILURES:
-            return False
+        except FAILURES as error:
+            return str(error) or type(error).__name__
         finally:
             client.close()
-        return bool(reply.code == 200)
+        return "" if reply.code == HTTPStatus.OK else f"it answered {reply.code} {reply.reason}"
 
 
 class _PublicOnly(Resolver):

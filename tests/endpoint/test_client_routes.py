@@ -205,6 +205,11 @@ def test_web_pages_of_another_origin_may_call_only_where_that_was_said(server):
             status, told = headers(other, "OPTIONS", path)
             assert (status, told["Access-Control-Allow-Headers"]) == (204, "Authorization, Content-Type")
             assert told.items() >= allowed.items()
+        asked = http.client.HTTPConnection(other.url.removeprefix("http://"), timeout=20)
+        theirs = "authorization,x-stainless-os"
+        asked.request("OPTIONS", "/v2/ep/run", headers={"Access-Control-Request-Headers": theirs})
+        assert asked.getresponse().headers["Access-Control-Allow-Headers"] == theirs
+        asked.close()
         assert headers(other, "GET", "/v2/ep/health", KEY) == (200, allowed)
         assert headers(other, "GET", "/v2/ep/health", "wrong") == (401, allowed)
         assert headers(other, "GET", "/v2/ep/nothing", KEY) == (404, allowed)

@@ -37,22 +37,32 @@ async def told(webhooks, url, body=b'{"id": "x"}'):
     await asyncio.gather(*webhooks._tasks)
 
 
-def test_a_webhook_is_told_until_it_answers_200_three_times_at_most(heard):
+def test_a_webhook_is_told_until_it_answers_200_three_times_at_most(heard, caplog):
     url, bodies, statuses = heard
     asyncio.run(told(Webhooks(private=True, pause_s=0.01), url))
     assert bodies == [b'{"id": "x"}'] * 3
     asyncio.run(told(Webhooks(private=True, pause_s=0.01), url))
-    assert len(bodies) == 4
+    assert (len(bodies), caplog.messages) == (4, [])
     statuses[:] = [500]
-    asyncio.run(told(Webhooks(private=True, pause_s=0.01), url))
+    asyncio.run(told(Webhooks(private=True, pause_s=0.01), f"{url}?token=secret"))
     assert len(bodies) == 7
+    wanted = "a webhook of 127.0.0.1 was not told that its job has ended: it answered 500 Internal Server Error"
+    assert caplog.messages == [wanted]
 
 
-def test_a_name_that_stands_for_a_private_address_is_not_called(heard):
+def test_a_webhook_may_be_written_as_people_write_it(heard):
+    url, bodies, statuses = heard
+    statuses[:] = [200]
+    asyncio.run(told(Webhooks(private=True, pause_s=0), f" {url}/žlutý kůň?a=%20b&c=d e"))
+    assert len(bodies) == 1
+
+
+def test_a_name_that_stands_for_a_private_address_is_not_called(heard, caplog):
     url, bodies, _ = heard
     asyncio.run(told(Webhooks(private=False, pause_s=0), url.replace("127.0.0.1", "localhost")))
     asyncio.run(told(Webhooks(private=False, pause_s=0), url))
     assert bodies == []
+    assert "--private-webhooks" in caplog.text
 
 
 @pytest.mark.parametrize(
