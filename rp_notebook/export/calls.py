@@ -21,6 +21,7 @@ from rp_notebook.export.tables import (
     QUEUE_MODULES,
     READERS,
     SHALLOW_MUTATORS,
+    STACKS,
     STATEFUL,
     VIEWS,
 )
@@ -80,7 +81,7 @@ def _named(reading: Reading, func: ast.Name, arguments: Arguments) -> Value:
             if root in program.functions or root in program.classes:
                 given = [reading.value(each) for each in item.args] if isinstance(item, ast.Call) else []
                 wrapped = item if isinstance(item, ast.Call) else ast.Call(item, [], [])
-                handed.answer_called(reading, wrapped, NOTHING, union(arguments.all, *given))
+                handed.answer_called(reading, wrapped, frozenset({(name, SAME)}), union(arguments.all, *given))
     if name not in program.classes and name not in program.functions:
         return _value_called(reading, func, arguments)
     return found
@@ -137,6 +138,8 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
     made_by = makers(root, program) if root not in reading.locals else set()
     own = local_programs.methods(program, made_by, name)
     found |= union(*(reading.apply(effects, each, arguments.behind(receiver)) for each, effects in own))
+    if name in ("close", "aclose", "__exit__") and STACKS & made_by:
+        handed.ended(reading, root)
     tier = 0 if name == "execute" and _selects(node) else _tier(reading, root, node, made_by, bare=bare)
     if tier == MUST:
         receiver = receiver or reading.found_by(func.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 
+from rp_notebook.export.counters import NOTED, is_read
 from rp_notebook.export.library import path_of
 from rp_notebook.export.program import FRESH, MUST, PARAMETER, Program
 from rp_notebook.export.store_looks import FILL
@@ -111,7 +112,9 @@ def _remembering(facts: Sequence[Fact], program: Program, declaration: Declarati
     roots |= {root.removeprefix(FILL).partition(".")[0] for root in roots if root.startswith(FILL)}
     changed = {root for root in roots if ":" not in root and root[:1] != PARAMETER}
     known = {name for other in facts for name in other.names.defs if not other.statement.alias}
+    counted = {root.removeprefix(NOTED) for root in roots if root.startswith(NOTED)}
     names = sorted((changed | effects.rebound) & known - {FRESH})
+    names += sorted(each for each in counted if is_read(each[1:], facts))
     if names:
         said = ", ".join(f"`{name}`" for name in names)
         message = f"jobs change {said}: a worker keeps that from one job to the next, and no other worker sees it"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 
 from rp_notebook.export import decorating, implied, lazy_stores, library
 from rp_notebook.export.binding import assigned
@@ -19,8 +18,6 @@ ROUNDS = 6  # an alias chain inside one function longer than this is not followe
 
 class Reading(Expressions):
     """One reading of some statements in one scope; what it found is in `effects()`."""
-
-    fills: Mapping[int, frozenset[str]] = MappingProxyType({})  # of statements, by their id: stores that they fill
 
     def body(self, statements: Iterable[ast.stmt]) -> None:
         for statement in statements:

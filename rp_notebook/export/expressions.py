@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 
-from rp_notebook.export import calls, handed, implied, library
+from rp_notebook.export import calls, handed, implied, lazy_stores, library
+from rp_notebook.export.counters import NOTED
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, SAME, Value, composed, copied, held, inside, union
 from rp_notebook.export.marks import Marks
@@ -31,8 +32,8 @@ class Expressions(Marks):
         root = root_name(container)
         if root in self.locals:
             self.locals[root] |= held(value)
-            if root in self.outer and value:
-                self.remembers = True
+            if value:
+                self.keep(root)
         self.join(self.value(container), value)
 
     def bind(self, target: ast.expr, value: Value) -> None:
@@ -40,7 +41,7 @@ class Expressions(Marks):
             case ast.Name(id=name):
                 if name in self.locals:
                     self.locals[name] |= value
-                    self.remembers |= name in self.outer
+                    self.keep(name)
                 else:
                     self.bind_global(name, value)
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
@@ -50,10 +51,19 @@ class Expressions(Marks):
                 self.bind(inner, held(value))
             case ast.Subscript() if name := key_of(target, at_module=self.at_module):
                 self.bind_global(name, value)
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if self.is_noted(name, attr) and not value:
+                self.changed.add((f"{NOTED}.{attr}", MUST, False))
             case ast.Attribute(value=owner) | ast.Subscript(value=owner):
                 self.write(target, owner)
                 self.store(owner, value)
                 implied.write_target(self, target, value)
+
+    def is_noted(self, name: str, attribute: str) -> bool:
+        """Whether an attribute only matters where something reads it: a count, or what a function leaves on one."""
+        if self.at_module or "__setattr__" in self.program.method_names or self.of_root(name) in self.filling:
+            return False
+        of_function = name in self.inner or (name in self.program.functions and name not in self.locals)
+        return of_function or attribute in self.program.counters
 
     def bind_global(self, name: str, value: Value) -> None:
         """Binds a variable of the module."""
@@ -108,9 +118,12 @@ class Expressions(Marks):
         inner.outer = frozenset(self.locals) - own.keys()
         inner.inner = {name: each for name, each in self.inner.items() if name not in own}
         inner.entered = self.entered | {id(node)}
+        if lazy_stores.candidates(node):
+            inner.fills = lazy_stores.fills(self.program, node)
         inner.body(node.body if isinstance(node.body, list) else [ast.Expr(node.body)])
         self.take(inner.effects())
         self.remembers |= inner.remembers
+        self.caches |= inner.caches
         for name in inner.outer & set(self.locals):
             self.locals[name] |= inner.locals[name]
         return inner

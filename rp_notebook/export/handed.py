@@ -6,13 +6,14 @@ import ast
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
-from rp_notebook.export import local_programs
+from rp_notebook.export import implied, local_programs
 from rp_notebook.export.code_behind import classes_of, code_given, code_of
 from rp_notebook.export.cutting import root_name
+from rp_notebook.export.iterators import yields
 from rp_notebook.export.library import Arguments, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, inside
 from rp_notebook.export.program import MUST, PARAMETER, Changed, Code, Effects, Function, Program, loads
-from rp_notebook.export.registries import bound_mutators
+from rp_notebook.export.registries import bound_methods
 from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import MUTATORS, SHALLOW_MUTATORS
 
@@ -47,8 +48,11 @@ def given(reading: Reading, node: ast.expr) -> Value:
 
 
 def passed_code(reading: Reading, node: ast.Call, arguments: Arguments) -> None:
-    """Functions among the arguments may be called by the callee."""
+    """Functions among the arguments may be called by the callee, with what its object has."""
     program = reading.program
+    if isinstance(node.func, ast.Attribute) and any(isinstance(each, ast.Lambda | ast.Name) for each in node.args):
+        receiver = reading.value(node.func.value)
+        arguments = Arguments((*arguments.positional, receiver, inside(receiver)), arguments.named, arguments.rest)
     for part in [*node.args, *(k.value for k in node.keywords)]:
         match part:
             case ast.Lambda():
@@ -108,12 +112,18 @@ def attribute_called(reading: Reading, func: ast.Attribute, arguments: Arguments
         _put_called(reading, value, root_name(func), arguments)
 
 
+def ended(reading: Reading, name: str) -> None:
+    """Marks what may change where a stack of contexts ends: what leaves each of them, and what was to be called."""
+    for put in _stored_in(reading.program, name):
+        _put_called(reading, put, name, Arguments())
+        implied.run_methods(reading, implied.ENTERED, put, reading.value(put))
+
+
 def _put_called(reading: Reading, put: ast.expr, name: str, arguments: Arguments) -> bool:
     known = False
-    for method in bound_mutators(put):
+    for method in bound_methods(put, reading.program.method_names):
         if not path_of(method, reading.program, reading.locals):
-            reading.change(reading.value(method.value), MUST, deep=method.attr not in SHALLOW_MUTATORS)
-            reading.join(reading.value(method.value), arguments.all)
+            _method_passed(reading, method, arguments)
             known = True
     if isinstance(put, ast.Name) and put.id in reading.program.functions:
         known |= anything_called(reading, put.id, NOTHING, arguments.all)
@@ -161,7 +171,7 @@ def _code_called(reading: Reading, code: Code, value: Value, given: Value, *, go
     for function in code.makers:
         effects = program.summary(function)
         changed, rebound = effects.later, effects.later_rebound
-        if goes_on:
+        if goes_on or yields(function):
             changed, rebound = changed | effects.changed, rebound | effects.rebound
         _called(reading, effects, changed, rebound, value, given)
     return bool(code.classes or code.functions or code.makers)
@@ -172,11 +182,15 @@ def _called(
 ) -> None:
     own = False
     for root, tier, deep in changed:
-        if root.removeprefix(FILL).startswith(PARAMETER):
+        if root == PARAMETER:
+            reading.change(given, tier, deep=deep)
+        elif root.removeprefix(FILL).startswith(PARAMETER):
             own = True
         else:
             reading.change(frozenset({(root, SAME)}), tier, deep=deep)
     reading.rebind(rebound)
+    if effects.caches:
+        reading.changed |= {(f"cache:{root}", MUST, False) for root, _ in value if root[:1] not in (PARAMETER, "@")}
     if effects.remembers or own:
         reading.change(value, MUST, deep=True)
     if own:

@@ -81,7 +81,7 @@ def candidates(function: Function) -> frozenset[str]:
     own = local_names(function) - {receiver_of(function)}
     found = {store for store in asked & stored if store and store.partition(".")[0] not in own}
     found -= {receiver_of(function)}
-    return frozenset(found | globals_of(function) if found else ())  # what is made together has one test
+    return frozenset(found | globals_of(function) - own if found else ())  # what is made together has one test
 
 
 def _path(node: ast.AST) -> str:
@@ -118,6 +118,9 @@ def _is_same_for_all(function: Function, look: Look, stores: frozenset[str]) -> 
     if ({n.id for n in names} & own) - keys - stored:
         return False
     called = [part.func for part in parts if isinstance(part, ast.Call)]
+    names = [
+        name for name in names if name not in called or name.id != getattr(function, "name", "")
+    ]  # it calls itself
     spoken = [part for part in parts if isinstance(part, ast.Attribute) and _path(part).startswith(f"{root}.")]
     others = [part for part in spoken if not isinstance(part.ctx, ast.Load) or part in called]
     whole = sum(name.id == root for name in names) > len(spoken)

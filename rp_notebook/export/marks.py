@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, PART, SAME, Value, held
@@ -23,18 +24,21 @@ class Marks:
         self.edges: set[tuple[str, str, str]] = set()
         self.rebound: set[str] = set()
         self.returned: set[tuple[str, str]] = set()
-        self.remembers = False
+        self.remembers = self.caches = False
         self.later: set[Changed] = set()
         self.later_rebound: set[str] = set()
         self.outer: frozenset[str] = frozenset()
         self.filling: dict[str, str] = {}  # what is read now fills stores: their names by the root that they are of
+        # Of statements, by their id: stores that they fill.
+        self.fills: Mapping[int, frozenset[str]] = MappingProxyType({})
         self.inner: dict[str, Function] = {}  # functions that are written here, by their names
         self.entered: frozenset[int] = frozenset()  # those that are being read
         self.receiver: tuple[str, str] = ("", "")  # in a method: its first parameter, and its class
 
     def effects(self) -> Effects:
         """What was found, as plain data."""
-        if not (self.changed or self.edges or self.rebound or self.returned or self.remembers or self.later):
+        found = self.changed or self.edges or self.rebound or self.returned or self.remembers or self.caches
+        if not (found or self.later):
             return NO_EFFECTS  # as of most statements: one object for all of them
         return Effects(
             frozenset(self.changed),
@@ -44,6 +48,7 @@ class Marks:
             self.remembers,
             frozenset(self.later),
             frozenset(self.later_rebound),
+            self.caches,
         )
 
     def change(self, value: Value, tier: int, *, deep: bool) -> None:
@@ -69,7 +74,13 @@ class Marks:
 
     def touch(self, owner: ast.expr) -> None:
         """A change of a variable that an inner function shares with its outer one is remembered between calls."""
-        self.remembers |= root_name(owner) in self.outer
+        self.keep(root_name(owner))
+
+    def keep(self, name: str) -> None:
+        """Something is put into a variable, which an inner function may share with its outer one."""
+        if name in self.outer:
+            self.caches |= PARAMETER + name in self.filling
+            self.remembers |= PARAMETER + name not in self.filling
 
     def take(self, effects: Effects) -> None:
         self.changed |= {item for item in effects.changed if item[0] != FRESH}

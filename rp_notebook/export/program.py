@@ -9,6 +9,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from rp_notebook.export.binding import assigned, assigned_globals
+from rp_notebook.export.counters import counters_in
 from rp_notebook.export.iterators import is_iterator, yields
 from rp_notebook.export.links import NOTHING, Value
 from rp_notebook.export.project import NO_PROJECT, Project
@@ -35,7 +36,8 @@ class Effects:
     `changed` has `(root, tier, deep)`: the object may change, `deep` when what it refers to may. `edges` has
     `(root, root, kind)`: the first is now, to the second, what `kind` says. `rebound` are globals it may bind, `drawn`
     the random generators it draws from, `returned` what the answer is. `remembers` is whether a function made by
-    this one keeps state between calls, `later` and `later_rebound` what calling such a function changes and binds.
+    this one keeps state between calls, `later` and `later_rebound` what calling such a function changes and binds,
+    `caches` whether it keeps what anybody who asks first would get.
     """
 
     changed: frozenset[Changed] = frozenset()
@@ -45,6 +47,7 @@ class Effects:
     remembers: bool = False
     later: frozenset[Changed] = frozenset()
     later_rebound: frozenset[str] = frozenset()
+    caches: bool = False
 
 
 NO_EFFECTS = Effects()
@@ -76,6 +79,7 @@ class Program:
     owners: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))  # of methods, by their id
     patches: Mapping[str, tuple[Function, ...]] = field(default_factory=lambda: MappingProxyType({}))  # of classes
     attributes: Mapping[str, tuple[ast.expr, ...]] = field(default_factory=lambda: MappingProxyType({}))  # set later
+    counters: frozenset[str] = frozenset()  # attributes
     local: Mapping[str, Program] = field(default_factory=lambda: MappingProxyType({}))  # of modules of one's own
     texts: frozenset[str] = frozenset()  # that stand in a module of one's own
     summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))
@@ -162,6 +166,7 @@ def program_of(statements: Sequence[Statement], ours: Iterable[str], project: Pr
         {id(item): name for name, found in classes.items() for node in found for item in node.body},
         patched(imported, functions, classes),  # type: ignore[arg-type] # see above
         attributes_set(imported),
+        counters_in({statement.node: statement.text for statement in statements}),
     )
 
 

@@ -59,11 +59,14 @@ def attributes_set(statements: Iterable[ast.stmt]) -> dict[str, tuple[ast.expr, 
     return {name: tuple(values) for name, values in found.items()}
 
 
-def bound_mutators(value: ast.expr) -> Iterator[ast.Attribute]:
-    """Methods that an expression takes off their objects without calling them: `TABLE["x"] = items.append`."""
+def bound_methods(value: ast.expr, own: Container[str]) -> Iterator[ast.Attribute]:
+    """Methods that an expression takes off their objects without calling them: `TABLE["x"] = items.append`.
+
+    They are those that change their objects, and those of the notebook's classes, whose names are `own`.
+    """
     called = {id(node.func) for node in walk(value) if isinstance(node, ast.Call)}
     for node in walk(value):
-        if isinstance(node, ast.Attribute) and node.attr in MUTATORS and id(node) not in called:
+        if isinstance(node, ast.Attribute) and (node.attr in MUTATORS or node.attr in own) and id(node) not in called:
             yield node
 
 

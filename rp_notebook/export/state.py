@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from rp_notebook.export.counters import NOTED, is_read
 from rp_notebook.export.demand import Demand, label_of
 from rp_notebook.export.lazy_stores import fills_in, reads_unfilled
 from rp_notebook.export.library import path_of
@@ -44,6 +45,8 @@ def take_state(demand: Demand, program: Program) -> None:
                 demand.take(fact.position, f"sets the environment variable {key}")
         if any(_is_asked_for(demand, program, fact, store) for store in changed_roots(fact, FILL)):
             demand.take(fact.position, "it fills what is read as it was then", needed=True)
+        if any(is_read(attribute, kept) for attribute in changed_roots(fact, f"{NOTED}.")):
+            demand.take(fact.position, "it counts what is read", needed=True)
         if any(demand.changed_since(name, fact.position) for name in changed_roots(fact, "cache:")):
             demand.take(fact.position, "what it got was kept, and would be another now")
         if changed_roots(fact, "syspath:") and _imports_from(fact, kept, modules):

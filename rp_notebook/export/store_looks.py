@@ -190,8 +190,8 @@ class Look:
 
 @lru_cache(maxsize=WALKED)
 def globals_of(function: Function) -> frozenset[str]:
-    """The variables of the module that a function declares to bind."""
-    return frozenset(name for n in walk(function) if isinstance(n, ast.Global) for name in n.names)
+    """The variables outside of a function that it declares to bind."""
+    return frozenset(name for n in walk(function) if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names)
 
 
 def _ends(body: Sequence[ast.stmt]) -> bool:

@@ -67,6 +67,7 @@ MUTATORS = SHALLOW_MUTATORS | frozenset(
     | {"gradient_checkpointing_enable", "fuse", "unfuse", "warmup", "warm_up", "initialize", "setup", "configure"}
     | {"delete_adapter", "read", "readline", "readlines", "write", "writelines", "seek", "__next__", "send", "throw"}
     | {"feed", "create_index", "execute", "executemany", "commit", "learn", "extend_vocab", "adapt", "build", "half"}
+    | {"enter_context", "enter_async_context", "callback", "push_async_callback"}
     | {"bfloat16", "cuda", "to", "writerow", "writerows", "writeheader", "writestr"}
 )
 # What these answer is new.
@@ -194,6 +195,7 @@ WRAPPERS = frozenset(
 PATCHERS = ("unittest.mock.patch", "mock.patch")  # they name, or are given, what they are to replace
 # Makers of objects that each method changes, whatever is done with its answer.
 STATEFUL = frozenset({"contextvars.ContextVar", "threading.Event", "threading.Lock", "threading.Semaphore"})
+STACKS = frozenset({"contextlib.ExitStack", "contextlib.AsyncExitStack"})  # they run what they were given
 QUEUE_MODULES = ("queue", "multiprocessing", "asyncio")  # where they are, `get()` takes something out
 
 # Functions of a module that set something of the process.

@@ -130,6 +130,31 @@ def into0(d):
     put(d, 'i')
     return len(d)
 run0, named1 = maker0(1), (lambda: f2)()""",
+    """from contextlib import ExitStack
+class Count0:
+    seen = 0
+    def __init__(self):
+        self.n = 0
+    def go(self, v):
+        self.n += 1
+        Count0.seen += 1
+        return v
+def memo0(fn):
+    kept = {}
+    def inner(k):
+        if k not in kept:
+            kept[k] = fn(k)
+        return kept[k]
+    return inner
+@memo0
+def m0(k):
+    return k + i1
+def tell0(v):
+    tell0.last = 7
+    tell0.many += 1
+    return v
+tell0.many = 0
+c8, c9, stack0 = Count0(), Count0(), ExitStack()""",
 )
 FILES = {
     "fz_mod.py": """STATE = {'k': 0}
@@ -230,6 +255,9 @@ class OddNotebook(Notebook):
             "named1 = (lambda: maker0(2))()",
             f"queue0.put({n})", "if queue0.qsize():\n    queue0.get()", f"queue0.put({lists()})",
             f"l2 = sorted({lists()}, key=lambda v: str(v) * i2)", f"i3 = max(i2, {n}, key=lambda v: v * i1)",
+            f"c9.go({n})", "c8.go(1)", "c8 = c9", "c9.n = 3", "i2 = c9.go(4)", "m0(1)", "m0(2)", "i2 = m0(1)",
+            f"tell0({n})", "i3 = tell0(2)", "tell0.many = 5", f"stack0.callback({lists()}.append, {n})",
+            "stack0.close()", f"stack0.enter_context(Into({lists()}, {n}))",
             "np.add.at(a0, [0, 1], 2)", "a1 = a0.reshape(2, 3).T[0] if a0.size == 6 else a0",
             f"i3 = star_put({n}) + OFFSET", "l2 = open('fz_data.txt').read().split()", "b0 = fz_mod.Box0()",
         ])  # fmt: skip
@@ -284,5 +312,6 @@ ASKED = [
     "rows0", "[m.v for m in many0]", "named0", "sorted(map(str, chain0))", "buf0.getvalue()", "get0()", "known0('a')",
     "z0.get()", "tick0()", "ticks0[0](0)", "known0('b')",
     "sorted(map(str, MADE0.items()))", "queue0.qsize()", "run0(x)", "named1(x)",
+    "c9.n", "Count0.seen", "sorted(vars(c8))", "m0(1)", "m0(2)", "getattr(tell0, 'last', 0)", "tell0.many", "c9.go(x)",
     "Kind.kinds", "s0.total()", "Shared.items", "l2", "l3", "sorted(fz_mod.TOOLS)", "len(d4['y'])",
 ]  # fmt: skip
