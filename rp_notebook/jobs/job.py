@@ -74,6 +74,8 @@ def advance(job: Job, event: Event) -> Job:
                 return _ended(job, Status.COMPLETED, event.at)
             case Failed() if runs:
                 return _ended(job, Status.FAILED, event.at)
+            case Lost(fatal=True) if runs:  # with its worker, which the platform notices
+                return _ended(job, Status.FAILED, event.at, event.why, event.why)
             case Lost() if runs:
                 return _ended(job, Status.IN_PROGRESS, event.at, event.why)
             case Cancelled():

@@ -252,6 +252,8 @@ def test_openai_clients_are_answered_with_the_workers_own_output(server):
     path, call = "/v2/ep/openai/v1/chat/completions", {"model": "m", "messages": []}
     working(server, {"output": [{"object": "chat.completion"}]})
     assert ask(server, "POST", path, call) == (200, {"object": "chat.completion"})
+    working(server, {"output": []})  # of a generator without `return_aggregate_stream`
+    assert ask(server, "POST", path, call) == (200, [])
     working(server, {"error": "no model"})
     status, told = ask(server, "POST", path, call)
     assert (status, told["error"]["message"]) == (400, "no model")

@@ -20,7 +20,7 @@ from rp_notebook.endpoint.loopback import Loopback
 from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.worker_routes import worker_routes
 from rp_notebook.export.recorded import error_parts
-from rp_notebook.jobs.job import Status
+from rp_notebook.jobs.job import Job, Status
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import request_of
 from rp_notebook.proof.worker_process import ENDPOINT, KEY, WorkerProcess, clean_environment, runpod_environment
@@ -176,9 +176,13 @@ def difference(ours: JobRecord, theirs: Entry) -> str | None:
     mine, real = ([comparable(post) for post in posts] for posts in (ours.posts, theirs.posts))
     if mine != real:
         return f"we say {mine}, the worker posted {real}"
-    if (ours.status, bool(ours.lost)) != (theirs.job.status, bool(theirs.job.lost)):
+    if _ending(ours) != _ending(theirs.job):
         return f"we say {ours.status} (lost: {ours.lost}), it was {theirs.job.status} ({theirs.job.lost})"
     return None
+
+
+def _ending(job: JobRecord | Job) -> str:
+    return "lost" if job.lost else job.status  # what the platform makes of a lost one is no matter of the worker's
 
 
 def comparable(post: Post) -> tuple[object, ...]:

@@ -33,6 +33,7 @@ ENDINGS = [Completed(2.0, POST), Failed(2.0, POST), Lost(2.0, "why"), Cancelled(
         (ENDINGS[0], Status.COMPLETED, None, None),
         (ENDINGS[1], Status.FAILED, None, None),
         (ENDINGS[2], Status.IN_PROGRESS, "why", None),
+        (Lost(2.0, "why", fatal=True), Status.FAILED, "why", "why"),
         (ENDINGS[3], Status.CANCELLED, "the job was cancelled", None),
         (ENDINGS[4], Status.FAILED, "the job ran out of time", EXECUTION_TIMEOUT),
     ],

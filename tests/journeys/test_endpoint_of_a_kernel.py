@@ -127,6 +127,8 @@ def test_a_handler_that_ends_its_worker_fails_as_with_a_real_one_and_spares_the_
         "FAILED",
         "the handler called sys.exit(3): the worker process ends and posts nothing",
     )
+    shown = place.cell(f"%runpod jobs {told['id']}")
+    assert ("FAILED  exits" in shown, "LOST" in shown, told["error"] in " ".join(shown.split())) == (True, False, True)
     assert place.cell("type(model).__name__, seen.pop()") == f"('object', {way})"
     assert sync(place, "echo", "next") == "next"
 
