@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote as quoted
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import Request, urlopen
 
-from rp_notebook.endpoint.listening import SHOWN_INPUT, client_lines, listening, new_key
+from rp_notebook.endpoint.listening import SHOWN_INPUT, client_lines, listening, new_key, unusable
 from rp_notebook.endpoint.operations import in_url
 from rp_notebook.endpoint.service import Service
 from rp_notebook.errors import BadInput, NotebookFailed
@@ -69,6 +70,10 @@ def serve(
     """
     if worker is not None and not (worker / "handler.py").is_file():
         raise BadInput(f"{worker} holds no handler.py: --worker takes an exported folder")
+    if worker is not None and find_spec("runpod") is None:
+        raise BadInput("the runpod SDK is not installed: pip install 'rp-notebook[prove]'")
+    if notebook is not None and notebook.is_dir():
+        raise BadInput(f"{notebook} is a folder: --worker {notebook} serves an exported one")
     if worker is None and workers is not None:
         raise BadInput("--workers N is how many workers --worker DIR has: name that folder, too")
     options = [f"--port {port}"] * bool(port)
@@ -165,7 +170,7 @@ def _queue(
     try:
         server.start()
     except OSError as error:
-        raise BadInput(f"port {port} cannot be used ({error}): name another, or none") from None
+        raise unusable(port, error) from None
     url = f"{server.url}/v2"
     lines = [f"{url}/{in_url(name)}", *client_lines(url, name, key, given)]
     try:

@@ -74,9 +74,10 @@ def test_three_workers_share_a_queue_and_one_that_dies_is_told_and_followed(tmp_
         (("--worker", "broken"), "does not start"),
         (("missing.ipynb", "--workers", "2"), "--worker DIR"),
         (("missing.ipynb",), "missing.ipynb"),
+        (("broken",), "--worker broken serves"),
         (("--worker", "broken", "--port", "99999"), "port 99999 cannot be used"),
     ],
-    ids=["nothing", "no folder", "a worker that ends", "workers of nothing", "no notebook", "no port"],
+    ids=["nothing", "no folder", "a worker that ends", "workers of nothing", "no notebook", "a folder", "no port"],
 )
 def test_what_cannot_be_served_is_one_line(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
     (tmp_path / "broken").mkdir()

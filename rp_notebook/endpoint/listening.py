@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from rp_notebook.endpoint.operations import in_url
 from rp_notebook.endpoint.routes import NoRoute, keyed
 from rp_notebook.endpoint.service import Service
 from rp_notebook.endpoint.worker_routes import worker_routes
+from rp_notebook.errors import BadInput
 
 KEY_BYTES = 24
 SHOWN_INPUT = 200  # characters of an input that is written into a line to type
@@ -32,6 +34,12 @@ def listening(service: Service, key: str, port: int, *, address: str = LOOPBACK)
         around=service.running,
         fallback=(NoRoute, {"allowed": keyed(key, lambda name: name), "origin": service.origin}),
     )
+
+
+def unusable(port: int, error: OSError) -> BadInput:
+    """What to tell of a port on which nobody could listen."""
+    why = os.strerror(error.errno) if error.errno is not None else error
+    return BadInput(f"port {port} cannot be used ({why}): name another, or none")
 
 
 def client_lines(url: str, name: str, key: str, given: Any) -> Iterator[str]:

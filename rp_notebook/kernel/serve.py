@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rp_notebook.endpoint.listening import SHOWN_INPUT, client_lines
+from rp_notebook.endpoint.listening import SHOWN_INPUT, client_lines, unusable
 from rp_notebook.endpoint.operations import in_url
 from rp_notebook.endpoint.own_calls import OWN_CELL
 from rp_notebook.errors import BadInput, UnknownHandler
@@ -91,7 +91,7 @@ def _started(session: Session, flags: Namespace) -> Serving:
             lends=getattr(session.shell, "kernel", None) is not None,
         )
     except OSError as error:
-        raise BadInput(f"port {flags.port or 0} cannot be used ({error}): name another, or none") from None
+        raise unusable(flags.port or 0, error) from None
     _stopped(session)
     session.serving = started
     stop: Callable[[], object] = lambda: _stopped(session)  # noqa: E731 (one object, to be taken back by)
