@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.jobs.job import Status
 
 OWN_S = 90.0  # as long as /runsync waits; who asks again then would do so for a day
+RESTS = 20  # times as long as it took, who asks is not searched for again: all connections of the system are looked at
 OWN_CELL = (
     "sent from a cell of the kernel that is to run it, a job waits until that cell has ended: in a cell, write "
     "`await rp_notebook.arun_job(handler, {...})` instead"
 )
+
+
+class Sparing:
+    """Has something done for a twentieth of the time at most: not where it would be too soon again."""
+
+    def __init__(self) -> None:
+        self._again_at = 0.0
+
+    def __call__(self, act: Callable[[], None]) -> None:
+        began = time.monotonic()
+        if began >= self._again_at:
+            act()
+            self._again_at = began + RESTS * (time.monotonic() - began)
 
 
 def is_own_call(endpoint: Endpoint, job_id: str, port: int, pid: int) -> bool:

@@ -15,7 +15,7 @@ from functools import partial
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.listening import listening, new_key
 from rp_notebook.endpoint.loopback import LOOPBACK
-from rp_notebook.endpoint.own_calls import OWN_CELL, fail_own_call, is_own_call
+from rp_notebook.endpoint.own_calls import OWN_CELL, Sparing, fail_own_call, is_own_call
 from rp_notebook.endpoint.seat import Seat
 from rp_notebook.endpoint.service import Service
 from rp_notebook.jobs.handlers import Handlers
@@ -26,7 +26,6 @@ from rp_notebook.kernel.pump import Order, Pump
 WORKER = "notebook"
 SOON_S = 0.005
 SAID_S = 5.0
-RESTS = 20  # times as long as it took, who asks is not searched for again: all connections of the system are looked at
 
 
 class Serving:
@@ -48,7 +47,8 @@ class Serving:
         self.key = key or new_key()
         self.terms = (rate_limits, private_webhooks, allow_origin)
         self._pump = pump
-        self._said_at = self._asks_at = 0.0
+        self._said_at = 0.0
+        self._sparing = Sparing()
         service = Service(
             handlers.__contains__,
             time.time,
@@ -98,14 +98,14 @@ class Serving:
 
     def _asked(self, endpoint: Endpoint, job_id: str, port: int) -> None:
         """A cell that waits for its own kernel would wait for ever: it is told so, and after a while answered so."""
-        began = time.monotonic()
-        if not self._pump.in_cell or began < self._asks_at:
-            return
+        if self._pump.in_cell:
+            self._sparing(lambda: self._search(endpoint, job_id, port))
+
+    def _search(self, endpoint: Endpoint, job_id: str, port: int) -> None:
         fail_own_call(endpoint, job_id, port, os.getpid())
         if time.monotonic() - self._said_at > SAID_S and is_own_call(endpoint, job_id, port, os.getpid()):
             self._said_at = time.monotonic()
             print(OWN_CELL, file=sys.stderr)  # noqa: T201 (below the cell that waits)
-        self._asks_at = began + RESTS * (time.monotonic() - began)
 
     def _seated(self, endpoint: Endpoint) -> None:
         loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ from typing import Any
 from rp_notebook import wire
 from rp_notebook.endpoint.asked import Parsed
 from rp_notebook.endpoint.endpoint import Endpoint
-from rp_notebook.endpoint.own_calls import fail_own_call
+from rp_notebook.endpoint.own_calls import Sparing, fail_own_call
 from rp_notebook.endpoint.seat import Seat
 from rp_notebook.endpoint.service import Service
 from rp_notebook.errors import RequestRefused
@@ -47,6 +47,7 @@ class Kernels:
         self._found: dict[str, tuple[float, str]] = {}
         self._turn = asyncio.Lock()
         self._cut = asyncio.Event()
+        self._sparing = Sparing()
 
     async def endpoint(self, name: str, *, for_jobs: bool) -> Endpoint:
         """The endpoint `HANDLER` or `KERNEL.HANDLER`; one whose kernel has begun anew is not there `for_jobs`.
@@ -216,7 +217,7 @@ class Kernels:
         kernel = self._manager.get_kernel(kernel_id) if kernel_id in self._manager else None
         pid = process_of(kernel)
         if state_of(kernel) == "busy" and isinstance(pid, int):
-            fail_own_call(endpoint, job_id, port, pid)
+            self._sparing(lambda: fail_own_call(endpoint, job_id, port, pid))
 
     def _split(self, key: str) -> tuple[str, str] | None:
         kernel_id, _, handler = key.partition("/")
