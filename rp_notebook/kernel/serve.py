@@ -44,6 +44,7 @@ def serve(session: Session, flags: Namespace) -> Report:
     In a terminal it serves until Ctrl-C.
     """
     if flags.stop:
+        session.served = 0, None
         return Report("STOPPED", "dim", "the endpoint" if _stopped(session) else "there was no endpoint")
     if not len(session.handlers):
         raise UnknownHandler("", ())
@@ -79,25 +80,35 @@ def told(session: Session) -> dict[str, Any]:
 
 def _started(session: Session, flags: Namespace) -> Serving:
     """Only then, what was served before ends: where the port cannot be used, it goes on."""
-    try:
-        started = Serving(
-            session.handlers,
-            pump_of(session, in_cell=True),
-            port=flags.port or 0,
-            address=ANYWHERE if "RUNPOD_POD_ID" in os.environ else "127.0.0.1",
-            rate_limits=flags.rate_limits,
-            private_webhooks=flags.private_webhooks,
-            allow_origin=flags.allow_origin,
-            lends=getattr(session.shell, "kernel", None) is not None,
-        )
-    except OSError as error:
-        raise unusable(flags.port or 0, error) from None
+    before, key = session.served if session.serving is None else (0, session.serving.key)
+    for port in (flags.port,) if flags.port else dict.fromkeys((before, 0)):  # somebody may have taken that before
+        try:
+            started = _listening(session, flags, port, key)
+            break
+        except OSError as error:
+            why = unusable(port, error)
+    else:
+        raise why
     _stopped(session)
-    session.serving = started
+    session.serving, session.served = started, (started.port, started.key)
     stop: Callable[[], object] = lambda: _stopped(session)  # noqa: E731 (one object, to be taken back by)
     atexit.register(stop)
     session.unwatch.append(stop)
     return session.serving
+
+
+def _listening(session: Session, flags: Namespace, port: int, key: str | None) -> Serving:
+    return Serving(
+        session.handlers,
+        pump_of(session, in_cell=True),
+        port=port,
+        address=ANYWHERE if "RUNPOD_POD_ID" in os.environ else "127.0.0.1",
+        key=key,
+        rate_limits=flags.rate_limits,
+        private_webhooks=flags.private_webhooks,
+        allow_origin=flags.allow_origin,
+        lends=getattr(session.shell, "kernel", None) is not None,
+    )
 
 
 def _stopped(session: Session) -> bool:

@@ -56,6 +56,7 @@ class Session:
         self.said: dict[Literal["keep", "drop"], list[str]] = {"keep": [], "drop": []}  # %runpod keep and drop
         self.pump: Pump | None = None  # made when somebody first sends a job from outside
         self.serving: Serving | None = None  # %runpod serve
+        self.served: tuple[int, str | None] = 0, None  # its port and its key, until --stop: what clients were given
         self.withdraw: Callable[[str], bool] | None = None  # a job that a Jupyter server may keep
         self.close_panel: Callable[[], None] | None = None  # %runpod panel
         self.unwatch: list[Callable[[], object]] = []  # what is to be undone besides

@@ -305,10 +305,18 @@ def test_serving_stops_and_starts_again_and_its_old_key_is_worth_nothing(place):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for port in (taken.getsockname()[1], 99999):
             assert f"port {port} cannot be used" in place.cell(f"%runpod serve --port {port}")
+        moved = url_and_key(place.cell("%runpod serve --port 0"))
+        assert (moved[0] != again.url, moved[1]) == (True, again.key)
+    again = Place(*moved)
+    assert sync(again, "echo", 2) == 2
+    place.cell("%reload_ext rp_notebook")  # who was given the address and the key goes on with them
+    assert url_and_key(place.cell("%runpod serve")) == (again.url, again.key)
     assert sync(again, "echo", 2) == 2
     place.cell("%reload_ext rp_notebook")
-    last = Place(*url_and_key(place.cell("%runpod serve")))
-    assert sync(last, "echo", 2) == 2
+    with socket.create_server(("127.0.0.1", int(again.url.split(":")[2].removesuffix("/v2")))):
+        moved = url_and_key(place.cell("%runpod serve"))
+    assert (moved[0] != again.url, moved[1]) == (True, again.key)
+    assert sync(Place(*moved), "echo", 2) == 2
 
 
 class Asking(threading.Thread):
