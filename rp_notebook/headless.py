@@ -12,6 +12,7 @@ from rp_notebook.errors import NotebookFailed
 from rp_notebook.export.cells import read_notebook
 from rp_notebook.export.flat_cells import inputs_in
 from rp_notebook.jobs.flat_inputs import lacks_value
+from rp_notebook.jobs.pasted import lacks_magic
 
 CELL_TIMEOUT_S = 3600
 KERNEL_ARGUMENTS = (
@@ -62,10 +63,10 @@ def executed(
 
 
 def reason(source: str, error: Any) -> str:
-    """Why a cell failed with nbclient's error, and what helps where the cell has inputs that have no value."""
-    said = f"{error.ename}: {error.evalue}"
+    """Why a cell failed with nbclient's error, and what helps where we know it."""
     names = [each.name for each in inputs_in(source) if error.evalue == f"name '{each.name}' is not defined"]
-    return f"{said}; {lacks_value(names[0])}" if names and error.ename == "NameError" else said
+    helps = lacks_value(names[0]) if names and error.ename == "NameError" else lacks_magic(source, error.ename)
+    return f"{error.ename}: {error.evalue}{f'; {helps}' if helps else ''}"
 
 
 def notebook_client(notebook: Any, folder: Path, *, alone: bool, **options: Any) -> Any:

@@ -25,3 +25,20 @@ def test_an_input_without_a_value_is_named_with_what_to_type(source, ename, eval
     said = reason(source, CellExecutionError("", ename, evalue))
     assert said.startswith(f"{ename}: {evalue}")
     assert ("write prompt = ..." in said) == helps
+
+
+PASTED = "from runpod.serverless import start\nstart({'handler': print})"
+
+
+@pytest.mark.parametrize(
+    ("source", "ename", "helps"),
+    [
+        (PASTED, "RuntimeError", True),
+        (PASTED, "ValueError", False),
+        (f"%%runpod_handler\n{PASTED}", "RuntimeError", False),
+        ("start({})", "RuntimeError", False),
+    ],
+    ids=["pasted", "another error", "a handler cell", "another start"],
+)
+def test_a_worker_that_was_pasted_as_it_is_is_told_of_the_magic(source, ename, helps):
+    assert ("begin the cell with %%runpod_handler" in reason(source, CellExecutionError("", ename, "asyncio"))) == helps

@@ -12,6 +12,7 @@ from rp_notebook.jobs.handler import Handler, as_handler
 from rp_notebook.jobs.handler_cell import HANDLER_MAGIC, HandlerCell, handler_cell
 from rp_notebook.jobs.handlers import Handlers, configured
 from rp_notebook.jobs.marking import Mark, mark_of
+from rp_notebook.jobs.pasted import lacks_magic
 from rp_notebook.kernel.flat_cells import Ran, given_defaults, lacking, made, unseen
 
 # What a pasted `runpod.serverless.start(...)` calls instead.
@@ -57,7 +58,7 @@ class Declaring:
     def closed(self, ran: Ran, namespace: dict[str, Any]) -> list[str]:
         """A cell has run: registers what it declares and returns a line for each, to be shown.
 
-        A cell that failed registers nothing; a flat one is told what it may lack. Raises `BadDeclaration` when a
+        A cell that failed registers nothing, and is told what it may lack. Raises `BadDeclaration` when a
         handler cell does not say which function is meant.
         """
         self._start = None
@@ -67,7 +68,8 @@ class Declaring:
         self._given = {}
         cell = handler_cell(ran.text) if HANDLER_MAGIC in ran.raw else None
         if ran.error is not None:
-            return lacking(ran, cell) if cell is not None else []
+            helps = lacks_magic(ran.text, type(ran.error).__name__)
+            return lacking(ran, cell) if cell is not None else [helps] if helps else []
         lines = [self._declared(cell, ran, namespace)] if cell is not None else []
         return lines + self._marked(namespace)
 

@@ -91,6 +91,14 @@ def test_a_pasted_start_declares_and_starts_nothing(cell: Cell) -> None:
     assert (record.output, len(record.posts)) == ([1], 2)
 
 
+def test_a_pasted_start_in_an_ordinary_cell_says_what_is_missing(cell: Cell, capsys) -> None:
+    cell(
+        "class runpod:\n    class serverless:\n        def start(config):\n            raise RuntimeError('running')\n"
+        "runpod.serverless.start({'handler': print})"
+    )
+    assert "begin the cell with %%runpod_handler" in capsys.readouterr().out
+
+
 def test_a_handler_cell_is_an_ordinary_cell(cell: Cell) -> None:
     cell("%%runpod_handler\nimport asyncio\nawait asyncio.sleep(0)\nfiles = !echo hi\ndef h(job): return files[0]")
     assert cell("%runpod job 1").result.output == "hi"
