@@ -50,11 +50,15 @@ def _server(environ: Mapping[str, str]) -> Mapping[str, Any] | None:
 
 def _opens(server: Mapping[str, Any], name: str) -> str | None:
     """Which key opens our routes there; None where they are not mounted."""
+    import ssl
     from urllib.error import HTTPError
-    from urllib.request import ProxyHandler, build_opener
+    from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
+    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it is told no secret, and has most often signed its own name
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
     try:
-        build_opener(ProxyHandler({})).open(f"{server['url']}runpod/v2/-/health", timeout=LOOK_S).close()
+        opener = build_opener(ProxyHandler({}), HTTPSHandler(context=anyone))
+        opener.open(f"{server['url']}runpod/v2/-/health", timeout=LOOK_S).close()
     except HTTPError as told:
         if told.code not in KEPT_OUT:
             return "any key opens it" if told.headers.get_content_type() == "application/json" else None
