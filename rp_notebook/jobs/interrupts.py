@@ -40,6 +40,8 @@ class Stop:
     task: asyncio.Task[object] | None = None
     asked: Reason | None = None
     sent: bool = False
+    over: bool = False  # it has its ending
+    missed: bool = False  # a person's Ctrl-C came after that
     job_id: str = ""
 
 
@@ -83,7 +85,7 @@ def end(stops: Sequence[Stop], reason: Reason, frame: FrameType | None) -> None:
         stop.reason = stop.reason or reason
         if stop.task is not None and stop.task is not current:
             stop.task.cancel()  # at once: its next step may come before any callback, and block the loop in turn
-            stop.task.get_loop().call_soon_threadsafe(_wake)
+            stop.task.get_loop().call_soon_threadsafe(lambda: None)  # a loop that waits for its files must turn
     if RUNNING.get() not in stops:
         return
     place = _place(frame)
@@ -153,6 +155,8 @@ class _Sigint:
         if shared and callable(self.before) and self.before is not signal.default_int_handler:
             self.before(number, frame)
         stops = [stop for block in due or self.blocks for stop in block.stops]
+        for stop in stops[:1]:
+            stop.missed = not due and all(stop.over for stop in stops)
         end(stops, "timed out" if due else "cancelled", frame)
 
 
@@ -231,10 +235,6 @@ def until_arrived(on_its_way: Callable[[], bool]) -> None:
 def _current_task() -> asyncio.Task[Any] | None:
     loop = asyncio._get_running_loop()  # noqa: SLF001 (get_running_loop, without the cost of its exception)
     return None if loop is None else asyncio.current_task(loop)
-
-
-def _wake() -> None:
-    """Does nothing: a loop that waits for its files must only turn once more."""
 
 
 def _place(frame: FrameType | None) -> Literal["handler", "ours", "elsewhere"]:

@@ -128,6 +128,7 @@ async def _recorded(
         ending = _ended_by(end, stop, clock())
     finally:
         notebook.stops.remove(stop)
+    stop.over = True
     recording.happened(ending)
     if given.get("id") != request.id:
         recording.noted.append(renamed(request.id, given.get("id")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -52,11 +53,14 @@ class Worker:
 
         `asking` is given what ends it from another thread. Its time is counted by who asked for it.
         """
-        stop = Stop()
-        ask = Asking(stop, asyncio.get_running_loop())
+        stop, loop = Stop(), asyncio.get_running_loop()
+        ask = Asking(stop, loop)
         with self._overdue.watching(handler.name, (stop,)), Stoppable((stop,)), ask:
             asking(ask)
-            return await self._run(handler, request, stop, None, shown=False)
+            record = await self._run(handler, request, stop, None, shown=False)
+        if stop.missed:  # who sent the job has its answer: it was meant for whoever has SIGINT without it
+            loop.call_soon(signal.raise_signal, signal.SIGINT)
+        return record
 
     async def _run(
         self,

@@ -140,6 +140,24 @@ def test_an_interrupt_after_the_answer_takes_nothing_from_it() -> None:
     assert on_a_worker(lambda job: 7, tell=lambda job, event: job.ended_at and interrupt()).output == 7
 
 
+def test_an_interrupt_behind_the_answer_of_a_served_job_is_for_who_has_them_without_it() -> None:
+    heard: list[int] = []
+    history = History()
+    history.listen(lambda job, event: job.ended_at and interrupt())
+
+    async def serves() -> None:
+        record = await Worker(history).serve(as_handler(lambda job: 7), request_of(1), lambda ask: None)
+        await asyncio.sleep(0)
+        assert record.output == 7
+
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        asyncio.run(serves())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.SIGINT]
+
+
 def test_an_interrupt_in_a_print_waits_until_it_is_written(monkeypatch) -> None:
     class Stream:
         written = ""
