@@ -163,9 +163,9 @@ class RunpodMagics(Magics):
 
     def serving(self, line: str, path: str) -> None:
         """Serves as `%runpod serve` with that line does, and writes to a file where and with which key, as JSON."""
-        from rp_notebook.kernel.serve import serve, serve_flags, told
+        from rp_notebook.kernel.serve import serve_anew, serve_flags, told
 
-        serve(self.session, serve_flags().parse_args(commands.split(line)))
+        serve_anew(self.session, serve_flags().parse_args(commands.split(line)))
         Path(path).write_text(json.dumps(told(self.session)))
 
     def _where_it_cannot_run(self, name: str, rest: str) -> None:

@@ -69,6 +69,15 @@ def _shown(session: Session, flags: Namespace, ends: str) -> Report:
     return Report("SERVING", "good", ", ".join(reversed(names)), [*listing, f"S{OWN_CELL[1:]}"], steps=[ends])
 
 
+def serve_anew(session: Session, flags: Namespace) -> None:
+    """As `serve`, but what is said here holds where a cell serves already, and otherwise."""
+    running = session.serving
+    if running is not None and (flags.rate_limits or flags.private_webhooks or flags.allow_origin):
+        flags.port = flags.port or running.port
+        _stopped(session)
+    serve(session, flags)
+
+
 def told(session: Session) -> dict[str, Any]:
     """Where the endpoint is, for who started this kernel to serve it."""
     running = session.serving

@@ -83,7 +83,9 @@ PLACES = {
     "kernel": lambda folder: in_a_kernel(HANDLER),
     "jupyter": lambda folder: in_jupyter(folder, HANDLER),
     "shell": lambda folder: from_the_shell(
-        folder, notebook=(HANDLER, "%runpod prove nowhere", "%runpod rehearse --rate x")
+        folder,
+        "--private-webhooks",
+        notebook=(HANDLER, "%runpod serve", "%runpod prove nowhere", "%runpod rehearse --rate x"),
     ),
     "worker": a_worker,
 }
