@@ -22,6 +22,7 @@ CELL = 28  # characters of a table's cell
 LONG = 5000  # characters of a text that is all there is
 KEY = 60  # characters of a name
 DIGITS = 40  # of a whole number
+LONG_S = 600  # from so many seconds on, minutes tell more
 # Of what a terminal takes for commands only lines and tabs are left.
 CONTROLS = MappingProxyType(
     {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\n\t"} | dict.fromkeys(range(127, 160), "�")
@@ -65,10 +66,13 @@ def size(count: int) -> str:
 
 
 def duration(milliseconds: float) -> str:
-    """`0.2 ms`, `812 ms`, `3.4 s`."""
-    if milliseconds < 10:
-        return f"{milliseconds:.1f} ms"
-    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+    """`0.2 ms`, `812 ms`, `3.4 s`, `412 s`, `53 min`."""
+    seconds = milliseconds / 1000
+    if seconds < 1:
+        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+    if seconds < LONG_S:
+        return f"{seconds:.1f} s" if seconds < 100 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -15,7 +15,7 @@ from rp_notebook.jobs.handler import as_handler
 from rp_notebook.jobs.media import media_of
 from rp_notebook.jobs.running import run_job
 from rp_notebook.panel import result
-from rp_notebook.panel.preview import WIDTH, preview
+from rp_notebook.panel.preview import WIDTH, duration, preview
 from rp_notebook.panel.values import SAVED, Allowance, value_html
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'</pre><script>alert(2)</script>"
@@ -203,6 +203,11 @@ def test_what_no_message_and_no_terminal_takes_is_shown_as_text(value: object, e
     shown = result.text(record)
     assert (shown + result.html(record)).encode()
     assert not [char for char in shown if (ord(char) < 32 and char != "\n") or 127 <= ord(char) < 160]
+
+
+def test_how_long_something_took_is_told_in_the_unit_that_fits() -> None:
+    told = ["0.2 ms", "812 ms", "3.4 s", "99.9 s", "412 s", "20 min"]
+    assert [duration(ms) for ms in (0.21, 812.4, 3_412, 99_900, 412_300, 1_203_000)] == told
 
 
 def test_numbers_and_names_of_any_length_are_cut() -> None:
