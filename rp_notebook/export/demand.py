@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from rp_notebook.export.early import read_by_callees, read_by_patches, read_later
+from rp_notebook.export.early import read_by_callees, read_later
 from rp_notebook.export.program import LIKELY, MUST
+from rp_notebook.export.readings import Readings
 from rp_notebook.export.tables import BUILTINS, IPYTHON_NAMES
 from rp_notebook.export.timeline import Fact, Timeline
 
@@ -57,7 +59,8 @@ class Demand:
         self._todo: list[tuple[str, int, str, int | None, bool]] = []
         self._seen: set[tuple[str, int, bool]] = set()
         self._settled = 0  # changes of which nothing more is to be said
-        self._code: dict[int, frozenset[str]] = {}
+        self._defined: set[tuple[str, int]] = set()
+        self._readings = Readings(timeline)
         self._early: dict[int, frozenset[str]] = {}  # what functions read that nothing at last calls
 
     def ask(self, name: str, position: int, why: str, user: int | None = None, *, soft: bool = False) -> None:
@@ -131,16 +134,20 @@ class Demand:
                 late = position == self.timeline.end and user is not None
                 self.missing[name] = Missing(name, user, found.deleted, late)
             return
-        for place in found.positions:
+        for place in (
+            *itertools.takewhile(lambda place: (name, place) not in self._defined, found.latest()),
+            *found.unnamed,
+        ):
+            self._defined.add((name, place))  # and those of its run before it
             self._define(place, name, why, user)
-            if position == self.timeline.end and place in self._early:
+        if position == self.timeline.end:
+            for place in self._early.keys() & set(found.positions):
                 for each in sorted(self._early.pop(place)):
                     self._ask_late(each, place)
         self._take_changes(name, self.timeline.changes(name, position), why, user)
         if position < self.timeline.end and (user is None or self.timeline.facts[user].names.calls):
-            for place in found.positions:  # running it may call this: what it reads then is needed as it was then
-                for each in sorted(self._read_by(place)):
-                    self.ask(each, position, why, user, soft=True)
+            for each in sorted(self._readings.behind(found)):  # running it may call this: it is needed as it was then
+                self.ask(each, position, why, user, soft=True)
 
     def _define(self, place: int, name: str, why: str, user: int | None) -> None:
         fact = self.timeline.facts[place]
@@ -175,7 +182,8 @@ class Demand:
 
     def _late_changes(self, name: str, position: int, why: str) -> None:
         # What is later set on a class or function shows in whatever was made of it before.
-        places = [p for p in self.timeline.reach(name, position).positions if self.timeline.facts[p].is_code]
+        found = self.timeline.reach(name, position) if name in self.timeline.code_names else ()
+        places = [p for p in found.positions if self.timeline.facts[p].is_code] if found else []
         if places:
             self._take_changes(name, self.timeline.changes(name, self.timeline.end, known=places), why, position)
 
@@ -210,29 +218,12 @@ class Demand:
         while todo:
             each = todo.pop()
             names.add(each)
-            places = timeline.reach(each, position).positions
-            todo |= set().union(*(self._read_by(place) for place in places)) - names - {but}
+            todo |= self._readings.behind(timeline.reach(each, position)) - names - {but}
         for each in names:
             then, now = (set(timeline.reach(each, at).positions) for at in (position, timeline.end))
             if then != now or timeline.changes(each, timeline.end) & ~timeline.sharing.before(position + 1):
                 return True
         return False
-
-    def _read_by(self, place: int) -> frozenset[str]:
-        """Globals that code behind a definition reads when it is called."""
-        todo = [] if place in self._code else [place]
-        while todo:
-            each = todo[-1]
-            fact = self.timeline.facts[each]
-            behind = {p for name in fact.names.uses for p in self.timeline.reach(name, each).positions}
-            unread = behind - self._code.keys()
-            if unread:
-                todo += unread  # all of them ran before this one: there is no way back to it
-            else:
-                own = fact.names.deferred | read_by_patches(self.timeline, fact)
-                self._code[each] = frozenset(own).union(*(self._code[p] for p in behind))
-                todo.pop()
-        return self._code[place]
 
 
 def label_of(fact: Fact) -> str:

@@ -133,18 +133,25 @@ def _put_called(reading: Reading, put: ast.expr, name: str, arguments: Arguments
 
 
 def _stored_in(program: Program, name: str) -> tuple[ast.expr, ...]:
-    """The expressions that made a name's value, and those that were put into it or into what it was made of."""
+    """The expressions with code that made a name's value, or were put into it or into what it was made of.
+
+    Of those that speak of the same names there is one.
+    """
     if name not in program.stored:
         seen: set[str] = set()
-        found: dict[ast.expr, None] = {}
+        found: dict[tuple[object, ...], ast.expr] = {}
         todo = [name]
         while todo:
             each = todo.pop()
             if each not in seen:
                 seen.add(each)
-                found.update(dict.fromkeys((*program.values.get(each, ()), *program.put.get(each, ()))))
-                todo += [used for value in program.values.get(each, ()) for used in loads(value)]
-        program.stored[name] = tuple(found)
+                values = program.values.get(each, ())
+                for put in (*values, *program.put.get(each, ())):
+                    methods = tuple((root_name(one), one.attr) for one in bound_methods(put, program.method_names))
+                    if methods or isinstance(put, ast.Name | ast.Call):
+                        found.setdefault((type(put), root_name(put), methods, frozenset(loads(put))), put)
+                todo += {used for value in values for used in loads(value)} - seen
+        program.stored[name] = tuple(found.values())
     return program.stored[name]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rp_notebook.export.links import HOLDER, SAME
+from rp_notebook.export.namespace_dict import SPEAKING
 from rp_notebook.export.program import Program
 from rp_notebook.export.tables import SCALAR_BUILTINS
 
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from rp_notebook.export.timeline import Fact
 
 
-def scalar_names(program: Program) -> frozenset[str]:
+def scalar_names(facts: Iterable[Fact], program: Program) -> frozenset[str]:
     """Names all of whose values are numbers, text, booleans or None, as far as the text tells."""
     found = {
         name
         for name in program.values
         if name not in program.functions and name not in program.classes and name not in program.imports
     }
+    found = found.difference(*map(_by_text, facts))
     while True:
         wrong = {name for name in found if not all(_is_scalar(value, found) for value in program.values[name])}
         if not wrong:
@@ -33,6 +35,7 @@ def flat_names(facts: Iterable[Fact], program: Program, scalars: frozenset[str])
     groups: dict[str, set[str]] = {name: {name} for name in program.values}
     stuffed = {name for name, put in program.put.items() if not all(_is_scalar(each, scalars) for each in put)}
     for fact in facts:
+        stuffed |= _by_text(fact)
         for left, right, kind in fact.effects.edges:
             if kind == SAME:
                 merged = groups.setdefault(left, {left}) | groups.setdefault(right, {right})
@@ -53,6 +56,13 @@ def flat_names(facts: Iterable[Fact], program: Program, scalars: frozenset[str])
         if not wrong:
             return frozenset(flat)
         flat -= wrong
+
+
+def _by_text(fact: Fact) -> frozenset[str]:
+    """The names that a statement binds by their text: it does not tell to what."""
+    names = fact.names
+    spoken = not (SPEAKING.isdisjoint(names.uses) and SPEAKING.isdisjoint(names.deferred))
+    return names.defs | names.maydefs | names.stores if spoken else frozenset()
 
 
 def _is_scalar(node: ast.expr, names: Iterable[str]) -> bool:

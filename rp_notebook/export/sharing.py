@@ -44,6 +44,11 @@ class Sharing:
         elif kind == "part":  # it may be any part of the other, and its parts are among them
             self._alias([self._parts(nodes[0]), *(one for one in ones if any(one != other for other in others))])
 
+    def same(self, versions: Sequence[Version]) -> None:
+        """Says that versions may all be bound to one object."""
+        self._alias([self._parts(version) for version in versions])
+        self._alias(versions)
+
     def change(self, version: Version, place: int, tier: int, *, deep: bool) -> None:
         """Says that the statement at `place` changes a version; `deep`: or what it refers to."""
         self._class_of(version)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from rp_notebook.export.magics import command_in, is_harmless, magic_of
 from rp_notebook.export.names import Names, names_of
 from rp_notebook.export.namespace_dict import ANY
 from rp_notebook.export.program import MADE, NO_EFFECTS, PARAMETER, Effects, Program
+from rp_notebook.export.reaching import Reached, Reaching
 from rp_notebook.export.scalars import flat_names, scalar_names
 from rp_notebook.export.sharing import Sharing, Version
 from rp_notebook.export.stars import star_names
@@ -116,15 +116,6 @@ def _import_fact(statement: Statement, *, loaded: bool) -> Fact:
     return Fact(statement, Names(defs=frozenset({bound})), NO_EFFECTS, plumbing)
 
 
-@dataclass(frozen=True)
-class Reached:
-    """The definitions that a name may have at a place; `deleted` is where it was deleted instead."""
-
-    positions: tuple[int, ...] = ()
-    certain: bool = False
-    deleted: int | None = None
-
-
 class Timeline:
     """Looks names up by position: the definitions that reach it, and the effects on what they are bound to."""
 
@@ -132,15 +123,14 @@ class Timeline:
         self.facts = facts
         self.program = program
         self.end = len(facts)
-        self._bindings: dict[str, list[tuple[int, str]]] = {}
+        self._reaching = Reaching()
         for fact in facts:
-            if fact.plumbing and not fact.names.defs:
-                continue
-            for kind, names in (("may", fact.names.maydefs), ("def", fact.names.defs), ("del", fact.names.dels)):
-                for name in names:
-                    self._bindings.setdefault(name, []).append((fact.position, kind))
+            if not fact.plumbing or fact.names.defs:
+                self._bind(fact)
         self.sharing = Sharing()
-        scalars = scalar_names(program)
+        for name, run in self._reaching.long_runs():
+            self.sharing.same([(name, place) for place in run])
+        scalars = scalar_names(facts, program)
         flat = flat_names(facts, program, scalars)
         for fact in facts:
             self._join(fact, scalars, flat)
@@ -166,18 +156,21 @@ class Timeline:
         """The functions that may be called by others than who calls them by name."""
         return handed_on(self.facts)
 
+    def _bind(self, fact: Fact) -> None:
+        for kind, names in (("may", fact.names.maydefs), ("def", fact.names.defs), ("del", fact.names.dels)):
+            for name in names - {ANY}:
+                self._reaching.add(name, fact.position, kind, goes_on=_goes_on(fact))
+        if ANY in fact.names.maydefs:
+            self._reaching.add_unnamed(fact.position)
+
     def reach(self, name: str, position: int) -> Reached:
-        """The definitions of a name that a read just before `position` may see, latest first."""
-        found: list[int] = []
-        bindings = self._bindings.get(name, ())
-        for at in range(bisect_left(bindings, (position,)) - 1, -1, -1):
-            place, kind = bindings[at]
-            if kind == "del":
-                return Reached(tuple(found), certain=bool(found), deleted=place)
-            found.append(place)
-            if kind == "def" and not self._goes_on(place):
-                return Reached((*found, *self._unnamed(place, position)), certain=True)
-        return Reached((*found, *self._unnamed(-1, position)), certain=bool(found))
+        """The definitions of a name that a read just before `position` may see."""
+        return self._reaching.reach(name, position)
+
+    @cached_property
+    def code_names(self) -> frozenset[str]:
+        """The names that functions and classes are bound to."""
+        return frozenset(name for fact in self.facts if fact.is_code for name in fact.names.defs | fact.names.maydefs)
 
     def stars(self, position: int) -> tuple[int, ...]:
         """The star imports before a place of modules that cannot be read here, the first of each module."""
@@ -191,27 +184,13 @@ class Timeline:
     def _unread_stars(self) -> list[Fact]:
         return [fact for fact in self.facts if fact.star and not fact.names.defs and not fact.plumbing]
 
-    def _unnamed(self, after: int, position: int) -> tuple[int, ...]:
-        """The statements between two places that may bind any name."""
-        return tuple(place for place, _ in self._bindings.get(ANY, ()) if after < place < position)
-
-    def _goes_on(self, place: int) -> bool:
-        # `import a.b` adds to `a`: earlier imports of parts of it still count.
-        alias = self.facts[place].statement.alias
-        return (
-            alias is not None
-            and isinstance(self.facts[place].statement.node, ast.Import)
-            and "." in alias.name
-            and not alias.asname
-        )
-
     def changes(self, name: str, position: int, *, known: Iterable[int] | None = None) -> int:
         """The statements before `position` that changed what the name is bound to there, as bits.
 
         `sharing.changes_in` tells them one by one. `known` are the definitions meant, where they are not those that
         reach `position`.
         """
-        places = self.reach(name, position).positions if known is None else known
+        places = self.reach(name, position).few if known is None else known
         found = self.sharing.changes((name, place) for place in places)
         return found & self.sharing.before(position) if found else 0
 
@@ -221,7 +200,7 @@ class Timeline:
         own = name in fact.names.defs or name in fact.names.maydefs
         found = [(name, place)] if after and own else []
         if not found or name not in fact.names.defs:
-            found += [(name, p) for p in self.reach(name, place).positions]
+            found += [(name, p) for p in self.reach(name, place).few]
         return found
 
     def _join(self, fact: Fact, scalars: frozenset[str], flat: frozenset[str]) -> None:
@@ -243,6 +222,12 @@ class Timeline:
                 versions = [*versions, (root, fact.position)]
             for version in versions:
                 self.sharing.change(version, fact.position, tier, deep=deep)
+
+
+def _goes_on(fact: Fact) -> bool:
+    # `import a.b` adds to `a`: earlier imports of parts of it still count.
+    alias = fact.statement.alias
+    return alias is not None and isinstance(fact.statement.node, ast.Import) and "." in alias.name and not alias.asname
 
 
 def changed_roots(fact: Fact, prefix: str) -> list[str]:

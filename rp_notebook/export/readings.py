@@ -1,0 +1,61 @@
+"""What code behind a name reads when it is called, worked out once for each statement and each run of definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rp_notebook.export.early import read_by_patches
+from rp_notebook.export.reaching import Reached
+from rp_notebook.export.timeline import Timeline
+
+Node = int | tuple[int, int]  # a statement, or a run by its identity and how much of it counts
+
+
+class Readings:
+    """The globals that the code behind definitions reads when it is called."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._known: dict[Node, frozenset[str]] = {}
+        self._reached: dict[Node, Reached] = {}
+
+    def behind(self, reached: Reached) -> frozenset[str]:
+        """What the code reads that a name may be bound to."""
+        return frozenset[str]().union(*(self._worked_out(node) for node in self._nodes(reached)))
+
+    def _nodes(self, reached: Reached) -> Iterator[Node]:
+        if reached.count:
+            node = (id(reached.run), reached.count)
+            self._reached[node] = reached
+            yield node
+        yield from reached.unnamed
+
+    def _worked_out(self, node: Node) -> frozenset[str]:
+        todo = [] if node in self._known else [node]
+        while todo:
+            each = todo[-1]
+            parts = [*self._parts(each)]
+            unread = [part for part in parts if part not in self._known]
+            if unread:
+                todo += unread  # all of them ran before this one: there is no way back to it
+            else:
+                found = {self._known[part] for part in parts} | {self._own(each)}
+                self._known[each] = found.pop() if len(found) == 1 else frozenset[str]().union(*found)
+                todo.pop()
+        return self._known[node]
+
+    def _own(self, node: Node) -> frozenset[str]:
+        if isinstance(node, tuple):
+            return frozenset()
+        fact = self._timeline.facts[node]
+        return fact.names.deferred | read_by_patches(self._timeline, fact)
+
+    def _parts(self, node: Node) -> Iterator[Node]:
+        if isinstance(node, int):
+            for name in self._timeline.facts[node].names.uses:
+                yield from self._nodes(self._timeline.reach(name, node))
+            return
+        reached = self._reached[node]
+        yield reached.run[reached.count - 1]
+        if reached.count > 1:
+            yield from self._nodes(Reached(reached.run, reached.count - 1))
