@@ -1,4 +1,4 @@
-"""Calls that a cell makes to the endpoint of its own kernel: the job waits for the cell, and the cell for the job."""
+"""Calls that a cell, or a job, makes to the endpoint of its own kernel: each waits for the other."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ RESTS = 20  # times as long as it took, who asks is not searched for again: all 
 OWN_CELL = (
     "sent from a cell of the kernel that is to run it, a job waits until that cell has ended: in a cell, write "
     "`await rp_notebook.arun_job(handler, {...})` instead"
+)
+OWN_JOB = (
+    "sent from a job of the kernel that is to run it, a job waits until that one has ended: in a handler, call the "
+    "other handler's function instead"
 )
 
 
@@ -35,11 +39,11 @@ def is_own_call(endpoint: Endpoint, job_id: str, port: int, pid: int) -> bool:
     return entry is not None and entry.job.status is Status.IN_QUEUE and _begins_at(pid, port)
 
 
-def fail_own_call(endpoint: Endpoint, job_id: str, port: int, pid: int) -> None:
-    """Ends a job that has waited for so long that its cell would wait for ever."""
+def fail_own_call(endpoint: Endpoint, job_id: str, port: int, pid: int, why: str = OWN_CELL) -> None:
+    """Ends a job that has waited for so long that who sent it would wait for ever."""
     entry = endpoint.queue.entry(job_id)
     if entry is not None and time.time() - entry.put_at > OWN_S and is_own_call(endpoint, job_id, port, pid):
-        endpoint.queue.fail(job_id, OWN_CELL)
+        endpoint.queue.fail(job_id, why)
 
 
 def _begins_at(pid: int, port: int) -> bool:

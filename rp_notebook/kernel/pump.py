@@ -11,17 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rp_notebook.errors import RpNotebookError
-from rp_notebook.jobs.events import (
-    Cancelled,
-    Completed,
-    Event,
-    Failed,
-    Lost,
-    Progressed,
-    Started,
-    TimedOut,
-    Yielded,
-)
+from rp_notebook.jobs.events import Cancelled, Completed, Event, Failed, Lost, Progressed, Started, TimedOut, Yielded
 from rp_notebook.jobs.handler import Handler
 from rp_notebook.jobs.interrupts import Reason
 from rp_notebook.jobs.job import Job
@@ -78,6 +68,11 @@ class Pump:
     def in_cell(self) -> bool:
         """Whether a cell is open, and jobs wait for its end."""
         return self._open > 0
+
+    @property
+    def in_job(self) -> bool:
+        """Whether a job runs that blocks all others."""
+        return any(not handler.awaits for _, handler in tuple(self._running.values()))
 
     def offer(self, order: Order) -> None:
         """Takes a job, to be run in its turn."""
@@ -189,7 +184,7 @@ class Pump:
     def _has_room(self, handler: Handler) -> bool:
         of_it = [running for _, running in self._running.values() if running.name == handler.name]
         if not handler.awaits:
-            return all(running.awaits for _, running in self._running.values()) and not of_it
+            return not (self.in_job or of_it)
         return len(of_it) < capacity_of(handler) and all(running.awaits for running in of_it)
 
     async def _run(self, order: Order, handler: Handler) -> None:

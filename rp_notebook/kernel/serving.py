@@ -15,7 +15,7 @@ from functools import partial
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.listening import listening, new_key
 from rp_notebook.endpoint.loopback import LOOPBACK
-from rp_notebook.endpoint.own_calls import OWN_CELL, Sparing, fail_own_call, is_own_call
+from rp_notebook.endpoint.own_calls import OWN_CELL, OWN_JOB, Sparing, fail_own_call, is_own_call
 from rp_notebook.endpoint.seat import Seat
 from rp_notebook.endpoint.service import Service
 from rp_notebook.jobs.handlers import Handlers
@@ -97,9 +97,11 @@ class Serving:
         return self._server.call(act)
 
     def _asked(self, endpoint: Endpoint, job_id: str, port: int) -> None:
-        """A cell that waits for its own kernel would wait for ever: it is told so, and after a while answered so."""
+        """Who waits for its own kernel would wait for ever: a cell is told so, and after a while answered so."""
         if self._pump.in_cell:
             self._sparing(lambda: self._search(endpoint, job_id, port))
+        elif self._pump.in_job:
+            self._sparing(lambda: fail_own_call(endpoint, job_id, port, os.getpid(), OWN_JOB))
 
     def _search(self, endpoint: Endpoint, job_id: str, port: int) -> None:
         fail_own_call(endpoint, job_id, port, os.getpid())

@@ -15,6 +15,17 @@ import pytest
 
 from tests.journeys.places import Place, begun, in_a_kernel, url_and_key, waited
 
+CALLS = """%%runpod_handler
+def calls(job):
+    import json, urllib.request
+    from rp_notebook.endpoint import own_calls
+    own_calls.OWN_S = 0.5
+    def told(path, body=None):
+        asked = urllib.request.Request(job["input"]["url"] + path, body, {"Authorization": job["input"]["key"]})
+        return json.load(urllib.request.urlopen(asked))
+    sent = told("/echo/runsync?wait=1000", b'{"input": 1}')
+    return [sent, told("/echo/status/" + sent["id"])]
+"""
 HANDLERS = (
     "import asyncio, threading, time\nmodel = object()\nseen = []",
     "%%runpod_handler\ndef echo(job):\n    print('printed')\n    return job['input']",
@@ -28,6 +39,7 @@ HANDLERS = (
     "%%runpod_handler --timeout 5\ndef slow(job):\n    time.sleep(60)",
     "%%runpod_handler\ndef main(job):\n    return threading.current_thread() is threading.main_thread()",
     "%%runpod_handler\ndef loses(job):\n    return {1, 2}",
+    CALLS,
     "import sys\nendings = [sys.exit, exit, quit]",
     "%%runpod_handler\ndef exits(job):\n    seen.append(job['input']['way'])\n    endings[job['input']['way']](3)",
 )
@@ -256,6 +268,13 @@ def test_a_cell_that_calls_its_own_endpoint_is_answered_as_the_queue_would_and_t
     assert "'status': 'FAILED'" in shown
     assert "HTTP Error 400" in shown
     assert shown.count("await rp_notebook.arun_job") == 2
+
+
+def test_a_job_that_calls_the_endpoint_of_its_own_kernel_ends_too(place):
+    first, then = sync(place, "calls", {"url": place.url, "key": place.key})
+    place.cell("from rp_notebook.endpoint import own_calls; own_calls.OWN_S = 90")
+    assert (first["status"], then["status"]) == ("IN_QUEUE", "FAILED")
+    assert "call the other handler's function" in then["error"]
 
 
 def test_a_cell_cancels_jobs_by_their_id_wherever_they_come_from_and_no_others(place):
