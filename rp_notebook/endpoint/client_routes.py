@@ -54,6 +54,9 @@ class ClientRoute(EndpointRoute):
         self.gone = True
         self._changed.set()
 
+    def trouble(self, why: str) -> bytes:
+        return openai_error(why) if self.path_args[1:2] == ["openai"] else super().trouble(why)
+
     async def answer(self, operation: str, *rest: str) -> None:
         endpoint: Endpoint = self.found
         leave = self.service.enter(endpoint, operation)

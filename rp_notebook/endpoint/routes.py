@@ -69,7 +69,11 @@ class EndpointRoute(RequestHandler if TYPE_CHECKING else object):  # type: ignor
                 raise RequestRefused(405, f"/{operation} takes {' and '.join(verbs)}")
             await self.answer(operation, *rest)
         except RequestRefused as refused:
-            self.reply(error_reply(str(refused)), refused.status)
+            self.reply(self.trouble(str(refused)), refused.status)
+
+    def trouble(self, why: str) -> bytes:
+        """The body of a refusal."""
+        return error_reply(why)
 
     post = put = patch = delete = head = get
 

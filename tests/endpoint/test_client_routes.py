@@ -257,6 +257,9 @@ def test_openai_clients_are_answered_with_the_workers_own_output(server):
     working(server, {"error": "no model"})
     status, told = ask(server, "POST", path, call)
     assert (status, told["error"]["message"]) == (400, "no model")
+    for body, key, status in ((b"{", KEY, 400), (b"{}", "wrong", 401)):
+        refused, told = ask(server, "POST", path, body, key)
+        assert (refused, told["error"].keys()) == (status, {"message", "type", "param", "code"})
     working(server, {"output": {"data": []}})
     assert ask(server, "GET", "/v2/ep/openai/v1/models") == (200, {"data": []})
     error = b'{"error": {"message": "oom", "type": "invalid_request_error", "param": null, "code": null}}'
