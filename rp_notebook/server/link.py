@@ -18,7 +18,7 @@ from rp_notebook.jobs.request import Request
 from rp_notebook.server.pipe import Pipe
 
 ANSWERS_S = 2.0  # the control thread of a kernel answers in milliseconds, also while a cell runs
-AGAIN_S = 30.0  # after which a question that was not answered is asked again: it may have failed there
+AGAIN_S = 5.0  # after which a question that was not answered is asked again: it may have failed there
 
 Heard = Callable[[str, wire.Said], None]
 
