@@ -575,6 +575,15 @@ ROWS = (
         told("COMPLETED", output=1),
         choice="what a worker posts after the end",
     ),
+    row(
+        "5.4",
+        "a worker to be started anew",
+        RUN,
+        takes,
+        done({"output": 1, "stopPod": True}),
+        told("COMPLETED", output=1),
+        choice="an answer with `refresh_worker`",
+    ),
     row("5.9", "batches", asks("POST batch", 404, None, b"[]"), choice="Batches (`/batch`)"),
 )
 
