@@ -169,7 +169,7 @@ class _Endpoint:
 
     def _scale(self) -> None:
         room = self.scaling.workers_max - len(self.workers)
-        wanted = self._wanted() if self.waiting else 0
+        wanted = self._wanted() if self.waiting and room > 0 else 0
         for _ in range(min(wanted, room)):
             self._start(self.work.cold_start_s)
         if self.scaling.scale_by == "requests":
