@@ -24,7 +24,7 @@ from rp_notebook.export.trees import children, walk
 from rp_notebook.jobs.declaration import Declaration
 from rp_notebook.jobs.finding import Finding, Severity
 
-SETTINGS = ("module:", "seed:", "env:")  # how the roots begin of what is as it was said last
+SETTINGS = ("module:", "shown:", "seed:", "env:")  # how the roots begin of what is as it was said last
 
 
 def problems(

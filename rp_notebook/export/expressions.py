@@ -76,8 +76,7 @@ class Expressions(Marks):
             self.value(target.slice)
         place = library.setting(target, self.program, self.locals)
         if place is not None:
-            if place:
-                self.changed.add((place, MUST, False))
+            self.changed.add((place, MUST, False))
             if not any(isinstance(part, ast.Call) for part in walk(owner)):  # else it may be a thing of ours
                 return
         self.touch(owner)
@@ -229,9 +228,8 @@ class Expressions(Marks):
                 return self.value(left) | self.value(right)
         values = [self.value(c) for c in children(node) if isinstance(c, ast.expr)]
         parts, answer = union(*values), implied.operate(self, node, values)
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            plain = any(isinstance(side, ast.Constant | ast.JoinedStr) for side in (node.left, node.right))
-            return answer if plain else copied(parts) | answer  # what a number or a text is added to has no parts
+        if isinstance(node, ast.BinOp):
+            return copied(parts) | answer if implied.shares_parts(node) else answer
         if isinstance(node, ast.BoolOp):
             return parts
         return held(parts) if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict) else answer

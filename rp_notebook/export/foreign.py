@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from rp_notebook.export import decorating, implied, local_programs
-from rp_notebook.export.library import Arguments, is_static, method_tier, path_of
+from rp_notebook.export.library import SHOWN, Arguments, is_static, method_tier, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, copied, held, inside, union
 from rp_notebook.export.namespace_dict import ANY, executed
 from rp_notebook.export.program import FRESH, LIKELY, MUST, Effects, Function
@@ -94,10 +94,8 @@ def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *
         reading.change(arguments.all, MUST, deep=False)
     if top in DISPLAY_MODULES and top not in ("logging", "warnings"):
         return NOTHING
-    if (leaf in MODULE_SETTERS or path == "nltk.download" or leaf.startswith(SETTER_PREFIXES)) and not SHOWN_ONLY & set(
-        parts
-    ):
-        reading.changed.add((f"module:{top}", MUST, False))
+    if leaf in MODULE_SETTERS or path == "nltk.download" or leaf.startswith((*SETTER_PREFIXES, "reset_option")):
+        reading.changed.add((f"{SHOWN if SHOWN_ONLY & set(parts) else 'module:'}{top}", MUST, False))
         return NOTHING
     if leaf in SHALLOW_MUTATORS and len(parts) > 2:
         reading.changed.add((f"module:{top}", MUST, False))

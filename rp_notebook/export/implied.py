@@ -114,6 +114,16 @@ def operate(reading: Reading, node: ast.expr, values: list[Value]) -> Value:
     return NOTHING
 
 
+def shares_parts(node: ast.BinOp) -> bool:
+    """Whether an operator may give a container with the parts of others: `rows + more`, `[row] * 3`."""
+    sides = (node.left, node.right)
+    if isinstance(node.op, ast.Add):  # what a number or a text is added to has no parts
+        return not any(isinstance(side, ast.Constant | ast.JoinedStr) for side in sides)
+    return isinstance(node.op, ast.Mult) and any(
+        isinstance(side, ast.List | ast.Tuple | ast.ListComp) for side in sides
+    )
+
+
 def combine(reading: Reading, operator: ast.operator, left: Side, right: Side, *, inplace: bool = False) -> Value:
     """`left + right`, or `left += right`."""
     word = _OPERATORS[type(operator)]

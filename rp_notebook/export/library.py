@@ -24,6 +24,7 @@ from rp_notebook.export.tables import (
 from rp_notebook.export.trees import WALKED, captured_names, immediate, walk
 
 BUILTIN = "builtins."
+SHOWN = "shown:"  # how a root begins that is how a module shows things
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def path_of(node: ast.expr, program: Program, local: Container[str]) -> str:
 
 
 def setting(target: ast.expr, program: Program, local: Container[str]) -> str | None:
-    """What of the process a store to `target` sets: `env:KEY`, `module:NAME`, empty for looks; None for an object."""
+    """What of the process a store to `target` sets: `env:KEY`, `module:NAME`, `shown:NAME`; None for an object."""
     root = root_name(target)
     if not root or root in local or root not in program.imports or root in program.values:
         return None
@@ -103,7 +104,7 @@ def setting(target: ast.expr, program: Program, local: Container[str]) -> str | 
         return f"env:{key.value!s}" if isinstance(key, ast.Constant) else "env:*"
     if parts[:2] == ["sys", "modules"] and isinstance(target, ast.Subscript):
         return f"module:{str(getattr(target.slice, 'value', 'sys')).split('.')[0]}"
-    return "" if SHOWN_ONLY & set(parts) else f"module:{parts[0]}"
+    return f"{SHOWN if SHOWN_ONLY & set(parts) else 'module:'}{parts[0]}"
 
 
 def method_tier(name: str, *, bare: bool) -> int:

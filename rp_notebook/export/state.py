@@ -10,14 +10,14 @@ from pathlib import Path
 from rp_notebook.export.counters import NOTED, is_read
 from rp_notebook.export.demand import Demand, label_of
 from rp_notebook.export.lazy_stores import fills_in, reads_unfilled
-from rp_notebook.export.library import path_of
+from rp_notebook.export.library import SHOWN, path_of
 from rp_notebook.export.local_programs import texts_in
 from rp_notebook.export.program import Program
 from rp_notebook.export.secret_texts import HUGGING_FACE
 from rp_notebook.export.spoken_names import evaluated, names_in_text
 from rp_notebook.export.stars import is_found, source_of
 from rp_notebook.export.store_looks import FILL
-from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_ENV, STDLIB
+from rp_notebook.export.tables import DISPLAY_MODULES, EFFECT_IMPORTS, RUNTIME_ENV, STDLIB, TEXTS
 from rp_notebook.export.timeline import Fact, changed_roots
 from rp_notebook.export.trees import walk
 
@@ -37,6 +37,8 @@ def take_state(demand: Demand, program: Program) -> None:
             if module in modules and not _said_again(fact, module, demand.timeline.stateful):
                 demand.take(fact.position, f"sets something of {module}, which is used")
                 demand.take_changes_of(fact)
+        if modules & {*changed_roots(fact, SHOWN)} and any(maker in f.statement.text for f in kept for maker in TEXTS):
+            demand.take(fact.position, "sets how text is made of values")
         for key in changed_roots(fact, "env:"):
             if texts is None:
                 texts = {n.value for f in kept for n in walk(f.statement.node) if isinstance(n, ast.Constant)}

@@ -206,8 +206,10 @@ MODULE_SETTERS = frozenset(
 SETTER_PREFIXES = ("set_", "enable_", "disable_", "register", "use_", "add_", "patch_", "allow_", "configure")
 # Settings that only concern what is shown.
 SHOWN_ONLY = frozenset(
-    {"set_option", "set_printoptions", "display", "set_theme", "set_style", "options", "set_verbosity"}
+    {"set_option", "reset_option", "set_printoptions", "display", "set_theme", "set_style", "options", "set_verbosity"}
 )
+# Methods and functions whose answer is what is shown.
+TEXTS = ("to_string(", "to_html(", "to_markdown(", "to_latex(", "array2string(", "array_str(", "array_repr(")
 SEEDS = frozenset({"manual_seed", "seed", "set_seed", "seed_everything", "manual_seed_all"}) | {
     *("setstate", "set_state", "set_rng_state"),
 }
