@@ -202,7 +202,8 @@ class Demand:
                     self.doubtful.add(place)
                 elif tier >= MUST:
                     self.doubtful.discard(place)
-                self.take(place, f"changes `{name}`, which {why} uses", user, needed=tier >= MUST)
+                said = f"changes {self.timeline.facts[place].told_change(name)}, which {why} uses"
+                self.take(place, said, user, needed=tier >= MUST)
                 self._settled |= sharing.bit_of[place, tier] if place in self.kept else 0
 
     def changed_since(self, name: str, position: int, but: str = "") -> bool:

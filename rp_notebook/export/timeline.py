@@ -48,6 +48,13 @@ class Fact:
         """Whether it defines a function or class, whose globals are read when it is called."""
         return isinstance(self.statement.node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
 
+    def told_change(self, name: str) -> str:
+        """How its change of what a name is bound to is told: it may know that by another name."""
+        roots = {root: tier for root, tier, _ in self.effects.changed if root.isidentifier()}
+        if not roots or name in roots:
+            return f"`{name}`"
+        return f"`{max(sorted(roots), key=roots.__getitem__)}`, and with it `{name}`"
+
 
 def facts_of(
     statements: Sequence[Statement], program: Program, read: dict[int, Names], *, loaded: bool = False

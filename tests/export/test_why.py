@@ -44,6 +44,12 @@ def test_a_change_is_explained_by_who_uses_the_object() -> None:
     assert told("In[3]")[-1] == "+     In[3] line 1-4: lut.update(  (changes `lut`, which scale() uses)"
 
 
+def test_a_change_of_an_object_is_told_by_the_name_that_its_cell_knows_it_by() -> None:
+    found = result("rows = []\ntable = {'a': rows}", "rows.append(1)", "def handler(job):\n    return table")
+    said = lines_of(explained(found, "In[2]"))[-1]
+    assert said == "+   In[2] line 1: rows.append(1)  (changes `rows`, and with it `table`, which handler() uses)"
+
+
 def test_a_line_of_the_module_is_explained_by_its_statement() -> None:
     module = result().module.split("\n")
     for number, line in enumerate(module, start=1):
