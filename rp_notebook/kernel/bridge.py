@@ -30,6 +30,7 @@ class Bridge:
         self._kernel, self._names, self._pump, self._timeout_of = kernel, names, pump, timeout_of
         self._comms: dict[str, Any] = {}
         self._links: dict[str, Telling] = {}
+        self._closed = False
 
     def open(self) -> Callable[[], None]:
         """From now on a server can find us; the returned function ends that."""
@@ -43,10 +44,11 @@ class Bridge:
             self._kernel.unobserve(self._unpiped, "eventloop")
             for kind in own:
                 del self._kernel.control_handlers[kind]
-            for link in tuple(self._links.values()):
-                link.close()
             for comm in self._comms.values():
                 self._kernel.comm_manager.comms.pop(comm.comm_id, None)
+            self._closed = True
+            for link in tuple(self._links.values()):  # only now: the server asks at once for the comms that are left
+                link.close()
             self._comms.clear()
 
         return close
@@ -72,6 +74,8 @@ class Bridge:
         self._comms[name] = comm
 
     def _received(self, comm_id: str, data: wire.Data, buffers: wire.Buffers) -> None:
+        if self._closed:  # its end reaches the server, which sends the job again
+            return
         name = wire.handler_of(comm_id)
         link_id, request = wire.job_received(data, buffers)
         link = self._links.setdefault(link_id, Telling(link_id))
@@ -84,6 +88,8 @@ class Bridge:
         if self._kernel.eventloop is None:
             with suppress(OSError):
                 link.use(lambda: Pipe(path, self._kernel.io_loop.asyncio_loop, self._received))
+        if self._closed:  # meanwhile: nobody else would
+            link.close()
 
     def _unpiped(self, change: Any) -> None:
         """A window's event loop (`%gui`) lets nothing in but what comes through the kernel's own channels."""

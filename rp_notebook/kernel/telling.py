@@ -38,6 +38,8 @@ class Telling:
         with self._turn:
             if not self._used_comms:
                 self.pipe = opened()
+            if self.pipe is not None and self._over.is_set():  # too late: the server hears so, and asks again
+                self.pipe.close()
 
     def say(self, comm: Any, said: wire.Said) -> None:
         """Says it through the comm of a handler."""
@@ -60,9 +62,9 @@ class Telling:
         """Says what has not been said, and ends the thread and the pipe."""
         with self._turn:
             self._send()
-        self._over.set()
-        if self.pipe is not None:
-            self.pipe.close()
+            self._over.set()
+            if self.pipe is not None:
+                self.pipe.close()
 
     def _send(self) -> None:
         held, self._held = self._held, []

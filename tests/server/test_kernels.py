@@ -18,6 +18,18 @@ from rp_notebook.server import link
 from rp_notebook.server.kernels import Kernels
 from tests.journeys.places import celling, connected
 
+LATE = """import socket, tempfile
+late = get_ipython().kernel.control_handlers["rp_notebook_link"]
+%reload_ext rp_notebook
+path = tempfile.mkdtemp() + "/late"
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen()
+late(None, None, {"content": {"link": "late", "path": path}})
+connection, _ = listener.accept()
+connection.settimeout(5)
+print("read", connection.recv(1))
+"""
 HANDLER = "%%runpod_handler\ndef echo(job):\n    return job['input']"
 pytestmark = pytest.mark.kernel
 
@@ -123,6 +135,8 @@ def test_a_kernel_that_is_slow_to_answer_is_a_queue_and_no_kernel_without_the_ex
             assert (await ended(*job))["output"] == "after all"
             await kernel.cell("%reload_ext rp_notebook")  # which ends the pipe
             assert (await ended(*await put(kernels, "echo")))["output"] == "after all"
+
+            assert "read b''" in await kernel.cell(LATE)  # who connects to an extension that has left is let go
 
             other = Kernel(kernel.manager, await kernel.manager.start_kernel())
             async with stopped(kernel), stopped(other):  # one is heard to have it, one is not heard
