@@ -46,6 +46,7 @@ _BEFORE = {
 _WITHIN = (("AKIA", 0), ("ASIA", 0), ("AIza", 0), ("earer ", 1), ("SG.", 0), ("AccountKey=", 0))
 _WITHIN_ANY = (("-----BEGIN ", 0), (".eyJ", 1000), *_WITHIN)
 _IN_URLS = ("@", "hooks.slack.com")
+_HOLDS = (str, dict, list)
 _AROUND = 4000  # characters behind it in which a shape shows
 PART = 100_000  # characters, which are searched in well under a millisecond
 _WORD = max(map(len, _KEY_WORDS)) - 1
@@ -112,43 +113,46 @@ def _says_nothing(value: str) -> bool:
 
 
 def _without(value: Any, texts: set[str]) -> Any:
-    match value:
-        case str():
-            return MASK if value in texts else value
-        case dict():
-            return {key: _without(item, texts) for key, item in value.items()}
-        case list():
-            return [_without(item, texts) for item in value]
-    return value
+    whole = [value]
+    left: list[tuple[Any, Any]] = [(whole, 0)]
+    while left:  # and no recursion: requests may be nested as deep as they can be read
+        into, at = left.pop()
+        item = into[at]
+        if isinstance(item, str):
+            into[at] = MASK if item in texts else item
+        elif isinstance(item, dict):
+            into[at] = item = dict(item)
+            left += [(item, key) for key, below in item.items() if isinstance(below, _HOLDS)]
+        elif isinstance(item, list):
+            into[at] = item = list(item)
+            left += [(item, index) for index, below in enumerate(item) if isinstance(below, _HOLDS)]
+    return whole[0]
 
 
 def secrets_in(value: Any, path: str = "", known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
     """Path and text of each string of a JSON value that is a secret by its key, its shape, or as one of `known`."""
-    if isinstance(value, str):
-        if has_shape(value) or _holds(value, known):
-            yield path, value
-    elif isinstance(value, dict):
+    left = [iter([(path, False, value)])]
+    while left:
+        for here, named, item in left[-1]:
+            if not isinstance(item, str):
+                left.append(_below(here, item, named=named))
+                break
+            if (item and item != MASK) if named else (has_shape(item) or _holds(item, known)):
+                yield here, item
+        else:
+            left.pop()
+
+
+def _below(path: str, value: dict[Any, Any] | list[Any], *, named: bool) -> Iterator[tuple[str, bool, Any]]:
+    """The strings and what may hold some in a value, each with its path, and whether it has a secret's name."""
+    if isinstance(value, dict):
         for key, item in value.items():
-            here = f"{path}.{key}" if path else str(key)
-            if is_secret_name(str(key)):
-                yield from _strings(item, here)
-            else:
-                yield from secrets_in(item, here, known)
+            if isinstance(item, _HOLDS):
+                yield f"{path}.{key}" if path else str(key), named or is_secret_name(str(key)), item
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from secrets_in(item, f"{path}[{index}]", known)
-
-
-def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    match value:
-        case str() if value and value != MASK:
-            yield path, value
-        case dict():
-            for key, item in value.items():
-                yield from _strings(item, f"{path}.{key}")
-        case list():
-            for index, item in enumerate(value):
-                yield from _strings(item, f"{path}[{index}]")
+            if isinstance(item, _HOLDS):
+                yield f"{path}[{index}]", named, item
 
 
 def _snake(key: str) -> str:

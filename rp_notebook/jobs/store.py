@@ -80,7 +80,7 @@ class Store:
         if self._fails or (at_once and running.size <= LARGE and not self._is_burst):
             self.flush()
             return
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._write_behind, name="rp_notebook history", daemon=True)
             self._thread.start()
         if not self._wake.is_set():
@@ -124,6 +124,11 @@ class Store:
                     for running in batch:
                         self._write(running)
                 written = True
+            except (sqlite3.Error, KeyboardInterrupt):
+                raise
+            except Exception:  # our own mistake; it would be made again and again, and keep all others from the disk
+                self._waiting.remove(running)
+                raise
             finally:
                 for running, row in () if written else zip(batch, rows, strict=True):
                     running.row, running.complete = row, False

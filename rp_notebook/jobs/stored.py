@@ -47,7 +47,7 @@ class Packed:
     lost: str | None
 
 
-@dataclass
+@dataclass(eq=False)
 class Running:
     """A job that a store was told of: its row once its start is written, and its record once it has ended."""
 

@@ -7,6 +7,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,27 @@ def test_what_was_printed_measured_and_noted_comes_back(path) -> None:
         record.gauge,
         record.noted,
     )
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_job_that_cannot_be_kept_keeps_no_others_from_the_disk(path, monkeypatch, at_once) -> None:
+    def failing(self: Store, row: int, record: JobRecord, request: Any) -> None:
+        if record.job.input == 1:
+            raise RecursionError
+        end(self, row, record, request)
+
+    end = Store._end
+    monkeypatch.setattr(Store, "_end", failing)
+    history = opened(path)
+    for number in range(3):
+        record = run_job(echo, number)
+        with suppress(RecursionError):
+            history.ended(record, at_once=at_once)
+        time.sleep(0.05)
+    with suppress(RecursionError):
+        history.flush()
+    assert [record.job.input for record in opened(path).records()] == [0, 2]
 
 
 def test_thousands_of_jobs_in_a_burst_are_all_kept_in_order(path) -> None:

@@ -36,6 +36,17 @@ SHAPES = {
 }
 
 
+def test_a_secret_is_found_however_deep_it_is_nested() -> None:
+    deep: object = {"password": "shh-1234"}
+    for _ in range(10_000):
+        deep = [deep]
+    found, paths = masked({"input": deep})
+    inner = found["input"]
+    while isinstance(inner, list):
+        (inner,) = inner
+    assert (inner, len(paths)) == ({"password": "***"}, 1)
+
+
 @pytest.mark.parametrize("text", SHAPES.values(), ids=SHAPES)
 def test_a_known_shape_is_found_anywhere_and_taken_out(text: str) -> None:
     around = f"first, {text} then"
