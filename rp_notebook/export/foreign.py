@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from rp_notebook.export import decorating, implied, local_programs
+from rp_notebook.export.counters import NOTED
 from rp_notebook.export.library import SHOWN, Arguments, is_static, method_tier, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, copied, held, inside, union
 from rp_notebook.export.namespace_dict import ANY, executed
@@ -27,6 +28,7 @@ from rp_notebook.export.tables import (
     SETTER_PREFIXES,
     SHALLOW_MUTATORS,
     SHOWN_ONLY,
+    TQDM_METHODS,
     WRAPPERS,
 )
 
@@ -92,6 +94,8 @@ def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *
     if path.startswith(PATCHERS) and node.args:
         _patched(reading, node.args[0])
         reading.change(arguments.all, MUST, deep=False)
+    if top == "tqdm" and leaf == "pandas":
+        reading.changed |= {(f"{NOTED}.progress_{word}", MUST, False) for word in TQDM_METHODS}
     if top in DISPLAY_MODULES and top not in ("logging", "warnings"):
         return NOTHING
     if leaf in MODULE_SETTERS or path == "nltk.download" or leaf.startswith((*SETTER_PREFIXES, "reset_option")):

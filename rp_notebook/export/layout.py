@@ -49,24 +49,30 @@ def wrapped(blocks: Sequence[Block]) -> list[Block]:
     """The blocks, those that await at the top level inside an async function that is run once where it stands."""
     found: list[Block] = []
     group: list[Block] = []
+    before: Block | None = None
     for block in [*blocks, Block("")]:
         if block.text and not block.guarded and block.awaits:
             group.append(block)
+            before = block
             continue
         if group:
             found += _run_once(group)
             group = []
         if block.text and block.guarded:
-            found.append(
-                Block(
-                    f'if __name__ == "__main__":\n{block.indent}{block.text}',
-                    block.cell,
-                    (block.numbers[0], *block.numbers),
-                )
-            )
+            known = before is not None and before.guarded and (before.cell, before.indent) == (block.cell, block.indent)
+            found.append(_guarded(block, found.pop() if known else None))
         elif block.text:
             found.append(block)
+        before = block
     return found
+
+
+def _guarded(block: Block, before: Block | None) -> Block:
+    """The block under the guard of the worker's start, which one of the same cell before it may have already."""
+    text = f"{block.indent}{block.text}"
+    if before is not None:
+        return Block(f"{before.text}\n{text}", block.cell, (*before.numbers, *block.numbers))
+    return Block(f'if __name__ == "__main__":\n{text}', block.cell, (block.numbers[0], *block.numbers))
 
 
 def _run_once(group: Sequence[Block]) -> list[Block]:

@@ -204,6 +204,8 @@ MODULE_SETTERS = frozenset(
     | {"filterwarnings", "simplefilter", "setrecursionlimit", "set_start_method", "setlocale", "monkey_patch", "init"}
 )
 SETTER_PREFIXES = ("set_", "enable_", "disable_", "register", "use_", "add_", "patch_", "allow_", "configure")
+# What `tqdm.pandas()` gives tables, behind `progress_`.
+TQDM_METHODS = ("apply", "map", "applymap", "aggregate", "transform")
 # Settings that only concern what is shown.
 SHOWN_ONLY = frozenset(
     {"set_option", "reset_option", "set_printoptions", "display", "set_theme", "set_style", "options", "set_verbosity"}

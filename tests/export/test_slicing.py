@@ -205,3 +205,15 @@ def test_imports_move_up_over_what_only_makes_a_value(made, moves):
     declaration = Declaration("handler", "handler")
     module = module_of(slice_cells(cells, declaration), declaration).text
     assert (module.index("from torch") < module.index("lut =")) is moves
+
+
+def test_what_stood_under_one_guard_stands_under_one_guard():
+    guarded = "if __name__ == '__main__':\n    # as it starts\n    state = main()\n    state['n'] = 1"
+    cells = ["def main(): return {}", guarded, "def helper(v): return state['n'] + v"]
+    cells.append("def handler(job): return helper(job)")
+    declared = Declaration("handler", "handler")
+    runs = [CellRun(n, cell) for n, cell in enumerate(cells, start=1)]
+    text = module_of(slice_cells(runs, declared), declared).text
+    head, _, tail = text.partition("def helper")
+    assert "if __name__ == \"__main__\":\n    # as it starts\n    state = main()\n    state['n'] = 1\n" in head
+    assert tail.count("__main__") == 1
