@@ -19,6 +19,7 @@ TTL_S = DAY_MS / 1000
 # JSON nests as deep as Python's stack allows, and a kernel's main thread has used more of that than the one that reads
 # the request: what passes here must be readable there.
 SPARE_FRAMES = 400
+GZIP = b"\x1f\x8b"  # with which it begins (RFC 1952)
 SHALLOW = 100  # so deep, anything can be read anywhere
 
 T = TypeVar("T")
@@ -143,7 +144,8 @@ def decoded(body: bytes | bytearray) -> tuple[str, Any]:
         frames = 0 if _has_few(body, b"[") and _has_few(body, b"{") else SPARE_FRAMES
         return text, _with_spare_frames(lambda: STRICT.decode(text), frames)
     except UnicodeDecodeError:
-        raise RequestRefused(400, "the body is not UTF-8 text") from None
+        packed = body.startswith(GZIP)
+        raise RequestRefused(400, f"the body is {'packed: send it as it is' if packed else 'not UTF-8 text'}") from None
     except ValueError as error:
         raise RequestRefused(400, f"the body is not JSON: {error}") from None
     except RecursionError:

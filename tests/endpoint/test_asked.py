@@ -1,5 +1,6 @@
 """What clients send: what passes, what a worker gets of it, and what is refused."""
 
+import gzip
 import json
 
 import pytest
@@ -73,6 +74,11 @@ def test_what_cannot_be_a_job_is_a_400(body):
     with pytest.raises(RequestRefused) as refused:
         given(body)
     assert refused.value.status == 400
+
+
+def test_a_packed_body_is_refused_as_one():
+    with pytest.raises(RequestRefused, match="send it as it is"):
+        given(gzip.compress(b'{"input": 1}'))
 
 
 def test_what_passes_can_be_read_where_the_stack_is_deeper():
