@@ -114,7 +114,7 @@ def _remembering(facts: Sequence[Fact], program: Program, declaration: Declarati
     known = {name for other in facts for name in other.names.defs if not other.statement.alias}
     counted = {root.removeprefix(NOTED) for root in roots if root.startswith(NOTED)}
     names = sorted((changed | effects.rebound) & known - {FRESH})
-    names += sorted(each for each in counted if is_read(each[1:], facts))
+    names += sorted(each.removesuffix("[]") for each in counted if is_read(each, facts))
     if names:
         said = ", ".join(f"`{name}`" for name in names)
         message = f"jobs change {said}: a worker keeps that from one job to the next, and no other worker sees it"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from rp_notebook.export import decorating, implied, lazy_stores, library
 from rp_notebook.export.binding import assigned
+from rp_notebook.export.counters import NOTED, count_of
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.expressions import CALLED_WITH, Expressions
 from rp_notebook.export.links import COPY, SAME, Value, copied, held, inside, union
@@ -72,6 +73,10 @@ class Reading(Expressions):
             self.edges |= {(target.id, MADE, COPY) for target in targets if isinstance(target, ast.Name)}
 
     def augment(self, node: ast.AugAssign) -> None:
+        count = "" if self.at_module else count_of(node.target)
+        if count in self.program.counters and not count.startswith(".") and root_name(node.target) not in self.locals:
+            self.changed.add((f"{NOTED}{count}", MUST, False))
+            return
         added = self.value(node.value)
         target = (node.target, self.value(node.target))
         implied.combine(self, node.op, target, (node.value, added), inplace=True)

@@ -63,7 +63,7 @@ class Expressions(Marks):
         if self.at_module or "__setattr__" in self.program.method_names or self.of_root(name) in self.filling:
             return False
         of_function = name in self.inner or (name in self.program.functions and name not in self.locals)
-        return of_function or attribute in self.program.counters
+        return (of_function and self.program.takes_notes) or f".{attribute}" in self.program.counters
 
     def bind_global(self, name: str, value: Value) -> None:
         """Binds a variable of the module."""

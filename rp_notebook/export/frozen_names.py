@@ -9,6 +9,7 @@ from typing import Any
 
 from rp_notebook.export.cleaning import Cleaned
 from rp_notebook.export.code_behind import code_of
+from rp_notebook.export.counters import NOTED
 from rp_notebook.export.demand import Demand
 from rp_notebook.export.freezing import CannotFreeze, Frozen, frozen, snapshot
 from rp_notebook.export.insertion import Insertion, inserted_into, value_statements
@@ -211,7 +212,7 @@ def _changed_by(function: str, program: Program) -> set[str]:
 
 def _written(function: Function, program: Program) -> set[str]:
     effects = program.summary(function)
-    roots = {root for root, tier, _ in effects.changed if tier >= LIKELY}
+    roots = {root.removeprefix(NOTED).removesuffix("[]") for root, tier, _ in effects.changed if tier >= LIKELY}
     return {root for root in roots | effects.rebound if root.isidentifier()}
 
 

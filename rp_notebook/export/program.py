@@ -79,7 +79,8 @@ class Program:
     owners: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))  # of methods, by their id
     patches: Mapping[str, tuple[Function, ...]] = field(default_factory=lambda: MappingProxyType({}))  # of classes
     attributes: Mapping[str, tuple[ast.expr, ...]] = field(default_factory=lambda: MappingProxyType({}))  # set later
-    counters: frozenset[str] = frozenset()  # attributes
+    counters: frozenset[str] = frozenset()
+    takes_notes: bool = True  # what functions leave on functions is read here or nowhere
     local: Mapping[str, Program] = field(default_factory=lambda: MappingProxyType({}))  # of modules of one's own
     texts: frozenset[str] = frozenset()  # that stand in a module of one's own
     summaries: Mapping[int, Effects] = field(default_factory=lambda: MappingProxyType({}))

@@ -47,7 +47,7 @@ def take_state(demand: Demand, program: Program) -> None:
                 demand.take(fact.position, f"sets the environment variable {key}")
         if any(_is_asked_for(demand, program, fact, store) for store in changed_roots(fact, FILL)):
             demand.take(fact.position, "it fills what is read as it was then", needed=True)
-        if any(is_read(attribute, kept) for attribute in changed_roots(fact, f"{NOTED}.")):
+        if any(is_read(count, kept) for count in changed_roots(fact, NOTED)):
             demand.take(fact.position, "it counts what is read", needed=True)
         if any(demand.changed_since(name, fact.position) for name in changed_roots(fact, "cache:")):
             demand.take(fact.position, "what it got was kept, and would be another now")

@@ -25,6 +25,8 @@ def summarised(
     Modules of the user's own are followed to that `depth`.
     """
     program = program_of(statements, ours, project)
+    if depth < DEPTH:  # others read what a module counts
+        program = replace(program, counters=frozenset(), takes_notes=False)
     program = replace(program, local=local_programs(statements, _of_module, depth))
     functions = dict.fromkeys(_functions(program))
     known: dict[int, Effects] = {}

@@ -154,6 +154,12 @@ def tell0(v):
     tell0.many += 1
     return v
 tell0.many = 0
+count0, tally0 = 0, {'n': 0}
+def bump0(v):
+    global count0
+    count0 += 1
+    tally0['n'] += 1
+    return v
 c8, c9, stack0 = Count0(), Count0(), ExitStack()""",
 )
 FILES = {
@@ -256,6 +262,7 @@ class OddNotebook(Notebook):
             f"queue0.put({n})", "if queue0.qsize():\n    queue0.get()", f"queue0.put({lists()})",
             f"l2 = sorted({lists()}, key=lambda v: str(v) * i2)", f"i3 = max(i2, {n}, key=lambda v: v * i1)",
             f"c9.go({n})", "c8.go(1)", "c8 = c9", "c9.n = 3", "i2 = c9.go(4)", "m0(1)", "m0(2)", "i2 = m0(1)",
+            f"bump0({n})", "i2 = bump0(3)", "i3 = count0", "count0 = 5",
             f"tell0({n})", "i3 = tell0(2)", "tell0.many = 5", f"stack0.callback({lists()}.append, {n})",
             "stack0.close()", f"stack0.enter_context(Into({lists()}, {n}))",
             "np.add.at(a0, [0, 1], 2)", "a1 = a0.reshape(2, 3).T[0] if a0.size == 6 else a0",
@@ -313,5 +320,6 @@ ASKED = [
     "z0.get()", "tick0()", "ticks0[0](0)", "known0('b')",
     "sorted(map(str, MADE0.items()))", "queue0.qsize()", "run0(x)", "named1(x)",
     "c9.n", "Count0.seen", "sorted(vars(c8))", "m0(1)", "m0(2)", "getattr(tell0, 'last', 0)", "tell0.many", "c9.go(x)",
+    "count0", "tally0['n']", "bump0(x)",
     "Kind.kinds", "s0.total()", "Shared.items", "l2", "l3", "sorted(fz_mod.TOOLS)", "len(d4['y'])",
 ]  # fmt: skip
