@@ -93,6 +93,8 @@ class Reading(Expressions):
                 self.edges.add((node.target.id, node.target.id, SAME))
                 self.edges |= {(node.target.id, root, kind) for root, kind in value}
         else:
+            if not isinstance(node.value, ast.Constant):  # a list that is put there is changed where it is
+                self.change(target[1], MUST, deep=False)
             self.bind(node.target, value)
 
     def definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:

@@ -162,8 +162,8 @@ class Expressions(Marks):
     def name(self, name: str) -> Value:
         if name in self.locals:
             return self.locals[name]
-        known = name in self.program.imports or (name in BUILTINS and name not in self.program.values)
-        return NOTHING if known else frozenset({(name, SAME)})
+        known = name in self.program.imports or name in BUILTINS
+        return NOTHING if known and name not in self.program.values else frozenset({(name, SAME)})
 
     def consumed(self, node: ast.expr) -> Value:
         """A value that is gone through: an iterator is used up by it."""

@@ -23,6 +23,8 @@ from rp_notebook.export.tables import (
     PICKS,
     PURE_BUILTINS,
     PURE_MODULES,
+    READ_ONE,
+    READ_TWO,
     RNG_MODULES,
     SEEDS,
     SETTER_PREFIXES,
@@ -50,6 +52,8 @@ def builtin(reading: Reading, name: str, node: ast.Call, arguments: Arguments) -
         case "exec", _ if (body := executed(node)) is not None and reading.at_module:
             reading.rebound |= set() if body else {ANY}
             reading.body(body)
+    if name == "exec":
+        reading.change(union(*arguments.positional[1:]), MUST, deep=True)  # the names that it is to bind
     if name in FUNCTION_MUTATORS and arguments.positional:
         reading.change(arguments.positional[0], MUST, deep=False)
         return inside(arguments.positional[0]) if name == "next" else NOTHING
@@ -88,6 +92,8 @@ def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *
     if leaf in FUNCTION_MUTATORS and arguments.positional:
         reading.change(arguments.positional[0], MUST, deep=False)
         reading.join(arguments.positional[0], union(*arguments.positional[1:]))
+    if top == "numpy" and leaf in READ_ONE | READ_TWO:
+        reading.change(union(*arguments.positional[1 if leaf in READ_ONE else 2 :]), MUST, deep=True)
     for name, value in (arguments.named or {}).items():
         if name == "out" or name in GENERATORS:
             reading.change(value, MUST, deep=True)  # an array, and what looks at it; what draws moves on

@@ -125,6 +125,8 @@ def _put_called(reading: Reading, put: ast.expr, name: str, arguments: Arguments
         if not path_of(method, reading.program, reading.locals):
             _method_passed(reading, method, arguments)
             known = True
+            if len(reading.program.values.get(root_name(method), ())) > 1:  # the object that had the name then is meant
+                reading.change(reading.name(name), MUST, deep=True)
     if isinstance(put, ast.Name) and put.id in reading.program.functions:
         known |= anything_called(reading, put.id, NOTHING, arguments.all)
     elif isinstance(put, ast.Call) and root_name(put.func) in reading.program.functions:

@@ -51,18 +51,8 @@ SHALLOW_MUTATORS = frozenset(
 )
 # Methods that change their receiver in the libraries that notebooks use.
 MUTATORS = SHALLOW_MUTATORS | frozenset(
-    {
-        "fill",
-        "eval",
-        "train",
-        "requires_grad",
-        "requires_grad_",
-        "zero_grad",
-        "step",
-        "backward",
-        "fit",
-        "fit_transform",
-    }
+    {"fill", "eval", "train", "requires_grad", "requires_grad_", "zero_grad", "step", "backward", "fit"}
+    | {"fit_transform"}
     | {"partial_fit", "share_memory", "freeze", "unfreeze", "tie_weights", "resize_token_embeddings", "seed", "shuffle"}
     | {"gradient_checkpointing_enable", "fuse", "unfuse", "warmup", "warm_up", "initialize", "setup", "configure"}
     | {"delete_adapter", "read", "readline", "readlines", "write", "writelines", "seek", "__next__", "send", "throw"}
@@ -204,6 +194,9 @@ MODULE_SETTERS = frozenset(
     | {"filterwarnings", "simplefilter", "setrecursionlimit", "set_start_method", "setlocale", "monkey_patch", "init"}
 )
 SETTER_PREFIXES = ("set_", "enable_", "disable_", "register", "use_", "add_", "patch_", "allow_", "configure")
+# Functions of numpy that read one array, or two: where one more is given, they write there.
+READ_ONE = frozenset({"sqrt", "exp", "log", "negative", "abs", "absolute", "square", "sign", "floor", "ceil"})
+READ_TWO = frozenset({"add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "matmul", "dot", "mod"})
 # What `tqdm.pandas()` gives tables, behind `progress_`.
 TQDM_METHODS = ("apply", "map", "applymap", "aggregate", "transform")
 # Settings that only concern what is shown.
