@@ -88,12 +88,13 @@ class Bridge:
         if self._kernel.eventloop is None:
             with suppress(OSError):
                 link.use(lambda: Pipe(path, self._kernel.io_loop.asyncio_loop, self._received))
+            self._unpiped()  # where a window's loop began meanwhile
         if self._closed:  # meanwhile: nobody else would
             link.close()
 
-    def _unpiped(self, change: Any) -> None:
+    def _unpiped(self, *_: Any) -> None:
         """A window's event loop (`%gui`) lets nothing in but what comes through the kernel's own channels."""
-        for link in tuple(self._links.values()) if change.new is not None else ():
+        for link in tuple(self._links.values()) if self._kernel.eventloop is not None else ():
             if link.pipe is not None:
                 link.pipe.close()
 

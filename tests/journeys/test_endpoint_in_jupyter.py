@@ -263,6 +263,19 @@ def test_a_kernel_that_lets_the_loop_of_a_window_run_gets_jobs_and_answers_them(
     jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
 
 
+def test_a_window_that_opens_while_the_link_does_gets_jobs_too(server):
+    slow = "import rp_notebook.kernel.bridge as bridge\nPipe = bridge.Pipe\n"
+    slow += "bridge.Pipe = lambda *given: (time.sleep(1), Pipe(*given))[1]"
+    drawn = "%%runpod_handler\ndef opened(job):\n    return get_ipython().kernel.eventloop is not None"
+    kernel, client, cell = server.kernel("import time", "%load_ext rp_notebook", drawn, slow)
+    server.ask("GET", "runpod/v2/opened/health")
+    cell(WINDOW)
+    time.sleep(1.2)  # it is there by now
+    assert server.sync("opened", 1).get("output")
+    client.stop_channels()
+    jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
+
+
 def test_a_cell_cancels_jobs_that_run_and_one_that_waits_for_them_and_the_server_hears_of_it(server):
     ids = [server.sent("overlaps", 60) for _ in range(4)]
     waited(lambda: all(server.status("overlaps", job_id)["status"] == "IN_PROGRESS" for job_id in ids[:3]))
