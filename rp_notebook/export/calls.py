@@ -68,6 +68,8 @@ def _named(reading: Reading, func: ast.Name, arguments: Arguments) -> Value:
             reading.change(arguments.all, LIKELY, deep=True)
         if name in reading.inner:
             reading.call_inner(reading.inner[name], arguments)
+        else:
+            handed.parts_called(reading, value, arguments)
         return arguments.all | inside(value)
     found: Value = NOTHING
     if name in program.classes:
@@ -122,7 +124,7 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
     classes = classes_of(program, root) if root and root not in reading.locals else set()
     methods = program.methods(name, classes)
     found: Value = NOTHING
-    handed.attribute_called(reading, func, arguments)
+    handed.attribute_called(reading, func, arguments, receiver=NOTHING if methods else receiver)
     for method in methods:
         found |= reading.call_function(method, arguments.behind(receiver))
     known = bool(classes) and bool(methods)

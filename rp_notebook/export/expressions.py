@@ -11,7 +11,7 @@ from rp_notebook.export.cutting import root_name
 from rp_notebook.export.links import NOTHING, SAME, Value, composed, copied, held, inside, union
 from rp_notebook.export.marks import Marks
 from rp_notebook.export.namespace_dict import key_of, read_key
-from rp_notebook.export.program import FRESH, MUST, PARAMETER, Effects, Function
+from rp_notebook.export.program import CALLS, FRESH, MUST, PARAMETER, Effects, Function
 from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import ARRAY_VIEWS, BUILTINS, DISPLAY_MODULES
 from rp_notebook.export.trees import children, walk
@@ -142,7 +142,9 @@ class Expressions(Marks):
             return frozenset({(root, SAME)})
 
         for root, tier, deep in effects.changed:
-            if root.startswith(FILL + PARAMETER):  # an attribute of what is given
+            if root.startswith(CALLS):
+                handed.parts_called(self, inside(meant(root[len(CALLS) :])), library.Arguments())
+            elif root.startswith(FILL + PARAMETER):  # an attribute of what is given
                 name, _, attr = root[len(FILL) :].partition(".")
                 for each, kind in meant(name):
                     if kind == SAME and each != FRESH:

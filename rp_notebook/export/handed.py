@@ -10,12 +10,13 @@ from rp_notebook.export import implied, local_programs
 from rp_notebook.export.code_behind import classes_of, code_given, code_of
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.iterators import yields
-from rp_notebook.export.library import Arguments, path_of
+from rp_notebook.export.library import Arguments, method_tier, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, inside
-from rp_notebook.export.program import MUST, PARAMETER, Changed, Code, Effects, Function, Program, loads
+from rp_notebook.export.program import CALLS, LIKELY, MUST, PARAMETER, Changed, Code, Effects, Function, Program, loads
 from rp_notebook.export.registries import bound_methods
 from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import MUTATORS, SHALLOW_MUTATORS
+from rp_notebook.export.trees import walk
 
 if TYPE_CHECKING:
     from rp_notebook.export.expressions import Expressions as Reading
@@ -106,10 +107,12 @@ def stored_called(reading: Reading, name: str, arguments: Arguments) -> bool:
     return known
 
 
-def attribute_called(reading: Reading, func: ast.Attribute, arguments: Arguments) -> None:
-    """Marks what calling an attribute may change that a statement has set: `model.run = faster`."""
+def attribute_called(reading: Reading, func: ast.Attribute, arguments: Arguments, *, receiver: Value) -> None:
+    """Marks what calling an attribute may change that a statement has set, or that a `receiver` was given."""
     for value in reading.program.attributes.get(func.attr, ()):
         _put_called(reading, value, root_name(func), arguments)
+    if root_name(func) in reading.locals and method_tier(func.attr, bare=True) == LIKELY:
+        parts_called(reading, inside(receiver), arguments)
 
 
 def ended(reading: Reading, name: str) -> None:
@@ -127,11 +130,31 @@ def _put_called(reading: Reading, put: ast.expr, name: str, arguments: Arguments
             known = True
             if len(reading.program.values.get(root_name(method), ())) > 1:  # the object that had the name then is meant
                 reading.change(reading.name(name), MUST, deep=True)
+    for code in _lambdas(put, reading.program):
+        reading.call_function(code, arguments)
+        known = True
     if isinstance(put, ast.Name) and put.id in reading.program.functions:
         known |= anything_called(reading, put.id, NOTHING, arguments.all)
     elif isinstance(put, ast.Call) and root_name(put.func) in reading.program.functions:
         known |= answer_called(reading, put, reading.name(name), arguments.all)
     return known
+
+
+def parts_called(reading: Reading, value: Value, arguments: Arguments) -> None:
+    """Marks what calling something may change that is a part of a value, or is told by whoever gives the parameter."""
+    for root, kind in sorted(value):
+        if root.startswith(PARAMETER):
+            reading.changed |= {(CALLS + root, MUST, False)} if kind != SAME and root != PARAMETER else set()
+        elif root.isidentifier():
+            stored_called(reading, root, arguments)
+            anything_called(reading, root, NOTHING, arguments.all)
+
+
+def _lambdas(put: ast.expr, program: Program) -> list[ast.Lambda]:
+    """The lambdas that a value holds; a library's function has called those that it was given."""
+    if isinstance(put, ast.Call) and root_name(put) not in program.classes.keys() | program.functions.keys():
+        return []
+    return [part for part in walk(put) if isinstance(part, ast.Lambda)]
 
 
 def _stored_in(program: Program, name: str) -> tuple[ast.expr, ...]:
@@ -150,8 +173,9 @@ def _stored_in(program: Program, name: str) -> tuple[ast.expr, ...]:
                 values = program.values.get(each, ())
                 for put in (*values, *program.put.get(each, ())):
                     methods = tuple((root_name(one), one.attr) for one in bound_methods(put, program.method_names))
-                    if methods or isinstance(put, ast.Name | ast.Call):
-                        found.setdefault((type(put), root_name(put), methods, frozenset(loads(put))), put)
+                    code = tuple(map(id, _lambdas(put, program)))
+                    if methods or code or isinstance(put, ast.Name | ast.Call):
+                        found.setdefault((type(put), root_name(put), methods, code, frozenset(loads(put))), put)
                 todo += {used for value in values for used in loads(value)} - seen
         program.stored[name] = tuple(found.values())
     return program.stored[name]

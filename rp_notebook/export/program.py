@@ -22,6 +22,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 MUST, LIKELY, WEAK = 3, 2, 1
 PARAMETER = "#"  # how the name of a root begins that is a parameter, not a global
 
+CALLS = "calls:"  # how a root begins whose parts are called
 FRESH = "@new"  # the object that a constructor is at work on
 MADE = "@made"  # what a statement makes and binds to several names
 

@@ -79,6 +79,6 @@ def _functions(program: Program) -> Iterator[Function]:
             yield from (part for value in bound for part in walk(value) if isinstance(part, ast.Lambda))
     for patches in program.patches.values():
         yield from patches
-    for values in program.values.values():
+    for values in (*program.values.values(), *program.put.values()):
         for value in values:
             yield from (part for part in walk(value) if isinstance(part, ast.Lambda))
