@@ -116,7 +116,7 @@ class Expressions(Marks):
         inner.at_module = False
         inner.outer = frozenset(self.locals) - own.keys()
         inner.inner = {name: each for name, each in self.inner.items() if name not in own}
-        inner.entered = self.entered | {id(node)}
+        inner.entered, inner.followed = self.entered | {id(node)}, self.followed
         if lazy_stores.candidates(node):
             inner.fills = lazy_stores.fills(self.program, node)
         inner.body(node.body if isinstance(node.body, list) else [ast.Expr(node.body)])

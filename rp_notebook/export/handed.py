@@ -145,7 +145,8 @@ def parts_called(reading: Reading, value: Value, arguments: Arguments) -> None:
     for root, kind in sorted(value):
         if root.startswith(PARAMETER):
             reading.changed |= {(CALLS + root, MUST, False)} if kind != SAME and root != PARAMETER else set()
-        elif root.isidentifier():
+        elif root.isidentifier() and root not in reading.followed:
+            reading.followed.add(root)  # what it was given may call its parts again
             stored_called(reading, root, arguments)
             anything_called(reading, root, NOTHING, arguments.all)
 

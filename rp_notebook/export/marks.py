@@ -32,6 +32,7 @@ class Marks:
         # Of statements, by their id: stores that they fill.
         self.fills: Mapping[int, frozenset[str]] = MappingProxyType({})
         self.inner: dict[str, Function] = {}  # functions that are written here, by their names
+        self.followed: set[str] = set()  # roots whose parts have been called
         self.entered: frozenset[int] = frozenset()  # those that are being read
         self.receiver: tuple[str, str] = ("", "")  # in a method: its first parameter, and its class
 
