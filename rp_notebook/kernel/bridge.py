@@ -30,7 +30,7 @@ class Bridge:
         self._kernel, self._names, self._pump, self._timeout_of = kernel, names, pump, timeout_of
         self._comms: dict[str, Any] = {}
         self._links: dict[str, Telling] = {}
-        self._closed = False
+        self._closed = self._pumps = False
 
     def open(self) -> Callable[[], None]:
         """From now on a server can find us; the returned function ends that."""
@@ -79,7 +79,9 @@ class Bridge:
         name = wire.handler_of(comm_id)
         link_id, request = wire.job_received(data, buffers)
         link = self._links.setdefault(link_id, Telling(link_id))
-        self._pump().offer(Order(name, request, _Outlet(link, self._comms[name], self._timeout_of(name))))
+        pump = self._pump()
+        self._pumps = True
+        pump.offer(Order(name, request, _Outlet(link, self._comms[name], self._timeout_of(name))))
 
     def _link(self, _stream: Any, _ident: Any, message: Any) -> None:
         """Called on the control thread: from now on a server hears us, and has a pipe if it is on this machine."""
@@ -100,7 +102,11 @@ class Bridge:
 
     def _stop(self, _stream: Any, _ident: Any, message: Any) -> None:
         """Called on the control thread, also while the main one is in a handler."""
-        self._pump().stop(message["content"]["id"], message["content"]["reason"])
+        job_id, reason = message["content"]["id"], message["content"]["reason"]
+        if self._pumps:
+            self._pump().stop(job_id, reason)
+        else:  # only the main thread can tell whether a cell is open, which a new pump must know
+            self._kernel.io_loop.asyncio_loop.call_soon_threadsafe(lambda: self._pump().stop(job_id, reason))
 
 
 def _comm_maker() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from datetime import datetime, timezone
@@ -27,6 +28,9 @@ FRESH_S = 1.0  # so long, what was found out about kernels is believed
 TO_TYPE = "%load_ext rp_notebook"
 ENDED, RESTARTED = "the kernel died, or was restarted", "the kernel was restarted"
 GONE = "the kernel was shut down"
+
+
+logger = logging.getLogger(__name__)
 
 
 class Kernels:
@@ -82,7 +86,10 @@ class Kernels:
             pause = min(2 * pause, LOOK_S)
             for kernel_id in tuple(self._known):
                 async with self._turn:
-                    await self._look(kernel_id)
+                    try:
+                        await self._look(kernel_id)
+                    except Exception:  # our own mistake, or Jupyter's: the others are looked after, and it is again
+                        logger.exception("kernel %s cannot be looked at", kernel_id)
 
     async def close(self) -> None:
         """Leaves every kernel."""
