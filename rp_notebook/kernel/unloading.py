@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 import traceback
 import weakref
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import FunctionType
 from typing import Any
 
@@ -46,6 +48,7 @@ def unload(session: Session, flags: Namespace) -> Report:
     if any(look() is not None for look in watched.values()):
         _clear_last_traceback()
         gc.collect()
+    _trim()
     freed = {"GPU memory": gpu - _reserved(), "RAM": ram - resident()}
     told = [f"{size(count)} of {kind}" for kind, count in freed.items() if count > WORTH_TELLING]
     held = {name: _holders(look, namespace) for name, look in watched.items() if look() is not None}
@@ -83,6 +86,12 @@ def _clear_last_traceback() -> None:
         for frame, _ in traceback.walk_tb(last.__traceback__):
             len(frame.f_locals)  # before Python 3.13 a look at them is kept, and renewed only by another one
         last = last.__cause__ or last.__context__
+
+
+def _trim() -> None:
+    """Has glibc give back to the system what is free between other things; other C libraries do as they like."""
+    with suppress(AttributeError, TypeError):  # there is no such function, or none is found so
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reserved() -> int:

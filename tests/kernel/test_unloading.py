@@ -48,6 +48,13 @@ def test_a_model_goes_with_all_that_ipython_keeps_of_it_and_its_memory_comes_bac
     assert said.startswith("UNLOADED")
 
 
+def test_its_memory_comes_back_also_where_it_lay_between_other_things(cell) -> None:
+    cell("blocks = [bytearray(100_000) for _ in range(1000)]\nbehind = bytearray(100_000)\ndel blocks")
+    cell(MODEL)
+    cell("model = Model()\nmodel.weights[:] = b'1' * len(model.weights)")
+    assert "MB of RAM came back" in repr(cell("%runpod unload model").result)
+
+
 @pytest.mark.parametrize(
     ("kept", "holder"),
     [
