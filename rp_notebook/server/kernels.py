@@ -59,7 +59,7 @@ class Kernels:
         Raises `RequestRefused`: 404 or 409, and what to type.
         """
         at, key = self._found.get(name, (0.0, ""))
-        if time.monotonic() - at > FRESH_S:
+        if time.monotonic() - at > FRESH_S or key.partition("/")[0] not in self._manager:
             try:
                 async with self._turn:
                     key = await self._key(name)

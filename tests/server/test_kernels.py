@@ -152,3 +152,19 @@ def test_a_kernel_that_is_slow_to_answer_is_a_queue_and_no_kernel_without_the_ex
         other.client.stop_channels()
 
     run(act)
+
+
+def test_a_kernel_that_is_shut_down_gets_no_jobs_while_what_was_found_out_is_fresh(run):
+    async def act(kernel):
+        other = Kernel(kernel.manager, await kernel.manager.start_kernel())
+        await other.cell("%load_ext rp_notebook")
+        kernels = Kernels(kernel.manager, rate_limits=False, private_webhooks=False)  # which nobody watches
+        async with kernels.service.running("over"):
+            assert (await kernels.endpoint("echo", for_jobs=True)).name == f"{kernel.id}/echo"
+            await other.cell(HANDLER)
+            await kernel.manager.shutdown_kernel(kernel.id, now=True)
+            assert (await kernels.endpoint("echo", for_jobs=True)).name == f"{other.id}/echo"
+        await kernels.close()
+        other.client.stop_channels()
+
+    run(act)
