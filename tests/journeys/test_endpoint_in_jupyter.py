@@ -40,7 +40,8 @@ print(told["status"], told["error"])
 WINDOW = """from ipykernel import eventloops
 def window(kernel):
     stream = getattr(eventloops, "get_shell_stream", lambda kernel: kernel.shell_stream)(kernel)
-    while not stream.flush(limit=1):
+    until = time.monotonic() + 5  # ipykernel may call it while a message is half handled
+    while not stream.flush(limit=1) and time.monotonic() < until:
         time.sleep(0.001)
 get_ipython().kernel.eventloop = window
 """
