@@ -9,7 +9,7 @@ from typing import Any
 from rp_notebook.endpoint.entry import Entry
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.payload import ITEM_LIMIT
-from rp_notebook.jobs.posts import Bare, Post
+from rp_notebook.jobs.posts import Bare, Post, ascii_json
 
 ANSWER, PROGRESS = b'{"output": ', b'{"status": "IN_PROGRESS", "output": '
 
@@ -28,7 +28,7 @@ def status_reply(entry: Entry, now: float) -> bytes:
     told |= {"id": job.id, "status": str(job.status)}
     if entry.worker is not None:
         told["workerId"] = entry.worker
-    return b"".join((b"{", *_answer(entry), json.dumps(told)[1:].encode()))  # one copy of a large answer
+    return b"".join((b"{", *_answer(entry), ascii_json(told)[1:].encode()))  # one copy of a large answer
 
 
 def stream_reply(status: Status, posts: Iterable[Post]) -> bytes:

@@ -10,14 +10,15 @@ from typing import Any, Literal, NamedTuple
 from rp_notebook.jobs.payload import shortened
 
 
-def _encoder(*, allow_nan: bool) -> Callable[[Any], str]:
-    """`json.dumps(..., ensure_ascii=False)`, without the classes and functions that it makes anew on each call.
+def _encoder(*, allow_nan: bool, ensure_ascii: bool = False) -> Callable[[Any], str]:
+    """`json.dumps(..., ensure_ascii=...)`, without the classes and functions that it makes anew on each call.
 
     They take twice as long as encoding a small answer.
     """
-    usual = json.JSONEncoder(ensure_ascii=False, allow_nan=allow_nan)
+    usual = json.JSONEncoder(ensure_ascii=ensure_ascii, allow_nan=allow_nan)
     made: Any = getattr(encoder, "c_make_encoder", None)
-    options = (usual.default, encoder.encode_basestring, None, ": ", ", ", False, False, allow_nan)
+    text = encoder.encode_basestring_ascii if ensure_ascii else encoder.encode_basestring
+    options = (usual.default, text, None, ": ", ", ", False, False, allow_nan)
 
     def encode(value: Any) -> str:
         return "".join(made({}, *options)(value, 0))
@@ -31,6 +32,7 @@ def _encoder(*, allow_nan: bool) -> Callable[[Any], str]:
 
 wire_json = _encoder(allow_nan=True)
 strict_json = _encoder(allow_nan=False)
+ascii_json = _encoder(allow_nan=False, ensure_ascii=True)
 
 PostKind = Literal["stream", "progress", "done"]
 
