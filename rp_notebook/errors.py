@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 
 NO_HANDLER = "none is registered yet: begin a cell with %%runpod_handler, or name a function of the notebook"
+NO_SDK = "the runpod SDK is not installed: pip install 'rp-notebook[prove]'"
 
 
 def meant(name: str, known: Iterable[str], said: str = "{}") -> str:

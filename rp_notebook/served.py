@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 from rp_notebook.endpoint.listening import SHOWN_INPUT, client_lines, listening, new_key, unusable
 from rp_notebook.endpoint.operations import in_url
 from rp_notebook.endpoint.service import Service
-from rp_notebook.errors import BadInput, NotebookFailed
+from rp_notebook.errors import NO_SDK, BadInput, NotebookFailed
 from rp_notebook.export.cells import read_notebook
 from rp_notebook.headless import notebook_client, reason
 from rp_notebook.proof.worker_process import WorkerProcess, clean_environment, runpod_environment
@@ -71,7 +71,7 @@ def serve(
     if worker is not None and not (worker / "handler.py").is_file():
         raise BadInput(f"{worker} holds no handler.py: --worker takes an exported folder")
     if worker is not None and find_spec("runpod") is None:
-        raise BadInput("the runpod SDK is not installed: pip install 'rp-notebook[prove]'")
+        raise BadInput(NO_SDK)
     if notebook is not None and notebook.is_dir():
         raise BadInput(f"{notebook} is a folder: --worker {notebook} serves an exported one")
     if worker is None and workers is not None:

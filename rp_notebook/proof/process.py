@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from rp_notebook.errors import ProofImpossible
+from rp_notebook.errors import NO_SDK, ProofImpossible
 from rp_notebook.export.recorded import RecordedJob
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.jobs.posts import Post
@@ -216,5 +216,5 @@ def _versions(place: Place) -> tuple[str, str]:
     """The versions of a place's Python and of the SDK it would import, asked in a process of its own."""
     version, sdk = json.loads(place.ask(PROBE))
     if sdk is None:
-        raise ProofImpossible("the runpod SDK is not installed: pip install 'rp-notebook[prove]'")
+        raise ProofImpossible(NO_SDK)
     return version, sdk
