@@ -11,7 +11,7 @@ from rp_notebook.export.layout import Block
 from rp_notebook.export.names import Names, names_of
 from rp_notebook.export.slicing import Kept
 from rp_notebook.export.tables import SCALAR_BUILTINS, STDLIB
-from rp_notebook.export.trees import immediate
+from rp_notebook.export.trees import immediate, module_of
 
 DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -101,7 +101,7 @@ class _Before:
 
     def add_import(self, node: ast.Import | ast.ImportFrom, names: Names) -> None:
         self.quiet |= {name for name in names.defs if _is_quiet(node)}
-        self.modules |= {alias.asname or alias.name.split(".")[0]: _module_of(node, alias) for alias in node.names}
+        self.modules |= {alias.asname or alias.name.split(".")[0]: module_of(node, alias) for alias in node.names}
 
     def writes_into(self, node: ast.Import | ast.ImportFrom) -> bool:
         return isinstance(node, ast.ImportFrom) and node.module in self.written
@@ -117,18 +117,12 @@ def block_of(kept: Kept) -> Block:
 
 
 def _is_stdlib(node: ast.Import | ast.ImportFrom) -> bool:
-    modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
     relative = isinstance(node, ast.ImportFrom) and node.level > 0
-    return not relative and all(module.split(".")[0] in STDLIB for module in modules)
+    return not relative and all(module_of(node, alias).split(".")[0] in STDLIB for alias in node.names)
 
 
 def _is_quiet(node: ast.Import | ast.ImportFrom) -> bool:
-    modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-    return all(module.split(".")[0] in QUIET_MODULES for module in modules)
-
-
-def _module_of(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
-    return (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
+    return all(module_of(node, alias).split(".")[0] in QUIET_MODULES for alias in node.names)
 
 
 def _written_into(node: ast.stmt) -> set[str]:

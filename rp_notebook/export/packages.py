@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.metadata
 import sys
 import zipfile
@@ -19,7 +18,7 @@ from rp_notebook.export.installed import Find, installed
 from rp_notebook.export.pin import Pin
 from rp_notebook.export.requirements import pins
 from rp_notebook.export.slicing import Dropped
-from rp_notebook.export.trees import tree_of
+from rp_notebook.export.trees import module_of, tree_of
 from rp_notebook.export.vault import Vault
 from rp_notebook.jobs.declaration import imports_in
 from rp_notebook.jobs.finding import Finding
@@ -81,8 +80,7 @@ def _imported(dropped: Iterable[Dropped]) -> frozenset[str]:
         except SyntaxError:
             continue
         for node in imports:
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-            found |= {name.split(".")[0] for name in names if name}
+            found |= {module_of(node, alias).split(".")[0] for alias in node.names} - {""}
     return frozenset(found)
 
 

@@ -53,9 +53,10 @@ def attributes_set(statements: Iterable[ast.stmt]) -> dict[str, tuple[ast.expr, 
     """The expressions that statements of the module give to attributes of objects, by the attribute's name."""
     found: dict[str, dict[ast.expr, None]] = {}
     for node in statements:
-        for target in node.targets if isinstance(node, ast.Assign) else ():
-            if isinstance(target, ast.Attribute) and not isinstance(node.value, ast.Constant):  # type: ignore[attr-defined] # an Assign
-                found.setdefault(target.attr, {})[node.value] = None  # type: ignore[attr-defined] # see above
+        if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Constant):
+            for target in node.targets:
+                if isinstance(target, ast.Attribute):
+                    found.setdefault(target.attr, {})[node.value] = None
     return {name: tuple(values) for name, values in found.items()}
 
 

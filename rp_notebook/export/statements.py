@@ -11,7 +11,7 @@ from rp_notebook.export.cutting import COMPOUND, cut, first_line, parsed_text, u
 from rp_notebook.export.magics import magic_of
 from rp_notebook.export.run_files import ran_by
 from rp_notebook.export.tables import OUR_MODULE
-from rp_notebook.export.trees import walk
+from rp_notebook.export.trees import module_of, walk
 from rp_notebook.jobs.flat_body import TRANSPARENT_LINES
 
 
@@ -47,9 +47,9 @@ class Statement:
     @property
     def module(self) -> str:
         """The module that an import at top level is of; empty for any other statement."""
-        if self.alias is None:
+        if self.alias is None or not isinstance(self.node, ast.Import | ast.ImportFrom):
             return ""
-        return (self.node.module or "") if isinstance(self.node, ast.ImportFrom) else self.alias.name
+        return module_of(self.node, self.alias)
 
     @property
     def line(self) -> int:

@@ -52,8 +52,8 @@ SHALLOW_MUTATORS = frozenset(
 # Methods that change their receiver in the libraries that notebooks use.
 MUTATORS = SHALLOW_MUTATORS | frozenset(
     {"fill", "eval", "train", "requires_grad", "requires_grad_", "zero_grad", "step", "backward", "fit"}
-    | {"fit_transform"}
-    | {"partial_fit", "share_memory", "freeze", "unfreeze", "tie_weights", "resize_token_embeddings", "seed", "shuffle"}
+    | {"fit_transform", "partial_fit", "share_memory", "freeze", "unfreeze", "tie_weights", "resize_token_embeddings"}
+    | {"seed", "shuffle"}
     | {"gradient_checkpointing_enable", "fuse", "unfuse", "warmup", "warm_up", "initialize", "setup", "configure"}
     | {"delete_adapter", "read", "readline", "readlines", "write", "writelines", "seek", "__next__", "send", "throw"}
     | {"feed", "create_index", "execute", "executemany", "commit", "learn", "extend_vocab", "adapt", "build", "half"}

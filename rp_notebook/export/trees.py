@@ -90,3 +90,8 @@ def children(node: ast.AST) -> tuple[ast.AST, ...]:
 @lru_cache(maxsize=256)
 def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
     return tuple(field for field in kind._fields if field not in _WORDS)
+
+
+def module_of(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
+    """The module that one name of an import is of; empty for `from . import name`."""
+    return (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name

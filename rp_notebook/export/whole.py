@@ -10,6 +10,7 @@ from rp_notebook.export.plan import Plan
 from rp_notebook.export.tables import BUILTINS, DISPLAY_MODULES, IPYTHON_NAMES, OUR_MODULE
 from rp_notebook.export.timeline import Fact, Timeline
 from rp_notebook.export.training import training_calls
+from rp_notebook.export.trees import module_of
 
 
 def take_whole(demand: Demand, handlers: Collection[str], plan: Plan) -> None:
@@ -41,8 +42,7 @@ def _can_run(fact: Fact, handlers: Collection[str]) -> bool:
 
 
 def _shows(node: ast.Import | ast.ImportFrom) -> bool:
-    modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-    return any(module.split(".")[0] in DISPLAY_MODULES for module in modules)
+    return any(module_of(node, alias).split(".")[0] in DISPLAY_MODULES for alias in node.names)
 
 
 def _is_answered(fact: Fact, timeline: Timeline, able: Collection[int]) -> bool:
