@@ -14,13 +14,17 @@ const [NUMBER, ID, HANDLER, VERSION, OUTCOME, , STARTED, MS, IN, OUT, RAM, GPU, 
 const RUN_LIMIT = 10e6;
 const BAD = new Set(["LOST", "TOO LARGE", "INTERRUPTED", "FAILED", "TIMED_OUT"]);
 
-function h(tag, props = {}, ...children) {
-  const node = document.createElement(tag);
+function set(node, props) {
   for (const [key, value] of Object.entries(props)) {
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (key in node && !key.startsWith("aria")) node[key] = value;
     else if (value !== false && value != null) node.setAttribute(key, value === true ? "" : value);
   }
+  return node;
+}
+
+function h(tag, props = {}, ...children) {
+  const node = set(document.createElement(tag), props);
   node.append(...children.flat().filter((child) => child != null && child !== false));
   return node;
 }
@@ -245,6 +249,7 @@ function makeHistory(open, marked) {
   let found = null; // rows whose bodies hold the filter's text
   let at = 0; // the row that has, or would get, the focus
   const marks = new Set();
+  const nodes = new Map(); // of the rows that are drawn: what is pressed must stay in its place, or its click is lost
   const columns = ["", "job", "handler", "status", "took", "in", "out", "RAM", "at", "note"];
   const body = h("div", { className: "rpp-rows", role: "rowgroup" });
   const scroller = h("div", { className: "rpp-scroller", onscroll: () => later(draw) }, body);
@@ -275,7 +280,9 @@ function makeHistory(open, marked) {
     const first = Math.max(Math.floor(scroller.scrollTop / ROW) - SPARE, 0);
     const last = Math.min(first + Math.ceil((scroller.clientHeight || 300) / ROW) + 2 * SPARE, all.length);
     const focused = node.contains(node.ownerDocument.activeElement) && node.ownerDocument.activeElement.classList.contains("rpp-row");
-    body.replaceChildren(...all.slice(first, last).map((row, i) => drawn(row, first + i)));
+    const seen = new Set(all.slice(first, last).map((row, i) => drawn(row, first + i)));
+    for (const [name, old] of nodes) if (!seen.has(old)) { old.remove(); nodes.delete(name); }
+    [...seen].forEach((row, i) => { if (body.children[i] !== row) body.insertBefore(row, body.children[i]); });
     if (focused) body.querySelector('[tabindex="0"]')?.focus({ preventScroll: true });
   }
   function drawn(row, index) {
@@ -285,10 +292,19 @@ function makeHistory(open, marked) {
       ? ["", row.id.slice(0, 13), `${row.handler} v${row.version}`, dot("RUNNING", "live"), "", "", "", "", "", row.count ? `${row.count} items` : ""]
       : [marked ? "☑" : "☐", `${row[GOLDEN] ? "★ " : ""}${row[ID].slice(0, 13)}`, `${row[HANDLER]} v${row[VERSION]}`, dot(row[OUTCOME]), time(row[MS]), size(row[IN]), size(row[OUT]), size(row[RAM]), clock(row[STARTED]), row[NOTE]];
     const over = !isLive && row[OUT] > RUN_LIMIT;
-    return h("div", {
-      className: `rpp-row${marked ? " rpp-marked" : ""}`, role: "row", tabIndex: index === at ? 0 : -1, "aria-rowindex": index + 2, "aria-selected": String(marked),
-      style: `top:${index * ROW}px`, onclick: (event) => { at = index; if (event.target.classList.contains("rpp-c0")) mark(row); else open(row); draw(); }, title: isLive ? row.id : `${row[ID]} ${row[NOTE]}`,
-    }, cells.map((cell, i) => h("div", { role: "gridcell", className: `rpp-c${i}${over && i === 6 ? " rpp-wrong" : ""}` }, cell)));
+    const name = isLive ? row.id : row[NUMBER];
+    const own = nodes.get(name) || h("div", { role: "row" }, columns.map(() => h("div")));
+    nodes.set(name, own);
+    set(own, {
+      className: `rpp-row${marked ? " rpp-marked" : ""}`, tabIndex: index === at ? 0 : -1, "aria-rowindex": index + 2, "aria-selected": String(marked),
+      style: `top:${index * ROW}px`, title: isLive ? row.id : `${row[ID]} ${row[NOTE]}`,
+    });
+    own.onclick = (event) => { at = index; if (event.target.classList.contains("rpp-c0")) mark(row); else open(row); draw(); };
+    cells.forEach((cell, i) => {
+      const now = h("div", { role: "gridcell", className: `rpp-c${i}${over && i === 6 ? " rpp-wrong" : ""}` }, cell);
+      if (!own.children[i].isEqualNode(now)) own.children[i].replaceWith(now);
+    });
+    return own;
   }
   function mark(row) {
     if (row.live) return;
@@ -630,14 +646,18 @@ function render({ model, el }) {
   }
 
   // the endpoint
+  let pictured = ""; // what its page was drawn from: a field that loses the focus to a button here must not have the button drawn anew
   function drawEndpoint() {
     if (!pages.Endpoint) return;
+    let input = { prompt: "..." };
+    try { const now = form.input(); if (JSON.stringify(now).length < 2000) input = now; } catch { /* not whole yet */ }
+    const picture = JSON.stringify([endpoint, handler, input]);
+    if (picture === pictured) return;
+    pictured = picture;
     const serving = button(endpoint.url ? "Stop the endpoint" : "Start the endpoint", async () => { endpoint = await ask("serve", { stop: Boolean(endpoint.url) }); drawEndpoint(); }, { disabled: !handler });
     if (!endpoint.url) {
       return pages.Endpoint.replaceChildren(h("p", {}, "Every HTTP client that talks to RunPod can talk to this kernel: its jobs run on the same warm handler, and show in the history."), serving);
     }
-    let input = { prompt: "..." };
-    try { const now = form.input(); if (JSON.stringify(now).length < 2000) input = now; } catch { /* not whole yet */ }
     const name = encodeURIComponent(handler);
     const address = `${endpoint.url}/${name}`;
     const copied = (text, what) => { const node = h("button", { type: "button", className: "rpp-link", "aria-label": `copy ${what}`, onclick: () => copy(text, node) }, "copy"); return node; };

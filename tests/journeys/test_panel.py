@@ -272,6 +272,10 @@ def test_a_worker_is_made_by_clicking(served) -> None:
         url = panel.get_by_role("tabpanel").locator("code").inner_text()
         key = panel.get_by_role("tabpanel").locator("pre").first.inner_text().partition("Bearer ")[2].partition('"')[0]
         shot(page, "endpoint")
+        panel.get_by_label("prompt").press_sequentially("a ")  # from a field that has changed straight to a button
+        panel.get_by_role("button", name="copy URL").click(delay=100)
+        expect(panel.get_by_role("button", name="copy URL")).to_have_text("copied")
+        panel.get_by_label("prompt").fill("a blue fox")
         panel.get_by_role("tab", name="History").click()
         asked = urllib.request.Request(
             f"{url}/runsync",
@@ -396,7 +400,8 @@ def test_the_panel_works_while_cells_run_and_ends_their_jobs(served) -> None:
         page.wait_for_function(IDLE)
         page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
         panel = panel_of(page)
-        panel.locator(".rpp-rows .rpp-row", has_text="RUNNING").click()
+        # items come every 50 ms: what a finger presses for longer must not be drawn anew beneath it
+        panel.locator(".rpp-rows .rpp-row", has_text="RUNNING").click(delay=200)
         panel.get_by_text("word5 ").wait_for()
         panel.get_by_role("button", name="Cancel", exact=True).click()
         page.locator(".jp-OutputArea-output", has_text="all ran").wait_for()
