@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from rp_notebook.export import foreign, handed, implied, local_programs
+from rp_notebook.export import foreign, handed, implied, local_programs, overriding
 from rp_notebook.export.binding import assigned
 from rp_notebook.export.code_behind import classes_of
 from rp_notebook.export.cutting import root_name
@@ -93,6 +93,7 @@ def _made(reading: Reading, name: str, arguments: Arguments) -> Value:
     """The object that a class of the notebook makes: it holds what its constructor keeps."""
     program = reading.program
     makers = [m for each in ("__init__", "__post_init__") for m in program.methods(each, [name])]
+    overriding.run_makers(reading, name, arguments.all)
     own = arguments.behind(frozenset({(name, SAME)}))
     shared = union(*(reading.call_function(maker, own) for maker in program.methods("__new__", [name])))
     shared |= frozenset((each, COPY) for each in program.lineage([name]) if _has_own_state(program, each))
@@ -128,13 +129,12 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
     for method in methods:
         found |= reading.call_function(method, arguments.behind(receiver))
     known = bool(classes) and bool(methods)
+    if not known and overriding.runs_code(name):
+        overriding.run_overriding(reading, classes, receiver, arguments.all)
+        handed.library_called(reading, func, arguments)
     if known:
         return found | (inside(receiver) if name in VIEWS else NOTHING)
-    for key in node.keywords:
-        if key.arg == "inplace" and isinstance(key.value, ast.Constant) and key.value.value:
-            reading.change(receiver, MUST, deep=False)
-        if key.arg == "out" and arguments.named:
-            reading.change(arguments.named["out"], MUST, deep=True)
+    _in_place(reading, node, receiver, arguments)
     if name in DRAWS and not classes and reading.at_module:
         reading.change(receiver, MUST, deep=False)  # a generator moves on with every draw
     made_by = makers(root, program) if root not in reading.locals else set()
@@ -160,6 +160,15 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
     if name in ARRAY_VIEWS:
         found |= receiver
     return found | (inside(receiver) if name in VIEWS or name.startswith("get_") else NOTHING)
+
+
+def _in_place(reading: Reading, node: ast.Call, receiver: Value, arguments: Arguments) -> None:
+    """`inplace=True` and `out=array`."""
+    for key in node.keywords:
+        if key.arg == "inplace" and isinstance(key.value, ast.Constant) and key.value.value:
+            reading.change(receiver, MUST, deep=False)
+        if key.arg == "out" and arguments.named:
+            reading.change(arguments.named["out"], MUST, deep=True)
 
 
 def _of_namespace(reading: Reading, node: ast.Call, arguments: Arguments) -> Value:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from rp_notebook.export.cutting import root_name
 from rp_notebook.export.program import Code, Function, Program, Spoken, inner_functions, loads
-from rp_notebook.export.registries import hands_back
+from rp_notebook.export.registries import bound_methods, hands_back
 from rp_notebook.export.trees import walk
 
 
@@ -25,6 +26,37 @@ def code_given(program: Program, call: ast.expr) -> Code:
 def classes_of(program: Program, name: str) -> frozenset[str]:
     """The classes that the value of a name, or of what calling it gives, may be of."""
     return code_of(program, name).classes
+
+
+def lambdas_in(put: ast.expr, program: Program) -> list[ast.Lambda]:
+    """The lambdas that a value holds; a library's function has called those that it was given."""
+    if isinstance(put, ast.Call) and root_name(put) not in program.classes.keys() | program.functions.keys():
+        return []
+    return [part for part in walk(put) if isinstance(part, ast.Lambda)]
+
+
+def stored_in(program: Program, name: str) -> tuple[ast.expr, ...]:
+    """The expressions with code that made a name's value, or were put into it or into what it was made of.
+
+    Of those that speak of the same names there is one.
+    """
+    if name not in program.stored:
+        seen: set[str] = set()
+        found: dict[tuple[object, ...], ast.expr] = {}
+        todo = [name]
+        while todo:
+            each = todo.pop()
+            if each not in seen:
+                seen.add(each)
+                values = program.values.get(each, ())
+                for put in (*values, *program.put.get(each, ())):
+                    methods = tuple((root_name(one), one.attr) for one in bound_methods(put, program.method_names))
+                    code = tuple(map(id, lambdas_in(put, program)))
+                    if methods or code or isinstance(put, ast.Name | ast.Call):
+                        found.setdefault((type(put), root_name(put), methods, code, frozenset(loads(put))), put)
+                todo += {used for value in values for used in loads(value)} - seen
+        program.stored[name] = tuple(found.values())
+    return program.stored[name]
 
 
 def _code_of(program: Program, names: list[Spoken]) -> Code:

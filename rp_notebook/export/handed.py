@@ -6,17 +6,16 @@ import ast
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
 
-from rp_notebook.export import implied, local_programs
-from rp_notebook.export.code_behind import classes_of, code_given, code_of
+from rp_notebook.export import implied, local_programs, overriding
+from rp_notebook.export.code_behind import classes_of, code_given, code_of, lambdas_in, stored_in
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.iterators import yields
-from rp_notebook.export.library import Arguments, method_tier, path_of
+from rp_notebook.export.library import BUILTIN, Arguments, method_tier, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, inside
-from rp_notebook.export.program import CALLS, LIKELY, MUST, PARAMETER, Changed, Code, Effects, Function, Program, loads
+from rp_notebook.export.program import CALLS, LIKELY, MUST, PARAMETER, Changed, Code, Effects, Function, Program
 from rp_notebook.export.registries import bound_methods
 from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import MUTATORS, SHALLOW_MUTATORS
-from rp_notebook.export.trees import walk
 
 if TYPE_CHECKING:
     from rp_notebook.export.expressions import Expressions as Reading
@@ -102,7 +101,7 @@ def _method_passed(reading: Reading, node: ast.Attribute, arguments: Arguments) 
 def stored_called(reading: Reading, name: str, arguments: Arguments) -> bool:
     """Marks what calling something out of a container may change: functions that were put there, methods of others."""
     known = False
-    for put in _stored_in(reading.program, name):
+    for put in stored_in(reading.program, name):
         known |= _put_called(reading, put, name, arguments)
     return known
 
@@ -117,7 +116,7 @@ def attribute_called(reading: Reading, func: ast.Attribute, arguments: Arguments
 
 def ended(reading: Reading, name: str) -> None:
     """Marks what may change where a stack of contexts ends: what leaves each of them, and what was to be called."""
-    for put in _stored_in(reading.program, name):
+    for put in stored_in(reading.program, name):
         _put_called(reading, put, name, Arguments())
         implied.run_methods(reading, implied.ENTERED, put, reading.value(put))
 
@@ -130,14 +129,42 @@ def _put_called(reading: Reading, put: ast.expr, name: str, arguments: Arguments
             known = True
             if len(reading.program.values.get(root_name(method), ())) > 1:  # the object that had the name then is meant
                 reading.change(reading.name(name), MUST, deep=True)
-    for code in _lambdas(put, reading.program):
+    for code in lambdas_in(put, reading.program):
         reading.call_function(code, arguments)
         known = True
     if isinstance(put, ast.Name) and put.id in reading.program.functions:
         known |= anything_called(reading, put.id, NOTHING, arguments.all)
     elif isinstance(put, ast.Call) and root_name(put.func) in reading.program.functions:
         known |= answer_called(reading, put, reading.name(name), arguments.all)
+    elif isinstance(put, ast.Name) or (isinstance(put, ast.Call) and root_name(put.func) in reading.program.classes):
+        known |= _object_called(reading, root_name(put), name, arguments)
     return known
+
+
+def _object_called(reading: Reading, put: str, name: str, arguments: Arguments) -> bool:
+    """Marks what an object that was put into `name` may change when it is called, or when its library calls it."""
+    classes = classes_of(reading.program, put)
+    receiver = frozenset({(put if put not in classes else name, SAME)})
+    calls = reading.program.methods("__call__", classes) if classes else []
+    for method in calls:
+        reading.call_function(method, Arguments((receiver,), None, arguments.all))
+    overriding.run_overriding(reading, classes, receiver, arguments.all)
+    return bool(calls)
+
+
+def library_called(reading: Reading, func: ast.Attribute, arguments: Arguments) -> None:
+    """Marks what a method of a library's object may change by calling code that the object was given."""
+    program, root = reading.program, root_name(func)
+    values = program.values.get(root, ()) if overriding.runs_code(func.attr) and root not in reading.locals else ()
+    made = [value for value in values if isinstance(value, ast.Call) and _is_library(value.func, program)]
+    given = [part for value in made for part in (*value.args, *(key.value for key in value.keywords))]
+    for put in (*given, *program.put.get(root, ())) if made else ():
+        _put_called(reading, put, root, arguments)
+
+
+def _is_library(func: ast.expr, program: Program) -> bool:
+    path = path_of(func, program, ())
+    return bool(path) and not path.startswith((BUILTIN, "collections."))
 
 
 def parts_called(reading: Reading, value: Value, arguments: Arguments) -> None:
@@ -149,37 +176,6 @@ def parts_called(reading: Reading, value: Value, arguments: Arguments) -> None:
             reading.followed.add(root)  # what it was given may call its parts again
             stored_called(reading, root, arguments)
             anything_called(reading, root, NOTHING, arguments.all)
-
-
-def _lambdas(put: ast.expr, program: Program) -> list[ast.Lambda]:
-    """The lambdas that a value holds; a library's function has called those that it was given."""
-    if isinstance(put, ast.Call) and root_name(put) not in program.classes.keys() | program.functions.keys():
-        return []
-    return [part for part in walk(put) if isinstance(part, ast.Lambda)]
-
-
-def _stored_in(program: Program, name: str) -> tuple[ast.expr, ...]:
-    """The expressions with code that made a name's value, or were put into it or into what it was made of.
-
-    Of those that speak of the same names there is one.
-    """
-    if name not in program.stored:
-        seen: set[str] = set()
-        found: dict[tuple[object, ...], ast.expr] = {}
-        todo = [name]
-        while todo:
-            each = todo.pop()
-            if each not in seen:
-                seen.add(each)
-                values = program.values.get(each, ())
-                for put in (*values, *program.put.get(each, ())):
-                    methods = tuple((root_name(one), one.attr) for one in bound_methods(put, program.method_names))
-                    code = tuple(map(id, _lambdas(put, program)))
-                    if methods or code or isinstance(put, ast.Name | ast.Call):
-                        found.setdefault((type(put), root_name(put), methods, code, frozenset(loads(put))), put)
-                todo += {used for value in values for used in loads(value)} - seen
-        program.stored[name] = tuple(found.values())
-    return program.stored[name]
 
 
 def anything_called(reading: Reading, name: str, value: Value, given: Value, *, goes_on: bool = False) -> bool:

@@ -7,29 +7,34 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from rp_notebook.export.binding import assigned
 from rp_notebook.export.cutting import root_name
-from rp_notebook.export.tables import MUTATORS
+from rp_notebook.export.tables import KEEPING, KEEPING_PREFIXES, MUTATORS
 from rp_notebook.export.trees import immediate, walk
 
 _PUTTING = frozenset({ast.Call, ast.Assign, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
 
 
 def put_into(
-    statements: Iterable[ast.stmt], functions: Mapping[str, Sequence[ast.AST]]
+    statements: Iterable[ast.stmt],
+    functions: Mapping[str, Sequence[ast.AST]],
+    classes: Mapping[str, Iterable[ast.ClassDef]],
 ) -> dict[str, tuple[ast.expr, ...]]:
     """The expressions whose values go into what a name is bound to, by name.
 
-    They go there at module level, or by a function that puts what it is given there: called, or as a decorator.
+    They go there at module level, or by a function or method that puts what it is given there: called, or as a
+    decorator.
     """
     found: dict[str, dict[ast.expr, None]] = {}
     registrars = {name: into for name, each in functions.items() if (into := _fed(each))}
+    methods = {item.name for each in classes.values() for node in each for item in node.body if _feeds_receiver(item)}  # type: ignore[attr-defined] # a function
     for statement in statements:
         for node in immediate(statement):
             if type(node) not in _PUTTING:
                 continue
             for name, value in _puts(node):
                 found.setdefault(name, {})[value] = None
-            for function, given in _handed(node):
-                for name in registrars.get(function, ()):
+            for func, given in _handed(node):
+                own = isinstance(func, ast.Attribute) and (func.attr in methods or _keeps(func.attr))
+                for name in (root_name(func),) if own else registrars.get(root_name(func), ()):
                     found.setdefault(name, {}).update(dict.fromkeys(given))
     return {name: tuple(values) for name, values in found.items()}
 
@@ -99,13 +104,17 @@ def hands_back(function: ast.AST, *, made: bool) -> bool:
 
 def _puts(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     match node:
-        case ast.Call(func=ast.Attribute(value=owner, attr=name), args=args, keywords=keywords) if name in MUTATORS:
+        case ast.Call(func=ast.Attribute(value=owner, attr=name), args=args, keywords=keywords) if _keeps(name):
             values = [*args, *(keyword.value for keyword in keywords)]
             yield from ((root_name(owner), value) for value in values if root_name(owner))
         case ast.Assign(targets=targets, value=value):
             for target in targets:
                 if isinstance(target, ast.Subscript | ast.Attribute) and root_name(target):
                     yield root_name(target), value
+
+
+def _keeps(method: str) -> bool:
+    return method in KEEPING or method.startswith(KEEPING_PREFIXES)
 
 
 def _fed(functions: Sequence[ast.AST]) -> set[str]:
@@ -118,10 +127,17 @@ def _fed(functions: Sequence[ast.AST]) -> set[str]:
     return found
 
 
-def _handed(node: ast.AST) -> Iterator[tuple[str, list[ast.expr]]]:
+def _feeds_receiver(item: ast.stmt) -> bool:
+    """Whether a method puts something into the object that it is of, besides its constructor."""
+    if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) or item.name == "__init__":
+        return False
+    return any(name == each.arg for each in item.args.args[:1] for node in walk(item) for name, _ in _puts(node))
+
+
+def _handed(node: ast.AST) -> Iterator[tuple[ast.expr, list[ast.expr]]]:
     """The functions that a statement hands something to, and what."""
     if isinstance(node, ast.Call):
-        yield root_name(node.func), [*node.args, *(keyword.value for keyword in node.keywords)]
+        yield node.func, [*node.args, *(keyword.value for keyword in node.keywords)]
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         for item in node.decorator_list:
-            yield root_name(item), [ast.Name(node.name, ast.Load())]
+            yield item.func if isinstance(item, ast.Call) else item, [ast.Name(node.name, ast.Load())]

@@ -60,6 +60,9 @@ MUTATORS = SHALLOW_MUTATORS | frozenset(
     | {"enter_context", "enter_async_context", "callback", "push_async_callback"}
     | {"bfloat16", "cuda", "to", "writerow", "writerows", "writeheader", "writestr"}
 )
+# Methods that keep code that they are given, to call it later.
+KEEPING = MUTATORS | frozenset({"connect", "on", "once", "subscribe", "listen", "attach", "observe", "bind", "enter"})
+KEEPING_PREFIXES = ("register", "add", "set_", "on_")
 # What these answer is new.
 READERS = frozenset({"read", "readline", "readlines", "write", "writelines", "seek"})
 # These change their receiver when nothing is done with the answer; else they give a new value.
