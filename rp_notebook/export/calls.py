@@ -74,11 +74,10 @@ def _named(reading: Reading, func: ast.Name, arguments: Arguments) -> Value:
     found: Value = NOTHING
     if name in program.classes:
         found |= _made(reading, name, arguments)
+    implied.keep_answer(reading, program.functions.get(name, ()), frozenset({(name, SAME)}))
     for function in program.functions.get(name, ()):
         found |= reading.call_function(function, arguments)
         for item in getattr(function, "decorator_list", ()):
-            if implied.is_cache(reading, item):
-                reading.changed.add((f"cache:{name}", MUST, False))
             root = root_name(item)
             if root in program.functions or root in program.classes:
                 given = [reading.value(each) for each in item.args] if isinstance(item, ast.Call) else []
@@ -126,6 +125,7 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
     methods = program.methods(name, classes)
     found: Value = NOTHING
     handed.attribute_called(reading, func, arguments, receiver=NOTHING if methods else receiver)
+    implied.keep_answer(reading, methods, receiver)
     for method in methods:
         found |= reading.call_function(method, arguments.behind(receiver))
     known = bool(classes) and bool(methods)

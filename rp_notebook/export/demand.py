@@ -144,9 +144,11 @@ class Demand:
             for place in self._early.keys() & set(found.positions):
                 for each in sorted(self._early.pop(place)):
                     self._ask_late(each, place)
-        self._take_changes(name, self.timeline.changes(name, position), why, user)
+        changes = self.timeline.changes(name, position)
+        self._take_changes(name, changes, why, user)
         if position < self.timeline.end and (user is None or self.timeline.facts[user].names.calls):
-            for each in sorted(self._readings.behind(found)):  # running it may call this: it is needed as it was then
+            # Running it may call this: what that reads is needed as it was then.
+            for each in sorted(self._readings.behind(found) | self._readings.given(changes)):
                 self.ask(each, position, why, user, soft=True)
 
     def _define(self, place: int, name: str, why: str, user: int | None) -> None:

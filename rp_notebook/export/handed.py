@@ -183,6 +183,8 @@ def anything_called(reading: Reading, name: str, value: Value, given: Value, *, 
 
     With `goes_on` it is an iterator: functions that made it go on running.
     """
+    functions = reading.program.functions.get(name, ()) if name not in reading.locals else ()
+    implied.keep_answer(reading, functions, frozenset({(name, SAME)}))
     return _code_called(reading, code_of(reading.program, name), value, given, goes_on=goes_on)
 
 

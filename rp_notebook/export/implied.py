@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from rp_notebook.export.code_behind import classes_of
@@ -60,8 +60,7 @@ def read_attribute(reading: Reading, node: ast.Attribute, receiver: Value) -> Va
         return NOTHING
     properties = _properties(reading, node, _NOT_RUN_BY_READING)
     own = _run(reading, properties, receiver, ())
-    if any(is_cache(reading, item) for each in properties for item in getattr(each, "decorator_list", ())):
-        reading.changed |= {(f"cache:{root}", MUST, False) for root, _ in receiver if root[:1] not in (PARAMETER, "@")}
+    keep_answer(reading, properties, receiver)
     caught = run_methods(reading, _ANY_READ, node.value, receiver)
     return own | caught | _descriptors(reading, _HELD_READ, receiver, NOTHING)
 
@@ -80,6 +79,12 @@ def is_cache(reading: Reading, decorator: ast.expr) -> bool:
     """Whether a decorator keeps what a function answered: `@lru_cache`, `@cached_property`, `@memory.cache`."""
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
     return "cache" in path_of(target, reading.program, reading.locals).rpartition(".")[2]
+
+
+def keep_answer(reading: Reading, methods: Iterable[Function], receiver: Value) -> None:
+    """Says of methods that keep what they answered that they were asked."""
+    if any(is_cache(reading, item) for each in methods for item in getattr(each, "decorator_list", ())):
+        reading.changed |= {(f"cache:{root}", MUST, False) for root, _ in receiver if root[:1] not in (PARAMETER, "@")}
 
 
 def write_target(reading: Reading, node: ast.Attribute | ast.Subscript, value: Value) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from rp_notebook.export.early import read_by_patches
 from rp_notebook.export.reaching import Reached
@@ -18,10 +19,34 @@ class Readings:
         self._timeline = timeline
         self._known: dict[Node, frozenset[str]] = {}
         self._reached: dict[Node, Reached] = {}
+        self._given: dict[int, frozenset[str]] = {}
 
     def behind(self, reached: Reached) -> frozenset[str]:
         """What the code reads that a name may be bound to."""
         return frozenset[str]().union(*(self._worked_out(node) for node in self._nodes(reached)))
+
+    def given(self, changes: int) -> frozenset[str]:
+        """What the code reads that these changes gave to an object: a hook, an entry of a table."""
+        bits = changes & self._giving
+        if bits not in self._given:
+            places = (place for place, _ in self._timeline.sharing.changes_in(bits))
+            self._given[bits] = frozenset[str]().union(*map(self._handed, places))
+        return self._given[bits]
+
+    @cached_property
+    def _giving(self) -> int:
+        """The bits of the changes that may give code to an object."""
+        timeline = self._timeline
+        bits = 0
+        for (place, _), bit in timeline.sharing.bit_of.items():
+            names = timeline.facts[place].names
+            bits |= bit if names.deferred or names.uses & timeline.handed_on else 0
+        return bits
+
+    def _handed(self, place: int) -> frozenset[str]:
+        timeline, names = self._timeline, self._timeline.facts[place].names
+        functions = names.uses & timeline.handed_on
+        return names.deferred.union(*(self.behind(timeline.reach(name, place)) for name in functions))
 
     def _nodes(self, reached: Reached) -> Iterator[Node]:
         if reached.count:
