@@ -19,8 +19,8 @@ from rp_notebook.endpoint.loopback import Route
 from rp_notebook.endpoint.openai import openai_answer, openai_error, openai_event
 from rp_notebook.endpoint.openapi import BARE, BEARER, Door, document
 from rp_notebook.endpoint.operations import OPERATIONS, WAITS_MS, WORKER_OPERATIONS, patterns
-from rp_notebook.endpoint.replies import brief
-from rp_notebook.endpoint.routes import EndpointRoute, keyed
+from rp_notebook.endpoint.replies import Parts, brief
+from rp_notebook.endpoint.routes import Body, EndpointRoute, keyed
 from rp_notebook.endpoint.service import Service
 from rp_notebook.errors import RequestRefused
 from rp_notebook.jobs.request import Mode
@@ -70,7 +70,7 @@ class ClientRoute(EndpointRoute):
         finally:
             leave()
 
-    async def _answer(self, endpoint: Endpoint, operation: str, what: str = "") -> bytes | dict[str, Any]:
+    async def _answer(self, endpoint: Endpoint, operation: str, what: str = "") -> Body:
         if what:
             self._asks_about(endpoint, what)
         match operation:
@@ -81,7 +81,7 @@ class ClientRoute(EndpointRoute):
                 return await self._waited(endpoint, self._put(endpoint, "runsync").job.id, wait_s)
             case "status":
                 ttl = self.get_query_argument("ttl", None)
-                return endpoint.status(what, ttl_s=None if ttl is None else ttl_of(ttl))
+                return endpoint.status_parts(what, ttl_s=None if ttl is None else ttl_of(ttl))
             case "status-sync":
                 return await self._waited(endpoint, what, self._wait_s())
             case "stream":
@@ -145,17 +145,17 @@ class ClientRoute(EndpointRoute):
         if isinstance(address, tuple):
             self.service.asking(endpoint, job_id, address[1])
 
-    async def _waited(self, endpoint: Endpoint, job_id: str, seconds: float) -> bytes:
+    async def _waited(self, endpoint: Endpoint, job_id: str, seconds: float) -> Parts:
         def heard() -> None:
             # By whoever brings the answer, which may be another thread: the client waits for no turn of the loop.
             entry = endpoint.queue.entry(job_id)  # it may be forgotten
             if entry is not None and entry.is_final and not (self._answered or self.gone):
                 self._answered = True
-                self.reply(endpoint.status(job_id))
+                self.reply(endpoint.status_parts(job_id))
                 self.finish()
 
         await self._until(endpoint, job_id, endpoint.is_over, seconds, heard)
-        return b"" if self._answered else endpoint.status(job_id)
+        return () if self._answered else endpoint.status_parts(job_id)
 
     async def _until(
         self,

@@ -11,7 +11,7 @@ from rp_notebook.endpoint.asked import Asked, Parsed
 from rp_notebook.endpoint.entry import Entry
 from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.reminders import Due, Reminder, Reminders
-from rp_notebook.endpoint.replies import brief, milliseconds, status_reply, stream_reply
+from rp_notebook.endpoint.replies import Parts, brief, milliseconds, status_reply, stream_reply
 from rp_notebook.errors import RequestRefused
 from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.posts import Post
@@ -74,8 +74,12 @@ class Endpoint:
             raise RequestRefused(404, f"there is no job {job_id[:80]!r} here: it never was, or its result has expired")
         return entry
 
-    def status(self, job_id: str, *, ttl_s: float | None = None) -> bytes:
-        """The status object; `ttl_s` replaces the job's own."""
+    def status(self, job_id: str) -> bytes:
+        """The status object."""
+        return b"".join(self.status_parts(job_id))
+
+    def status_parts(self, job_id: str, *, ttl_s: float | None = None) -> Parts:
+        """The same in parts, of which a large one is not copied; `ttl_s` replaces the job's own."""
         entry = self.entry(job_id)
         if ttl_s is not None:
             self._asked[job_id] = replace(self._asked[job_id], ttl_s=ttl_s)

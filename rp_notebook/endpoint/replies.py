@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rp_notebook.endpoint.entry import Entry
@@ -11,11 +11,13 @@ from rp_notebook.jobs.job import Status
 from rp_notebook.jobs.payload import ITEM_LIMIT
 from rp_notebook.jobs.posts import Bare, Post, ascii_json
 
+Parts = Sequence[bytes | memoryview]
+
 ANSWER, PROGRESS = b'{"output": ', b'{"status": "IN_PROGRESS", "output": '
 
 
-def status_reply(entry: Entry, now: float) -> bytes:
-    """The status object of a job. A posted answer goes into it as it is: large ones are never decoded."""
+def status_reply(entry: Entry, now: float) -> Parts:
+    """The status object of a job, in parts. A posted answer is one of them: a large one is not decoded."""
     job = entry.job
     told: dict[str, Any] = {}
     if job.started_at is not None:
@@ -28,7 +30,7 @@ def status_reply(entry: Entry, now: float) -> bytes:
     told |= {"id": job.id, "status": str(job.status)}
     if entry.worker is not None:
         told["workerId"] = entry.worker
-    return b"".join((b"{", *_answer(entry), ascii_json(told)[1:].encode()))  # one copy of a large answer
+    return (b"{", *_answer(entry), ascii_json(told)[1:].encode())
 
 
 def stream_reply(status: Status, posts: Iterable[Post]) -> bytes:

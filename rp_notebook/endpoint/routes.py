@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from rp_notebook.endpoint.openapi import JSON
 from rp_notebook.endpoint.operations import Operation
-from rp_notebook.endpoint.replies import error_reply
+from rp_notebook.endpoint.replies import Parts, error_reply
 from rp_notebook.endpoint.service import holds_key
 from rp_notebook.errors import RequestRefused
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tornado.web import RequestHandler
 
 T = TypeVar("T")
+Body = bytes | dict[str, Any] | Parts
 
 NOTHING = "there is nothing here: POST /v2/NAME/runsync runs a job, GET /v2/NAME/openapi.json tells of the rest"
 
@@ -92,14 +93,26 @@ class EndpointRoute(RequestHandler if TYPE_CHECKING else object):  # type: ignor
         """Does what was asked for. Raises `RequestRefused`."""
         raise NotImplementedError
 
-    def reply(self, body: bytes | dict[str, Any], status: int = 200) -> None:
+    def reply(self, body: Body, status: int = 200) -> None:
         """Answers with JSON."""
         self.set_status(status)
         self.set_header("Content-Type", JSON)
-        self.write(body if isinstance(body, bytes) else json.dumps(body).encode())
+        self.send_parts(parts_of(body))
+
+    def send_parts(self, parts: Parts) -> None:
+        """Sends the body of the answer."""
+        for part in parts:
+            self.write(part)
 
     def write_error(self, status_code: int, **_: Any) -> None:
         self.reply(error_reply(self._reason), status_code)
+
+
+def parts_of(body: Body) -> Parts:
+    """The bytes of an answer."""
+    if isinstance(body, dict):
+        return (json.dumps(body).encode(),)
+    return (body,) if isinstance(body, bytes) else body
 
 
 class NoRoute(EndpointRoute):

@@ -12,7 +12,7 @@ from rp_notebook.jobs.gauge import Gauge
 from rp_notebook.jobs.job import Job, Status
 from rp_notebook.jobs.judgement import findings_of
 from rp_notebook.jobs.payload import RUN_LIMIT
-from rp_notebook.jobs.posts import Post
+from rp_notebook.jobs.posts import Bare, Post
 
 KERNEL_DIED = "the kernel died while the job ran"
 
@@ -107,7 +107,7 @@ class JobRecord:
     @property
     def error(self) -> Any:
         """What the client reads as `error`, usually text; None when there is none."""
-        return self.job.error or self.answer.get("error")
+        return self.job.error or (None if isinstance(self.final, Bare) else self.answer.get("error"))
 
     @cached_property
     def exception(self) -> dict[str, str] | None:

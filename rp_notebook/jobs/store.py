@@ -34,7 +34,7 @@ from rp_notebook.jobs.stored import (
 )
 
 COMMIT_S = 0.01
-BEHIND_S = 0.002  # how far the thread is behind at least: a small job starts and ends in it, and is written once
+BEHIND_S = 0.01  # how far the thread is behind at least: most jobs start and end in it, and are written once
 LARGE = 250_000  # bytes of a job from which on the thread writes it: hashing and copying them takes milliseconds
 EMPTIED = 0.9  # what is over its budget is emptied to this share of it, so that not every job has to
 STEPS = 20  # one in so many of the jobs goes at a time

@@ -11,10 +11,10 @@ from tornado.web import HTTPError, stream_request_body
 from rp_notebook.endpoint.client_routes import ClientRoute
 from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.listening import new_key
-from rp_notebook.endpoint.openapi import BARE, BEARER, JSON, Door
+from rp_notebook.endpoint.openapi import BARE, BEARER, Door
 from rp_notebook.endpoint.operations import OPERATIONS, WORKER_OPERATIONS, pattern, patterns
 from rp_notebook.endpoint.queue import Queue
-from rp_notebook.endpoint.replies import error_reply
+from rp_notebook.endpoint.replies import Parts, error_reply
 from rp_notebook.endpoint.routes import EndpointRoute, NoRoute
 from rp_notebook.endpoint.service import holds_key
 from rp_notebook.endpoint.worker_routes import HOLD_S, ROUTES
@@ -107,13 +107,16 @@ def _guarded(route: type[EndpointRoute]) -> type[Any]:
 
         options = APIHandler.options  # the server's own CORS
 
-        def reply(self, body: bytes | dict[str, Any], status: int = 200) -> None:
-            if len(body) > LARGE:  # of head and body tornado would make one, which takes as long as all else it does
-                self.set_status(status)
-                self.set_header("Content-Type", JSON)
-                self.set_header("Content-Length", str(len(body)))
-                self.flush()
-            super().reply(body, status)
+        def send_parts(self, parts: Parts) -> None:
+            size = sum(map(len, parts))
+            if size <= LARGE:
+                self.write(b"".join(parts))
+                return
+            self.set_header("Content-Length", str(size))
+            self.flush()
+            connection: Any = self.request.connection
+            for part in parts:  # tornado would make one of them, which takes as long as all else it does
+                connection.write(part)
 
     return JupyterRoute
 

@@ -145,7 +145,7 @@ def test_a_job_is_deleted_when_its_time_to_live_is_over(at, taken):
 
 def test_a_time_to_live_can_be_set_later(at):
     job_id = at.run()
-    at.endpoint.status(job_id, ttl_s=20)
+    at.endpoint.status_parts(job_id, ttl_s=20)
     at.after(19)
     assert at.status(job_id)
     at.after(1)
