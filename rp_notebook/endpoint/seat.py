@@ -99,6 +99,11 @@ class Seat:
         """Whether the worker has jobs that it has not begun."""
         return bool(self._sent)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the worker has begun jobs that have not ended."""
+        return bool(self._running)
+
     def gone(self, why: str) -> None:
         """The worker is there no more: what it ran has failed, what it had not begun waits again."""
         if not self._there:

@@ -74,7 +74,7 @@ class Bridge:
         self._comms[name] = comm
 
     def _received(self, comm_id: str, data: wire.Data, buffers: wire.Buffers) -> None:
-        if self._closed:  # its end reaches the server, which sends the job again
+        if self._closed or not data:  # its end reaches the server, which sends the job again; or it was only woken
             return
         name = wire.handler_of(comm_id)
         link_id, request = wire.job_received(data, buffers)

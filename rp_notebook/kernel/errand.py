@@ -52,3 +52,14 @@ class Errand:
     def _ended(self, told: dict[str, Any]) -> None:
         self._thread, self._over = None, True
         self._say({"kind": "report", **told})
+
+
+def interruptible(chore: Callable[[], object]) -> None:
+    """Does something in which Ctrl-C raises, which it does not in a callback of the kernel's loop."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        chore()
+    except KeyboardInterrupt:  # after the chore had seen to it, or before it could
+        return
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -9,6 +9,7 @@ from rp_notebook.errors import BadInput
 from rp_notebook.kernel.bridge import Bridge
 from rp_notebook.kernel.pump import Pump
 from rp_notebook.kernel.session import Session
+from rp_notebook.kernel.window import Window
 
 
 def linked(kernel: Any, session: Session) -> Callable[[], None]:
@@ -39,6 +40,7 @@ def pump_of(session: Session, *, in_cell: bool) -> Pump:
         if kernel is None:
             raise BadInput("jobs can be sent to a kernel, not to a terminal: %runpod serve")
         loop = kernel.io_loop.asyncio_loop
-        session.pump = Pump(session.worker, lambda name: session.handlers.chosen(name, {}), loop)
+        window = Window(kernel, session.shell)
+        session.pump = Pump(session.worker, lambda name: session.handlers.chosen(name, {}), loop, window)
         session.unwatch.append(session.pump.watch(session.shell, in_cell=in_cell))
     return session.pump

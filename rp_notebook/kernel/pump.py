@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +17,8 @@ from rp_notebook.jobs.job import Job
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 from rp_notebook.jobs.worker import Worker
+from rp_notebook.kernel.errand import interruptible
+from rp_notebook.kernel.window import Window
 
 UNLOADED = "the extension was unloaded from the kernel, or loaded anew"
 NO_END = "the job ended without a word: please report this"
@@ -51,11 +52,17 @@ class Pump:
     """Runs what it is sent, one sync job at a time, async ones up to their handler's concurrency.
 
     `offer` and `stop` may be called on any thread, the rest belongs to the main one, whose loop is `loop`. `chosen`
-    gives the handler of a name as it is registered now.
+    gives the handler of a name as it is registered now. While jobs run, `window` is held.
     """
 
-    def __init__(self, worker: Worker, chosen: Callable[[str], Handler], loop: asyncio.AbstractEventLoop) -> None:
-        self._worker, self._chosen, self.loop = worker, chosen, loop
+    def __init__(
+        self,
+        worker: Worker,
+        chosen: Callable[[str], Handler],
+        loop: asyncio.AbstractEventLoop,
+        window: Window | None = None,
+    ) -> None:
+        self._worker, self._chosen, self.loop, self._window = worker, chosen, loop, window
         self._waiting: deque[Order] = deque()
         self._running: dict[str, tuple[Order, Handler]] = {}
         self._chores: deque[Callable[[], object]] = deque()
@@ -175,6 +182,8 @@ class Pump:
                 order.outlet.refused(order.request.id, str(error))
                 continue
             if self._has_room(handler):
+                if self._window is not None:
+                    self._window.hold()
                 self._running[order.request.id] = order, handler
                 self._waiting.remove(order)
                 task = self.loop.create_task(self._run(order, handler))
@@ -199,6 +208,8 @@ class Pump:
         finally:
             if self._running.pop(job_id, None) is not None:
                 order.outlet.ended(job_id, NO_END)
+            if self._window is not None and not self._running:
+                self._window.release()
             self.loop.call_soon(self._start)
 
     def _happened(self, job: Job, event: Event) -> None:
@@ -225,17 +236,6 @@ class Pump:
                     order.outlet.withdrawn(job.id)
                 else:
                     order.outlet.ended(job.id, None, cancelled=True)
-
-
-def interruptible(chore: Callable[[], object]) -> None:
-    """Does something in which Ctrl-C raises, which it does not in a callback of the kernel's loop."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        chore()
-    except KeyboardInterrupt:  # after the chore had seen to it, or before it could
-        return
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def capacity_of(handler: Handler) -> int:

@@ -38,7 +38,10 @@ class Known:
         return any(seat.has_sent for seat in self.seats.values())
 
     def attend(self, names: frozenset[str]) -> None:
-        """These handlers can be sent jobs; what was sent to others waits again, for they never got it."""
+        """These handlers can be sent jobs; what was sent to others waits again, for they never got it.
+
+        A kernel that runs nothing and has not begun what it was sent is woken.
+        """
         for handler, seat in self.seats.items():
             if handler in names:
                 self.had.add(handler)
@@ -48,6 +51,8 @@ class Known:
             else:
                 seat.close(ABSENT)
         self.present = all(handler in names for handler in self.seats)
+        if self.has_sent and not any(seat.is_running for seat in self.seats.values()):
+            self.link.wake()
 
 
 def tell(seat: Seat, said: wire.Said) -> None:

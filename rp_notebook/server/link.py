@@ -74,6 +74,10 @@ class Link:
         if not self._pipe.send(comm_id, data, buffers):
             self._session.send(self._shell, "comm_msg", {"comm_id": comm_id, "data": data}, buffers=buffers)
 
+    def wake(self) -> None:
+        """Says nothing, to a kernel that may have left a message half way for the event loop of a window (`%gui`)."""
+        self._session.send(self._shell, "comm_msg", {"comm_id": wire.comm_of(""), "data": {}})
+
     def stop(self, job_id: str, reason: Reason) -> None:
         """Stops a job, whatever the kernel does just now."""
         self._session.send(self._control, wire.STOP, wire.stop_sent(job_id, reason))

@@ -36,14 +36,16 @@ while told["status"] == "IN_QUEUE":
     told = call("status/" + told["id"])
 print(told["status"], told["error"])
 """
-# As those of Qt and Tk: it runs until something comes through the kernel's own channels.
-WINDOW = """from ipykernel import eventloops
+# As those of Qt and Tk: it runs until something comes through the kernel's own channels, whatever else there is to do.
+WINDOW = """import asyncio, os, time
+from ipykernel import eventloops
+entered = []
 def window(kernel):
+    entered.append(1)
     stream = getattr(eventloops, "get_shell_stream", lambda kernel: kernel.shell_stream)(kernel)
-    until = time.monotonic() + 5  # ipykernel may call it while a message is half handled
-    while not stream.flush(limit=1) and time.monotonic() < until:
+    while not (stream.flush(limit=1) or os.path.exists({over!r})):
         time.sleep(0.001)
-get_ipython().kernel.eventloop = window
+kernel = get_ipython().kernel
 """
 pytestmark = pytest.mark.kernel
 
@@ -249,30 +251,36 @@ def test_a_cell_cancels_jobs_that_the_server_keeps_though_it_has_sent_none_befor
     jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
 
 
-def test_a_kernel_that_lets_the_loop_of_a_window_run_gets_jobs_and_answers_them(server):
+def test_a_kernel_that_lets_the_loop_of_a_window_run_gets_jobs_and_answers_them(server, tmp_path):
     kernel, client, cell = server.kernel(
-        "import asyncio, time",
+        WINDOW.format(over=str(tmp_path / "over")),
         "%load_ext rp_notebook",
-        "%%runpod_handler\ndef drawn(job):\n    return [job['input'], get_ipython().kernel.eventloop is not None]",
+        "%%runpod_handler\ndef opens(job):\n    kernel.eventloop = window",
+        "%%runpod_handler\ndef drawn(job):\n    return [job['input'], bool(entered)]",
+        "%%runpod_handler\nasync def awaits(job):\n    await asyncio.sleep(0.05)\n    return bool(entered)",
     )
     assert waited(lambda: server.sync("drawn", 1).get("output")) == [1, False]
-    cell(WINDOW)
-    assert server.sync("drawn", "é" * 500_000)["output"] == ["é" * 500_000, True]
-    assert [server.sync("drawn", n)["output"][0] for n in range(5)] == [*range(5)]
-    assert cell("'alive'") == "'alive'"
+    server.sync("opens", None)  # from a cell, ipykernel may not tell its end
+    assert waited(lambda: server.sync("drawn", 1)["output"][1])
+    for given in ("é" * 500_000, *range(20)):
+        assert server.sync("drawn", given)["output"] == [given, True]
+        assert given not in range(5) or server.sync("awaits", 1)["output"]
+    (tmp_path / "over").touch()
+    assert waited(lambda: cell("kernel.eventloop is window") == "True")
     client.stop_channels()
     jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
 
 
-def test_a_window_that_opens_while_the_link_does_gets_jobs_too(server):
-    slow = "import rp_notebook.kernel.bridge as bridge\nPipe = bridge.Pipe\n"
-    slow += "bridge.Pipe = lambda *given: (time.sleep(1), Pipe(*given))[1]"
-    drawn = "%%runpod_handler\ndef opened(job):\n    return get_ipython().kernel.eventloop is not None"
-    kernel, client, cell = server.kernel("import time", "%load_ext rp_notebook", drawn, slow)
+def test_a_window_that_opens_while_the_link_does_gets_jobs_too(server, tmp_path):
+    slow = "import rp_notebook.kernel.bridge as bridge\nPipe = bridge.Pipe\ndef slow(*given):\n"
+    slow += "    while not there:\n        time.sleep(0.01)\n    return Pipe(*given)\nbridge.Pipe, there = slow, []"
+    opened = "%%runpod_handler\ndef opened(job):\n    return bool(entered)"
+    window = WINDOW.format(over=str(tmp_path / "over"))
+    kernel, client, _ = server.kernel(window, "%load_ext rp_notebook", opened, slow)
     server.ask("GET", "runpod/v2/opened/health")
-    cell(WINDOW)
-    time.sleep(1.2)  # it is there by now
-    assert server.sync("opened", 1).get("output")
+    client.execute("kernel.eventloop = window\nthere.append(1)")  # whose end ipykernel may not tell
+    assert waited(lambda: server.sync("opened", 1)["output"])
+    (tmp_path / "over").touch()
     client.stop_channels()
     jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
 

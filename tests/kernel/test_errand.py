@@ -6,8 +6,7 @@ import time
 import psutil
 import pytest
 
-from rp_notebook.kernel.errand import Errand
-from rp_notebook.kernel.pump import interruptible
+from rp_notebook.kernel.errand import Errand, interruptible
 from rp_notebook.panel.report import Report
 from rp_notebook.proof.proving import prove_folder
 
