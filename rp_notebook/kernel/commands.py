@@ -38,7 +38,7 @@ def card(session: Session) -> StatusCard:
 def export_flags() -> FlagParser:
     """The flags of `%runpod export`."""
     parser = FlagParser(prog="%runpod export", add_help=False, description="Write the worker repository.")
-    parser.add_argument("folder", metavar="DIR", help="the folder to write")
+    parser.add_argument("folder", nargs="?", metavar="DIR", help="where to write (default: as last, or NAME-worker)")
     parser.add_argument("-n", "--name", metavar="NAME", help="the handler (default: the latest registered)")
     parser.add_argument("--base", metavar="IMAGE", help="the image to build on")
     parser.add_argument("--python", metavar="V", help="the worker's Python, as 3.11 (default: this kernel's)")
@@ -66,18 +66,20 @@ def export(session: Session, flags: Namespace, say: Say = unheard) -> Report:
         return Report("REFUSED", "bad", f"{handler.name}: nothing was written", findings=refusal.findings)
     except KeyboardInterrupt:
         return Report("CANCELLED", "dim", f"{handler.name}: the replay was stopped, nothing was written")
-    result, folder = climb.result, Path(flags.folder).expanduser()
-    headline = f"{handler.name} → {flags.folder}: {result.summary}"
+    where = flags.folder or _usual_folder(session, handler.name)
+    result, folder = climb.result, Path(where).expanduser()
+    headline = f"{handler.name} → {where}: {result.summary}"
     if flags.dry_run:
         from rp_notebook.export.changes import changes
 
         shown = [result.repo.tree(), "", result.module, *changes(result.repo, folder)]
-        return Report("DRY RUN", "good", headline, shown, result.findings, [f"%runpod export {flags.folder}"])
+        return Report("DRY RUN", "good", headline, shown, result.findings, [f"%runpod export {where}"])
     written = result.write(folder, force=flags.force)
     session.plans[handler.name] = climb.plan
+    session.exports.pop(folder.absolute(), None)  # what was written last stands last
     session.exports[folder.absolute()] = handler, len(session.recorder.cells)
     steps = (
-        [f"%runpod prove {flags.folder}"]
+        [f"%runpod prove {where}"]
         if "tests/jobs.jsonl" in result.repo
         else [_how_to_test(session, handler.name)]
     )
@@ -88,6 +90,14 @@ def export(session: Session, flags: Namespace, say: Say = unheard) -> Report:
         say("asking pip whether the requirements go together")
         findings += (*conflicts_of(result.repo),)
     return Report(written.upper(), "good", headline, [result.repo.tree(), "", *climb.lines], findings, steps)
+
+
+def _usual_folder(session: Session, name: str | None = None) -> str:
+    """Where the handler of that name, or any, was exported last; else where the panel would put it."""
+    written = [folder for folder, (handler, _) in session.exports.items() if name in (None, handler.name)]
+    if not written:
+        return f"{name or session.handlers.chosen(None, session.namespace).name}-worker"
+    return str(written[-1].relative_to(Path.cwd()) if written[-1].is_relative_to(Path.cwd()) else written[-1])
 
 
 def _how_to_test(session: Session, name: str) -> str:
@@ -106,7 +116,7 @@ def check_flags() -> FlagParser:
 def prove_flags() -> FlagParser:
     """The flags of `%runpod prove`."""
     parser = FlagParser(prog="%runpod prove", add_help=False, description="Replay jobs through an exported worker.")
-    parser.add_argument("folder", metavar="DIR", help="the exported folder")
+    parser.add_argument("folder", nargs="?", metavar="DIR", help="the exported folder (default: the last one)")
     parser.add_argument("--level", default="process", help="process (default), venv or image")
     parser.add_argument("--only", action="store_true", help="that level alone, not those below it first")
     parser.add_argument("--base", metavar="IMAGE", help="at level image: build on this instead of the Dockerfile's own")
@@ -118,10 +128,11 @@ def prove(session: Session, flags: Namespace, say: Say = unheard) -> Report:
     from rp_notebook.proof.proving import prove_folder
     from rp_notebook.proof.report import report_lines
 
-    folder = Path(flags.folder).expanduser()
+    where = flags.folder or _usual_folder(session)
+    folder = Path(where).expanduser()
     proof = prove_folder(folder, level=flags.level, base=flags.base, only=flags.only, on_progress=say)
     if proof.cold is not None:
-        session.cold_start = flags.folder, proof.cold.seconds
+        session.cold_start = where, proof.cold.seconds
     headline, *lines = report_lines(proof)
     if proof.passed:
         return Report("PROVED", "good", headline, lines)

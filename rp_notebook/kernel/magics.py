@@ -66,11 +66,11 @@ class RunpodMagics(Magics):
         %runpod unload NAME...     free a model and its memory
         %runpod check [NAME]       what would go wrong later, without exporting
         %runpod import DIR         an existing worker repository as cells
-        %runpod export DIR         write the worker repository
+        %runpod export [DIR]       write the worker repository
         %runpod why [NAME|LINE]    why a statement is part of it, or is not
         %runpod keep | drop WHAT   what goes along, or stays out, on your word
         %runpod serve              the RunPod endpoint of this kernel, on its own port
-        %runpod prove DIR          replay the jobs through it under the real SDK
+        %runpod prove [DIR]        replay the jobs through it under the real SDK
 
         Each answers --help. A cell that begins with %%runpod_handler is a handler.
         """

@@ -60,7 +60,7 @@ def _said(session: Session, verb: Verb, flags: Namespace) -> Report:
         raise BadInput(f"say what to {verb}: %runpod {verb} 7, In[7], 7-9, or a variable; --list shows what was said")
     lines = [f"{each} {word}" for each in ("keep", "drop") for word in said[each]]
     told = "told what to keep and to leave out" if lines else "nothing is kept or left out on your word"
-    return Report(verb.upper(), "good", told, lines, steps=["%runpod why", "%runpod export DIR"] if lines else ())
+    return Report(verb.upper(), "good", told, lines, steps=["%runpod why", "%runpod export"] if lines else ())
 
 
 def _check(session: Session, word: str) -> None:

@@ -64,5 +64,5 @@ class StatusCard:
     def _next(self) -> list[str]:
         if not self._handlers:
             return []
-        steps = ['%runpod job {"...": "..."}', "%runpod jobs", "%runpod export DIR", "%runpod prove DIR"]
+        steps = ['%runpod job {"...": "..."}', "%runpod jobs", "%runpod export", "%runpod prove"]
         return [f"  {step}" for step in (steps if self._jobs else steps[:1])]

@@ -264,3 +264,17 @@ def test_the_same_job_again_is_no_other_test(cell: Cell, tmp_path) -> None:
     cell(f"%runpod export {tmp_path}/worker")
     lines = (tmp_path / "worker" / "tests" / "jobs.jsonl").read_text().splitlines()
     assert [json.loads(line)["input"]["x"] for line in lines] == [4, 5]
+
+
+def test_a_folder_need_not_be_named(cell: Cell, tmp_path) -> None:
+    cell("table = {'k': 2}")
+    cell(HANDLER)
+    assert "scale-worker: no earlier export" in str(cell("%runpod export --dry-run").result.listing)
+    assert "no handler.py in scale-worker" in str(cell("%runpod prove").error_in_exec)
+    cell("%runpod export")
+    cell(f"%runpod export {tmp_path}/other")
+    cell("%runpod export scale-worker")
+    assert (tmp_path / "scale-worker" / "handler.py").is_file()
+    assert cell("%runpod export").result.headline.startswith("scale → scale-worker:")  # the last, not the newest
+    cell("import os\nos.makedirs('elsewhere')\nos.chdir('elsewhere')")
+    assert cell("%runpod export").result.headline.startswith(f"scale → {tmp_path}/scale-worker:")
