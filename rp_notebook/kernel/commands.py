@@ -78,11 +78,7 @@ def export(session: Session, flags: Namespace, say: Say = unheard) -> Report:
     session.plans[handler.name] = climb.plan
     session.exports.pop(folder.absolute(), None)  # what was written last stands last
     session.exports[folder.absolute()] = handler, len(session.recorder.cells)
-    steps = (
-        [f"%runpod prove {where}"]
-        if "tests/jobs.jsonl" in result.repo
-        else [_how_to_test(session, handler.name)]
-    )
+    steps = [f"%runpod prove {where}"] if "tests/jobs.jsonl" in result.repo else [_how_to_test(session, handler.name)]
     findings = (*result.findings, *climb.findings)
     if flags.resolve:
         from rp_notebook.proof.resolve import conflicts_of
