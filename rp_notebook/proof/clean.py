@@ -23,7 +23,8 @@ from rp_notebook.jobs.request import Request
 from rp_notebook.proof.fingerprint import Fingerprint
 from rp_notebook.proof.hiding import NOTHING, Hidden
 from rp_notebook.proof.lines import line_of, value_of
-from rp_notebook.proof.worker_process import clean_environment, end_session, tail_of
+from rp_notebook.proof.processes import end_session, popen
+from rp_notebook.proof.worker_process import clean_environment, tail_of
 
 CHILD = "import sys; sys.path.insert(0, {0!r}); from rp_notebook.proof.clean_child import main; main(sys.argv[1])"
 SITES = ("site-packages", "dist-packages")
@@ -156,7 +157,7 @@ class CleanRun:
         hidden = [sorted(self._hidden.names), sorted(self._hidden.modules)]
         setup = line_of({"folder": str(self._folder), "package": package, "sites": sites, "sdk": sdk, "hidden": hidden})
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
+            self._process = popen(
                 [sys.executable, "-I", "-B", "-c", CHILD.format(package), setup],
                 cwd=self._folder,
                 env={**clean_environment(os.environ, home, self._pass_env), **self._environ},

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from rp_notebook.errors import ProofImpossible
 from rp_notebook.export.manifest import MANIFEST
 from rp_notebook.export.repo import BASE_REQUIREMENTS, REQUIREMENTS
+from rp_notebook.proof.processes import ran
 
 LINES_TOLD = 8
 
@@ -42,9 +42,7 @@ def fresh_environment(folder: Path, target: Path) -> str:
 
     Raises `InstallFailed`, and `ProofImpossible` where no environment can be made.
     """
-    made = subprocess.run(
-        [worker_python(folder), "-m", "venv", str(target)], capture_output=True, text=True, check=False
-    )
+    made = ran([worker_python(folder), "-m", "venv", str(target)], text=True)
     if made.returncode:
         raise ProofImpossible(f"no virtual environment can be made here: {(made.stderr or made.stdout).strip()[-300:]}")
     python = str(target / ("Scripts" if sys.platform == "win32" else "bin") / "python")
@@ -52,9 +50,9 @@ def fresh_environment(folder: Path, target: Path) -> str:
     asked = [word for name in names for word in ("-r", name)]
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *asked]
     # Lines such as ./vendor/x.whl are relative to where pip runs.
-    ran = subprocess.run(command, cwd=folder, env=_of_pip(), capture_output=True, text=True, check=False)
-    if ran.returncode:
-        lines = [line for line in ran.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
+    installed = ran(command, cwd=folder, env=_of_pip(), text=True)
+    if installed.returncode:
+        lines = [line for line in installed.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
         raise InstallFailed("\n".join(lines[-LINES_TOLD:]))
     return python
 

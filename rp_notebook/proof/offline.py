@@ -10,7 +10,6 @@ import json
 import os
 import socket
 import struct
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +22,7 @@ from rp_notebook.jobs.finding import Finding
 from rp_notebook.proof.engines import Container, Engine
 from rp_notebook.proof.places import Folder, Place
 from rp_notebook.proof.process import Proof, proved_in
+from rp_notebook.proof.processes import ran
 
 _NEW_NETWORK, _NEW_USER = 0x40000000, 0x10000000  # CLONE_NEWNET, CLONE_NEWUSER (sched.h)
 _SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP (sockios.h, if.h)
@@ -49,9 +49,9 @@ def proved_offline(found: Proof, again: Again, jobs: Sequence[RecordedJob], say:
     say("once more with all network refused")
     given = json.dumps(asdict(again)).encode() + b"\n" + dump_jobs(jobs)
     command = [sys.executable, "-m", "rp_notebook.proof.offline"]
-    ran = subprocess.run(command, input=given, capture_output=True, check=False)
-    lines = [line for line in ran.stdout.decode().splitlines() if line.startswith(_MARK)]
-    if ran.returncode == _REFUSED or not lines:
+    told = ran(command, given=given)
+    lines = [line for line in told.stdout.decode().splitlines() if line.startswith(_MARK)]
+    if told.returncode == _REFUSED or not lines:
         message = "the network could not be refused here, so that a download at start is not ruled out"
         return replace(found, findings=(*found.findings, Finding("RPP122", "note", message)))
     wrong = json.loads(lines[-1].removeprefix(_MARK))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from rp_notebook.errors import ProofImpossible
+from rp_notebook.proof.processes import ran
 from rp_notebook.proof.worker_process import WorkerProcess, clean_environment, stage
 
 
@@ -46,10 +46,11 @@ class Folder:
 def answer_of(command: list[str], otherwise: str, *, cwd: Path | None = None, environ: Mapping[str, str]) -> str:
     """What a command prints. Raises `ProofImpossible`, beginning with `otherwise`, where it cannot run or fails."""
     try:
-        asked = subprocess.run(command, env=dict(environ), cwd=cwd, capture_output=True, text=True, check=False)
+        asked = ran(command, env=dict(environ), cwd=cwd, text=True)
     except OSError as error:
         raise ProofImpossible(f"{otherwise}: {error}") from None
     if asked.returncode:
         last = [line for line in asked.stderr.splitlines() if line.strip()][-1:] or [f"exit code {asked.returncode}"]
         raise ProofImpossible(f"{otherwise}: {last[0]}")
-    return asked.stdout
+    printed: str = asked.stdout
+    return printed

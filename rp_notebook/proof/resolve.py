@@ -15,6 +15,7 @@ from rp_notebook.export.repo import BASE_REQUIREMENTS, REQUIREMENTS
 from rp_notebook.export.vendored import VENDOR
 from rp_notebook.jobs.finding import Finding
 from rp_notebook.proof.indexes import without_unreachable
+from rp_notebook.proof.processes import ran
 
 # What pip takes for linux/amd64, the newest first: a wheel of an older one runs there, too.
 PLATFORMS = (
@@ -58,13 +59,13 @@ def unresolved(folder: Path, python: str, *, timeout_s: float = 300) -> list[Fin
         *(f"--requirement={name}" for name in _NAMES if (folder / name).is_file()),
     ]
     try:
-        ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=timeout_s)
+        asked = ran(command, cwd=folder, text=True, timeout_s=timeout_s)
     except subprocess.TimeoutExpired:
         return [_unknown(f"pip had not resolved them after {timeout_s:.0f} s")]
-    if ran.returncode == 0:
+    if asked.returncode == 0:
         return []
-    told = "\n".join([line for line in ran.stderr.splitlines() if line.startswith("ERROR")][-LINES_TOLD:])
-    if _UNREACHED in ran.stderr and "conflict" not in told:
+    told = "\n".join([line for line in asked.stderr.splitlines() if line.startswith("ERROR")][-LINES_TOLD:])
+    if _UNREACHED in asked.stderr and "conflict" not in told:
         return [_unknown("no package index answers here")]
     if "conflict" in told:
         message = f"the requirements cannot be installed together on Python {python}"

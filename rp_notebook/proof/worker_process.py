@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from rp_notebook.endpoint.operations import in_url
+from rp_notebook.proof.processes import end_session, popen
 
 ENDPOINT = "proof"
 KEY = "proof"  # never leaves the loopback; the SDK sends no heartbeat without a key
@@ -102,7 +97,7 @@ class WorkerProcess:
     ) -> None:
         self._log = log
         with log.open("wb") as out:
-            self._process = subprocess.Popen(
+            self._process = popen(
                 command or [python, "-B", "-u", "-s", "handler.py"],
                 cwd=folder,
                 env=dict(environ),
@@ -135,30 +130,3 @@ def tail_of(log: Path, lines: int = 30) -> str:
         read.seek(max(0, log.stat().st_size - TAIL_BYTES))
         text = read.read().decode(errors="replace")
     return "\n".join(text.rstrip().splitlines()[-lines:])
-
-
-def end_session(process: subprocess.Popen[Any], grace_s: float = 0) -> None:
-    """Asks a process to end, waits `grace_s` seconds, then kills it with all of its session and all it started."""
-    children = _children(process)
-    if process.poll() is None and grace_s > 0:
-        process.terminate()
-        try:
-            process.wait(grace_s)
-        except subprocess.TimeoutExpired:
-            children += _children(process)
-    if sys.platform != "win32":
-        with suppress(ProcessLookupError, PermissionError):  # nobody is left; macOS says the latter of zombies
-            os.killpg(process.pid, signal.SIGKILL)
-    for child in children:
-        with suppress(psutil.NoSuchProcess):
-            child.kill()
-    if process.poll() is None:
-        process.kill()
-    process.wait()
-
-
-def _children(process: subprocess.Popen[Any]) -> list[psutil.Process]:
-    try:
-        return list(psutil.Process(process.pid).children(recursive=True))
-    except psutil.NoSuchProcess:
-        return []

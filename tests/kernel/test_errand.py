@@ -8,6 +8,7 @@ import pytest
 
 from rp_notebook.kernel.errand import Errand, interruptible
 from rp_notebook.panel.report import Report
+from rp_notebook.proof.processes import popen
 from rp_notebook.proof.proving import prove_folder
 
 SLEEPS = "import time, runpod\nrunpod.serverless.start({'handler': lambda job: time.sleep(600)})\n"
@@ -34,7 +35,7 @@ def on_a_thread(errand: Errand, _: Told) -> threading.Thread:
 
 
 def on_the_main_thread(errand: Errand, told: Told) -> threading.Thread:
-    ends = threading.Thread(target=lambda: told.began.wait() and errand.give_up())
+    ends = threading.Thread(target=lambda: (told.began.wait(), time.sleep(0.1), errand.give_up()))
     ends.start()
     interruptible(errand)
     return ends
@@ -61,6 +62,26 @@ def test_an_errand_that_is_given_up_before_its_turn_never_begins() -> None:
     errand()
     assert [each["kind"] for each in told] == ["report"]
     assert not told.began.is_set()
+
+
+@pytest.mark.parametrize("where", [on_a_thread, on_the_main_thread])
+def test_an_errand_that_is_given_up_while_it_starts_a_process_leaves_none(where) -> None:
+    told, ours = Told(), psutil.Process()
+
+    def act(say) -> None:
+        told.began.set()
+        with popen(["sleep", "600"], preexec_fn=lambda: time.sleep(0.3)) as process:
+            process.wait()
+
+    errand = Errand(act, told.append)
+    thread = where(errand, told)
+    if where is on_a_thread:
+        while not ours.children():
+            time.sleep(0.001)
+        errand.give_up()
+    thread.join(10)
+    assert "CANCELLED" in told[-1]["html"]
+    assert ours.children() == []
 
 
 def test_a_proof_that_is_given_up_leaves_no_worker(tmp_path) -> None:
