@@ -160,7 +160,7 @@ def exported(
     path = notebook_path(session.namespace, os.environ)
     return export_cells(
         session.recorder.cells,
-        session.declaration(handler),
+        session.exported_as(handler),
         live=Live(session.namespace, session.shell.history_manager.output_hist, session.secrets()),
         declared=session.needs.declared,
         environment=os.environ,

@@ -41,7 +41,7 @@ def _new(session: Session, folder: Path) -> set[int]:
     from rp_notebook.export.slicing import slice_cells
 
     try:
-        cells, declaration = unfolded(ran, session.declaration(handler))
+        cells, declaration = unfolded(ran, session.exported_as(handler))
         kept = slice_cells(cells, declaration, overrides=said(**session.said)).kept
     except ExportRefused:
         return set()

@@ -115,6 +115,18 @@ class Session:
         """How a handler is declared; a plain callable of the namespace declares itself."""
         return self.declaring.declarations.get(handler.name) or Declaration(handler.name, handler.name)
 
+    def exported_as(self, handler: Handler) -> Declaration:
+        """How the export declares a handler: one that no cell registered may be started by a pasted `start(...)`.
+
+        Its jobs here know nothing of that one: what would make their answers others is not taken from it.
+        """
+        from rp_notebook.export.declarations import declarations
+
+        pasted = declarations(self.recorder.cells).get(handler.name)
+        if handler.name in self.declaring.declarations or pasted is None or pasted.aggregate:
+            return self.declaration(handler)
+        return pasted
+
     def watch(self) -> Callable[[], None]:
         """Records cells and registers the handlers they declare; the returned function ends that."""
         events = self.shell.events
