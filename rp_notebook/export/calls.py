@@ -219,4 +219,6 @@ def _value_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Val
     for root in sorted(roots):
         known |= handed.anything_called(reading, root, value, arguments.all)
         known |= handed.stored_called(reading, root, arguments)
+        for function, effects in local_programs.methods(reading.program, makers(root, reading.program), "__call__"):
+            reading.apply(effects, function, arguments.behind(value))
     return arguments.all | inside(value) if known else NOTHING

@@ -12,7 +12,7 @@ from rp_notebook.export.cells import CellRun
 from rp_notebook.export.code_behind import classes_of
 from rp_notebook.export.program import FRESH, MUST, NO_EFFECTS, PARAMETER, Effects, Function, Program
 from rp_notebook.export.stars import source_of
-from rp_notebook.export.statements import Statement
+from rp_notebook.export.statements import Statement, changed
 from rp_notebook.export.tables import STDLIB
 from rp_notebook.export.trees import walk
 
@@ -36,7 +36,7 @@ def local_programs(statements: Sequence[Statement], summarise: Summarise, depth:
                 looked.add((name, cwd))
                 path = _own_source(name, cwd)
                 if path is not None:
-                    found[name] = _program_at(path, path.stat().st_mtime_ns, cwd, summarise, depth)
+                    found[name] = _program_at(path, path.stat().st_mtime_ns, name, cwd, summarise, depth)
     return found
 
 
@@ -47,17 +47,28 @@ def _own_source(module: str, cwd: str) -> Path | None:
 
 
 @lru_cache(maxsize=256)
-def _program_at(path: Path, _changed: int, cwd: str, summarise: Summarise, depth: int) -> Program:
+def _program_at(path: Path, _changed: int, name: str, cwd: str, summarise: Summarise, depth: int) -> Program:
     from rp_notebook.export.rereading import history_of
 
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         text = ""
-    statements = history_of([CellRun(1, text, cwd=cwd)]).statements
+    package = name if path.stem == "__init__" else name.rpartition(".")[0]
+    statements = [_absolute(each, package) for each in history_of([CellRun(1, text, cwd=cwd)]).statements]
     parts = (part for statement in statements for part in walk(statement.node))
     texts = frozenset(n.value for n in parts if isinstance(n, ast.Constant) and isinstance(n.value, str))
     return replace(summarise(statements, depth - 1), texts=texts)
+
+
+def _absolute(statement: Statement, package: str) -> Statement:
+    """A relative import of a module in that package as the absolute one that it means."""
+    node = statement.node
+    if not isinstance(node, ast.ImportFrom) or not node.level:
+        return statement
+    parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+    meant = ast.ImportFrom(".".join([*parts, *([node.module] if node.module else [])]), node.names, 0)
+    return changed(statement, node=ast.copy_location(meant, node))
 
 
 def texts_in(program: Program, modules: Container[str]) -> set[str]:
@@ -76,6 +87,11 @@ def called(program: Program, path: str) -> list[tuple[Function, Effects, bool]]:
         inner = program.local.get(".".join(parts[:cut]))
         if inner is not None:
             top, rest = parts[0], parts[cut:]
+            if (
+                rest[0] in inner.imports and rest[0] not in inner.functions.keys() | inner.classes.keys()
+            ):  # it hands it on
+                there = called(inner, ".".join([inner.imports[rest[0]], *rest[1:]]))
+                return [(function, _outside(effects, top), is_method) for function, effects, is_method in there]
             if len(rest) == 1:
                 made = [each for name in ("__init__", "__post_init__") for each in _methods(inner, name, rest[0])]
                 plain = inner.functions.get(rest[0], ())
