@@ -21,6 +21,7 @@ from rp_notebook.jobs.record import JobRecord
 TEXT_SHOWN = 120  # characters of a string in a sample
 ITEMS_SHOWN = 8  # elements of a list in a sample
 ROWS_SHOWN = 3  # of a list of lists or objects
+KEYS_SHOWN = 36  # of an object
 LINE = 100  # characters
 _DEEPEST = 12
 
@@ -79,7 +80,8 @@ def cut(value: Any, depth: int = 0) -> Any:
             more = [f"... ({len(value) - most:,} more)"] if len(value) > most else []
             return [*(cut(item, depth + 1) for item in value[:most]), *more]
         case dict():
-            return {key: cut(item, depth + 1) for key, item in value.items()}
+            more = {"...": f"{len(value) - KEYS_SHOWN:,} more keys"} if len(value) > KEYS_SHOWN else {}
+            return {key: cut(item, depth + 1) for key, item in [*value.items()][:KEYS_SHOWN]} | more
     return value
 
 
@@ -91,9 +93,13 @@ def _badge(handler: str) -> str:
 def _inputs(fields: Sequence[Field]) -> str:
     if not fields:
         return "## Input\n\n`input` is handed to the handler as it comes."
+    fields, count = fields[:KEYS_SHOWN], len(fields)
     noted = any(_note(one) for one in fields)
     head = "| key | type | required | default |" + (" |\n|---|---|---|---|---|" if noted else "\n|---|---|---|---|")
-    return "## Input\n\nThe keys of `input`:\n\n" + "\n".join([head, *(_row(one, noted=noted) for one in fields)])
+    more = f"\n\nAnd {count - KEYS_SHOWN:,} more keys." if count > KEYS_SHOWN else ""
+    return (
+        "## Input\n\nThe keys of `input`:\n\n" + "\n".join([head, *(_row(one, noted=noted) for one in fields)]) + more
+    )
 
 
 def _row(one: Field, *, noted: bool) -> str:

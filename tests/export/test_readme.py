@@ -165,3 +165,10 @@ def test_the_badge_has_a_place_for_the_owner_and_is_told_of():
 def test_limits_and_choices_have_a_column_where_there_are_any():
     module = 'def handler(job):\n    m = job["input"]["mode"]\n    if m not in ("a", "b"):\n        raise ValueError\n'
     assert '| `mode` |  | yes |  | one of `"a"`, `"b"` |' in page(module).replace("'", '"')
+
+
+def test_of_very_many_keys_the_first_are_named():
+    text = page(body("return job['input']"), job={"input": {f"k{n}": n for n in range(30_000)}}, call=lambda job: "ok")
+    assert "`k35`" in text and '"k35": 35' in text
+    assert "29,964 more keys" in text and "k36" not in text
+    assert len(text) < 10_000
