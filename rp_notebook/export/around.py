@@ -104,7 +104,7 @@ class Around:
 
 def around(cells: Sequence[CellRun], slice_: Slice, folder: Path | None, live: Live | None) -> Around:
     """The surroundings of a slice of executed cells; `folder` is the notebook's where no cell says it."""
-    places = places_of(cells, folder)
+    places = places_of(cells, folder, ran=live is not None)
     statements: list[Kept | Dropped] = [*slice_.kept, *slice_.dropped]
     statements.sort(key=lambda statement: (statement.cell, statement.line))
     telling = any(word in s.text for s in statements for word in _TELLING) or any("%%" in c.text for c in cells)

@@ -49,6 +49,7 @@ class Assets:
         self._scope = Scope(bound_in(self._nodes, outermost=True), live)
         self._edits: dict[int, dict[int, Edit]] = {}
         self._folder = ""  # the worker's working directory, in the repository
+        self._moves: list[tuple[int, str, str]] = []  # the statements that went elsewhere: to where there, and here
         self._written: set[str] = set()
         self._imported: frozenset[str] = frozenset()  # the top modules that the kept statements import
 
@@ -78,7 +79,7 @@ class Assets:
             opened.visit(node)
             uses += [(use.later, number, use.line, use) for use in opened.uses]
         for _, number, _, use in sorted(uses, key=lambda one: one[:3]):
-            self._use(use, self._slice.kept[number])
+            self._use(use, number)
         for _, number, _, use in uses:
             self._leftover(use, number)
         kept = tuple(rewritten(k, self._edits.get(n, {}).values()) for n, k in enumerate(self._slice.kept))
@@ -98,13 +99,16 @@ class Assets:
                 line = kept.numbers[min(use.line, len(kept.numbers)) - 1] if kept.numbers else None
                 self._carrier.say_left(path, kept.cell, line)
 
-    def _use(self, use: Use, kept: Kept) -> None:
+    def _use(self, use: Use, number: int) -> None:
+        kept = self._slice.kept[number]
         folders = self._places.found_from(kept.cell, later=use.later)
+        if self._moves:
+            folders = tuple(dict.fromkeys((self._moves[-1][2], *folders)))
         if use.kind == "write":
             self._written |= {os.path.normpath(Path(cwd) / text.text) for text in use.texts for cwd in folders}
             return
-        if use.kind == "enter":
-            self._enter(use, folders)
+        if use.kind in ("enter", "leave"):
+            self._enter(use, folders, number)
             return
         line = kept.numbers[min(use.line, len(kept.numbers)) - 1] if kept.numbers else None
         there = [one for one in found_by(use, folders) if str(one.path) not in self._written]
@@ -135,19 +139,32 @@ class Assets:
                 return
         self._carrier.missing(Path(paths[0]), kept.cell, line)
 
-    def _enter(self, use: Use, folders: Iterable[str]) -> None:
+    def _enter(self, use: Use, folders: Iterable[str], number: int) -> None:
         """`os.chdir(...)`: from here on relative paths of the worker begin elsewhere."""
-        for text in use.texts:
+        if use.kind == "leave" and not use.later:
+            self._return(number)
+        for text in use.texts if not use.later else ():
+            back = self._owner.get(id(text.anchor)) if isinstance(text.anchor, ast.Call) and text.text == "." else None
+            if back is not None:  # to where `os.getcwd()` was
+                self._return(number, back)
+                return
             for cwd in folders:
                 path = Path(os.path.normpath(Path(cwd) / text.text))
-                if text.whole and path.is_dir() and not use.later:
+                if text.whole and path.is_dir():
                     relative = os.path.normpath(os.path.join(self._folder, text.text))  # noqa: PTH118 (of the repository)
                     if text.text.startswith("/") or relative.startswith(".."):
                         self._folder = self._carrier.shelves.folder(path)
                         self._edit(text.anchor, text.said, self._folder, "")
                     else:
                         self._folder = "" if relative == "." else relative
+                    self._moves.append((number, self._folder, str(path)))
                     return
+
+    def _return(self, number: int, to: int | None = None) -> None:
+        """Goes back to where a statement was as it began."""
+        before = [move for move in self._moves if move[0] < (number if to is None else to)]
+        self._moves.append((number, *(before[-1][1:] if before else ("", str(self._places.base)))))
+        self._folder = self._moves[-1][1]
 
     def _place(self, found: Found, kept: Kept, line: int | None) -> None:
         text, path = found.text, found.path

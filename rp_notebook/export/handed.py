@@ -10,7 +10,7 @@ from rp_notebook.export import implied, local_programs, overriding
 from rp_notebook.export.code_behind import classes_of, code_given, code_of, lambdas_in, stored_in
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.iterators import yields
-from rp_notebook.export.library import BUILTIN, Arguments, method_tier, path_of
+from rp_notebook.export.library import Arguments, method_tier, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, inside
 from rp_notebook.export.program import CALLS, LIKELY, MUST, PARAMETER, Changed, Code, Effects, Function, Program
 from rp_notebook.export.registries import bound_methods
@@ -154,17 +154,10 @@ def _object_called(reading: Reading, put: str, name: str, arguments: Arguments) 
 
 def library_called(reading: Reading, func: ast.Attribute, arguments: Arguments) -> None:
     """Marks what a method of a library's object may change by calling code that the object was given."""
-    program, root = reading.program, root_name(func)
-    values = program.values.get(root, ()) if overriding.runs_code(func.attr) and root not in reading.locals else ()
-    made = [value for value in values if isinstance(value, ast.Call) and _is_library(value.func, program)]
-    given = [part for value in made for part in (*value.args, *(key.value for key in value.keywords))]
-    for put in (*given, *program.put.get(root, ())) if made else ():
-        _put_called(reading, put, root, arguments)
-
-
-def _is_library(func: ast.expr, program: Program) -> bool:
-    path = path_of(func, program, ())
-    return bool(path) and not path.startswith((BUILTIN, "collections."))
+    root = root_name(func)
+    if overriding.runs_code(func.attr) and root not in reading.locals:
+        for put in overriding.given_code(reading.program, root):
+            _put_called(reading, put, root, arguments)
 
 
 def parts_called(reading: Reading, value: Value, arguments: Arguments) -> None:

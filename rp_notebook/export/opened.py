@@ -22,8 +22,11 @@ from rp_notebook.export.path_texts import Text, below
 from rp_notebook.export.paths import Scope
 from rp_notebook.export.trees import walk
 
-# read: opened as a file; folder: its files are; mention: only named; write: made here; enter: the directory from here.
-Kind = Literal["read", "folder", "mention", "write", "enter"]
+# read: opened as a file; folder: its files are; mention: only named; write: made here; enter: the directory from here;
+# leave: back from there.
+Kind = Literal["read", "folder", "mention", "write", "enter", "leave"]
+# Contexts with another directory: the standard library's, and what people call theirs.
+_ENTERING = frozenset({"chdir", "cd", "pushd", "working_directory", "change_dir", "in_dir"})
 _LONGEST = 1000  # characters: a longer text is no path
 # What is in these may not run, or its failure may be caught.
 _DOUBTFUL = (
@@ -136,6 +139,17 @@ class Opened(ast.NodeVisitor):
         for part in node.values:  # its own texts are parts of a path
             if isinstance(part, ast.FormattedValue):
                 self.visit(part.value)
+
+    def visit_With(self, node: ast.With) -> None:
+        before = len(self.uses)
+        for item in node.items:
+            call = item.context_expr
+            if isinstance(call, ast.Call) and call.args and self._origin(call.func).rpartition(".")[2] in _ENTERING:
+                self._add("enter", call.args[0])
+        entered = len(self.uses) > before
+        self.generic_visit(node)
+        if entered:
+            self.uses.append(Use("leave", (), node.end_lineno or node.lineno, later=bool(self._depth)))
 
     def visit_Call(self, node: ast.Call) -> None:
         func = node.func

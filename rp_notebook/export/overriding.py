@@ -24,6 +24,21 @@ def runs_code(method: str) -> bool:
     return method not in SHALLOW_MUTATORS | VIEWS and not method.startswith("get_")
 
 
+def given_code(program: Program, name: str) -> tuple[ast.expr, ...]:
+    """The expressions with code that a library's object was given: as it was made, or later."""
+    if name not in program.given:
+        values = program.values.get(name, ())
+        made = [v for v in values if isinstance(v, ast.Call) and _is_library(path_of(v.func, program, ()))]
+        parts = [part for value in made for part in (*value.args, *(key.value for key in value.keywords))]
+        puts = (*parts, *program.put.get(name, ())) if made else ()
+        program.given[name] = tuple(put for put in puts if not isinstance(put, ast.Constant))
+    return program.given[name]
+
+
+def _is_library(path: str) -> bool:
+    return bool(path) and not path.startswith((BUILTIN, "collections."))
+
+
 def run_overriding(reading: Reading, classes: Iterable[str], receiver: Value, given: Value) -> None:
     """Runs the methods of those classes that derive from a library's, which may call any of them."""
     program = reading.program

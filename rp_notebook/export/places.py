@@ -35,10 +35,10 @@ class Places:
         return tuple(dict.fromkeys([*self.last, *(f for own in reversed(list(self.of_cell.values())) for f in own)]))
 
 
-def places_of(cells: Sequence[CellRun], folder: Path | None) -> Places:
-    """The places of executed cells; `folder` is the notebook's where no cell says it."""
+def places_of(cells: Sequence[CellRun], folder: Path | None, *, ran: bool = True) -> Places:
+    """The places of cells; `folder` is the notebook's where no cell says it, or where none of them `ran`."""
     known = [cell.cwd for cell in cells if cell.cwd]
-    base = Path(known[0] if known else folder or Path.cwd())
+    base = Path(known[0] if known and (ran or folder is None) else folder or Path.cwd())
     of_cell: dict[int, tuple[str, ...]] = {}
     before = str(base)
     for cell in cells:
@@ -53,27 +53,36 @@ def walked(cells: Sequence[CellRun]) -> tuple[CellRun, ...]:
     """The cells of a notebook that was not run, each with the directory that the `%cd` lines above lead to."""
     found: list[CellRun] = []
     now = cells[0].cwd if cells else ""
+    noted: dict[str, str] = {}  # names that were given the directory, as it was then
     for cell in cells:
-        if "cd " in cell.text or "chdir" in cell.text:
-            for target in _entered(cell.text):
+        for node in _statements(cell.text) if "cd " in cell.text or "dir" in cell.text or "cwd" in cell.text else ():
+            if isinstance(node, ast.Assign) and ast.unparse(node.value).endswith(("getcwd()", "Path.cwd()")):
+                noted |= {target.id: now for target in node.targets if isinstance(target, ast.Name)}
+            target = _entered(node, noted)
+            if target is not None:
                 now = os.path.normpath(Path(now) / os.path.expanduser(target))  # noqa: PTH111 (a text, as the shell has it)
         found.append(replace(cell, cwd=now))
     return tuple(found)
 
 
-def _entered(text: str) -> list[str]:
+def _statements(text: str) -> Sequence[ast.stmt]:
     try:
-        tree = tree_of(python_of(peeled(text)[1]))
+        return tree_of(python_of(peeled(text)[1])).body
     except (SyntaxError, ValueError):
-        return []
-    found = []
-    for node in tree.body:
-        call = node.value if isinstance(node, ast.Expr) else None
-        command = command_in(call) if call is not None else None
-        if command is not None and command[0] == "cd":
-            words = [word for word in command[1].split() if not word.startswith("-")]
-            found += [" ".join(words).strip("'\"")] if words else []
-        elif isinstance(call, ast.Call) and ast.unparse(call.func).endswith("chdir") and call.args:
-            value = call.args[0]
-            found += [value.value] if isinstance(value, ast.Constant) and isinstance(value.value, str) else []
-    return found
+        return ()
+
+
+def _entered(node: ast.stmt, noted: Mapping[str, str]) -> str | None:
+    """The directory that a statement goes to."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    command = command_in(call) if call is not None else None
+    if command is not None and command[0] == "cd":
+        words = [word for word in command[1].split() if not word.startswith("-")]
+        return " ".join(words).strip("'\"") if words else None
+    if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("chdir") and call.args:
+        match call.args[0]:
+            case ast.Constant(value=str() as text):
+                return text
+            case ast.Name(id=name):
+                return noted.get(name)
+    return None

@@ -91,6 +91,7 @@ class Program:
     made_by: dict[str, set[str]] = field(default_factory=dict, repr=False, compare=False)
     calling: dict[str, tuple[set[str], set[str]]] = field(default_factory=dict, repr=False, compare=False)
     stored: dict[str, tuple[ast.expr, ...]] = field(default_factory=dict, repr=False, compare=False)
+    given: dict[str, tuple[ast.expr, ...]] = field(default_factory=dict, repr=False, compare=False)
     called: dict[tuple[str, frozenset[str]], list[Function]] = field(default_factory=dict, repr=False, compare=False)
     derived: dict[str, set[str]] = field(default_factory=dict, repr=False, compare=False)
 

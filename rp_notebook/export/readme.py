@@ -80,8 +80,8 @@ def cut(value: Any, depth: int = 0) -> Any:
             more = [f"... ({len(value) - most:,} more)"] if len(value) > most else []
             return [*(cut(item, depth + 1) for item in value[:most]), *more]
         case dict():
-            more = {"...": f"{len(value) - KEYS_SHOWN:,} more keys"} if len(value) > KEYS_SHOWN else {}
-            return {key: cut(item, depth + 1) for key, item in [*value.items()][:KEYS_SHOWN]} | more
+            rest = {"...": f"{len(value) - KEYS_SHOWN:,} more keys"} if len(value) > KEYS_SHOWN else {}
+            return {key: cut(item, depth + 1) for key, item in [*value.items()][:KEYS_SHOWN]} | rest
     return value
 
 

@@ -12,6 +12,7 @@ from rp_notebook.export.demand import Demand, label_of
 from rp_notebook.export.lazy_stores import fills_in, reads_unfilled
 from rp_notebook.export.library import SHOWN, path_of
 from rp_notebook.export.local_programs import texts_in
+from rp_notebook.export.moves import take_moves
 from rp_notebook.export.program import Program
 from rp_notebook.export.secret_texts import HUGGING_FACE
 from rp_notebook.export.spoken_names import evaluated, names_in_text
@@ -53,8 +54,7 @@ def take_state(demand: Demand, program: Program) -> None:
             demand.take(fact.position, "what it got was kept, and would be another now")
         if changed_roots(fact, "syspath:") and _imports_from(fact, kept, modules):
             demand.take(fact.position, "an import is found there")
-        if changed_roots(fact, "cwd:") and _opened_later(fact, kept):
-            demand.take(fact.position, "a file is opened relative to it")
+    take_moves(demand, kept)
     for fact in kept:
         for name in evaluated(walk(fact.statement.node)) if "eval" in fact.statement.text else ():
             texts_of = [v.value for v in program.values.get(name, ()) if isinstance(v, ast.Constant)]
@@ -125,30 +125,6 @@ def _imports_from(fact: Fact, kept: list[Fact], modules: set[str]) -> bool:
     if places:
         return any((place / m).is_dir() or (place / f"{m}.py").is_file() for place in places for m in later)
     return any(not is_found(m) for m in later)
-
-
-def _opened_later(fact: Fact, kept: list[Fact]) -> bool:
-    if not fact.statement.cell.cwd:
-        return False
-    for other in kept:
-        if other.position > fact.position:
-            for node in walk(other.statement.node):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 255:
-                    path = Path(node.value)
-                    if (
-                        not path.is_absolute()
-                        and "\0" not in node.value
-                        and _exists(Path(fact.statement.cell.cwd) / path)
-                    ):
-                        return True
-    return False
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a text that is no file name
-        return False
 
 
 def _take_seeds(demand: Demand, program: Program) -> None:

@@ -245,6 +245,42 @@ FOUND = [
         {"data/v.txt"},
     ),
     (
+        "os.chdir and back in one cell",
+        {"data/v.txt": VOCAB},
+        [
+            (
+                "import os\nold = os.getcwd()\ntry:\n    os.chdir('data')\n    words = open('v.txt').read().split()\n"
+                "finally:\n    os.chdir(old)"
+            ),
+            HANDLER + "[words[x], open('data/v.txt').read()]",
+        ],
+        {"data/v.txt"},
+    ),
+    (
+        "os.chdir and back in another cell",
+        {"data/v.txt": VOCAB},
+        [
+            "import os\nold = os.getcwd()",
+            "os.chdir('data')\nwords = open('v.txt').read().split()",
+            "os.chdir(old)",
+            HANDLER + "[words[x], open('data/v.txt').read()]",
+        ],
+        {"data/v.txt"},
+    ),
+    (
+        "a context with another directory",
+        {"data/v.txt": VOCAB},
+        [
+            (
+                "import contextlib, os\n@contextlib.contextmanager\ndef cd(path):\n    old = os.getcwd()\n"
+                "    os.chdir(path)\n    yield\n    os.chdir(old)"
+            ),
+            "with cd('data'):\n    words = open('v.txt').read().split()",
+            HANDLER + "[words[x], open('data/v.txt').read()]",
+        ],
+        {"data/v.txt"},
+    ),
+    (
         "os.chdir by a whole path",
         {"data/v.txt": VOCAB},
         ["import os", "os.chdir('{folder}/data')", HANDLER + "open('v.txt').read()"],

@@ -169,6 +169,8 @@ def test_limits_and_choices_have_a_column_where_there_are_any():
 
 def test_of_very_many_keys_the_first_are_named():
     text = page(body("return job['input']"), job={"input": {f"k{n}": n for n in range(30_000)}}, call=lambda job: "ok")
-    assert "`k35`" in text and '"k35": 35' in text
-    assert "29,964 more keys" in text and "k36" not in text
+    assert "`k35`" in text
+    assert '"k35": 35' in text
+    assert "29,964 more keys" in text
+    assert "k36" not in text
     assert len(text) < 10_000
