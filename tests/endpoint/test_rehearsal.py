@@ -138,7 +138,7 @@ def test_failures_are_told_by_kind_and_the_first_of_each_is_kept(rehearsed) -> N
 @pytest.mark.parametrize("call", [sync, awaiting, yielding, yielding_async], ids=lambda call: call.__name__)
 @pytest.mark.parametrize("rate", [0.001, 200], ids=["waiting", "running"])
 def test_ctrl_c_ends_it_and_shows_what_was_measured(rehearsed, call, rate) -> None:
-    threads = threading.active_count()
+    threads, before = threading.active_count(), signal.getsignal(signal.SIGINT)
     timer = threading.Timer(0.3, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
     timer.start()
     began = time.monotonic()
@@ -148,7 +148,7 @@ def test_ctrl_c_ends_it_and_shows_what_was_measured(rehearsed, call, rate) -> No
     assert found.stopped
     assert found.ran
     assert {ran.outcome for ran in found.ran} == {"COMPLETED"}
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     waited(lambda: threading.active_count() <= threads + 1)  # the worker's own lives as long as it does
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.journeys.test_jobs_in_a_kernel import kernel  # noqa: F401 (the fixture)
+from tests.journeys.test_jobs_in_a_kernel import folder, kernel  # noqa: F401 (the fixtures)
 
 JOBS = 8
 

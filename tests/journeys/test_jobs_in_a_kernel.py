@@ -5,29 +5,39 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager, start_new_kernel
 
+from tests.journeys.places import waited
+
+SIGN = "it runs"  # a file in the kernel's folder: what is slow has begun
+BEGINS = f"open({SIGN!r}, 'w').close()"
 SLOW = {
-    "sync": "import time\ndef slow(job):\n    time.sleep(60)",
-    "async": "import asyncio\nasync def slow(job):\n    await asyncio.sleep(60)",
-    "async that blocks": "import time\nasync def slow(job):\n    time.sleep(60)",
-    "generator": "import time\ndef slow(job):\n    yield 1\n    time.sleep(60)",
-    "async generator": "import asyncio\nasync def slow(job):\n    yield 1\n    await asyncio.sleep(60)",
+    "sync": f"import time\ndef slow(job):\n    {BEGINS}\n    time.sleep(60)",
+    "async": f"import asyncio\nasync def slow(job):\n    {BEGINS}\n    await asyncio.sleep(60)",
+    "async that blocks": f"import time\nasync def slow(job):\n    {BEGINS}\n    time.sleep(60)",
+    "generator": f"import time\ndef slow(job):\n    yield 1\n    {BEGINS}\n    time.sleep(60)",
+    "async generator": f"import asyncio\nasync def slow(job):\n    yield 1\n    {BEGINS}\n    await asyncio.sleep(60)",
 }
 
 Cell = Callable[[str], str]
 
 
 @pytest.fixture(scope="module")
-def kernel() -> Iterator[tuple[KernelManager, Cell]]:
-    manager, client = start_new_kernel(kernel_name="python3")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("kernel")
+
+
+@pytest.fixture(scope="module")
+def kernel(folder) -> Iterator[tuple[KernelManager, Cell]]:
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(folder))
 
     def cell(code: str) -> str:
         said: list[str] = []
         client.execute_interactive(
-            code, timeout=30, output_hook=lambda message: said.append(text_of(message["content"]))
+            code, timeout=60, output_hook=lambda message: said.append(text_of(message["content"]))
         )
         return "\n".join(filter(None, said))
 
@@ -37,12 +47,22 @@ def kernel() -> Iterator[tuple[KernelManager, Cell]]:
     manager.shutdown_kernel(now=True)
 
 
-def interrupted(manager: KernelManager, cell: Cell, line: str) -> str:
-    """What a line shows that the user interrupts; its jobs would take minutes."""
-    threading.Timer(0.7, manager.interrupt_kernel).start()
-    started = time.monotonic()
-    shown = cell(line)
-    assert time.monotonic() - started < 30
+@pytest.fixture
+def interrupted(kernel, folder: Path) -> Iterator[Cell]:
+    """What a line shows that the user interrupts when its jobs run, which would take minutes."""
+    manager, cell = kernel
+    begun = folder / SIGN
+
+    def shown(line: str) -> str:
+        begun.unlink(missing_ok=True)
+        ends = threading.Thread(target=lambda: (waited(begun.exists), time.sleep(0.2), manager.interrupt_kernel()))
+        ends.start()
+        started = time.monotonic()
+        said = cell(line)
+        ends.join()
+        assert time.monotonic() - started < 50
+        return said
+
     return shown
 
 
@@ -52,10 +72,10 @@ def text_of(content: dict) -> str:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("kind", SLOW)
-def test_ctrl_c_cancels_the_job_and_spares_the_kernel(kernel, kind: str) -> None:
-    manager, cell = kernel
+def test_ctrl_c_cancels_the_job_and_spares_the_kernel(kernel, interrupted, kind: str) -> None:
+    _, cell = kernel
     cell(f"%%runpod_handler\n{SLOW[kind]}")
-    assert "CANCELLED  slow" in interrupted(manager, cell, "%runpod job {}")
+    assert "CANCELLED  slow" in interrupted("%runpod job {}")
     assert cell("model") == "'warm'"
 
 
@@ -93,13 +113,13 @@ def test_a_stream_is_shown_while_it_arrives_and_the_result_stays(kernel) -> None
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("blocking", ["await asyncio.sleep(60)", "time.sleep(60)"], ids=["awaiting", "blocking"])
-def test_ctrl_c_ends_all_jobs_that_run_at_once(kernel, blocking: str) -> None:
-    manager, cell = kernel
+def test_ctrl_c_ends_all_jobs_that_run_at_once(kernel, interrupted, blocking: str) -> None:
+    _, cell = kernel
     cell(
         "%%runpod_handler\nimport asyncio, time\ncalls = []\nasync def crowd(job):\n"
-        f"    calls.append(1)\n    if len(calls) > 3:  # after three, one by one\n        {blocking}"
+        f"    calls.append(1)\n    if len(calls) > 3:  # after three, one by one\n        {BEGINS}\n        {blocking}"
     )
-    assert "CANCELLED" in interrupted(manager, cell, "%runpod job --concurrency 3 {}")
+    assert "CANCELLED" in interrupted("%runpod job --concurrency 3 {}")
     assert cell("model") == "'warm'"
 
 
@@ -122,29 +142,30 @@ def test_a_flat_cell_is_tried_and_then_takes_jobs(kernel) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("kind", SLOW)
-def test_ctrl_c_ends_a_loop_over_arun_job(kernel, kind: str) -> None:
-    manager, cell = kernel
+def test_ctrl_c_ends_a_loop_over_arun_job(kernel, interrupted, kind: str) -> None:
+    _, cell = kernel
     cell(f"import rp_notebook\n{SLOW[kind]}\nbegun = []")
-    interrupted(manager, cell, "for n in range(3):\n    begun.append(n)\n    await rp_notebook.arun_job(slow, {})")
+    interrupted("for n in range(3):\n    begun.append(n)\n    await rp_notebook.arun_job(slow, {})")
     assert cell("begun") == "[0]"
     assert "COMPLETED" in cell("await rp_notebook.arun_job(lambda job: model, {})")
 
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("kind", SLOW)
-def test_ctrl_c_ends_all_arun_jobs_of_a_gather(kernel, kind: str) -> None:
-    manager, cell = kernel
+def test_ctrl_c_ends_all_arun_jobs_of_a_gather(kernel, interrupted, kind: str) -> None:
+    _, cell = kernel
     cell(f"import asyncio, rp_notebook\n{SLOW[kind]}\nbefore = len(asyncio.all_tasks(asyncio.get_running_loop()))")
-    interrupted(manager, cell, "await asyncio.gather(*(rp_notebook.arun_job(slow, {}) for _ in range(8)))")
+    interrupted("await asyncio.gather(*(rp_notebook.arun_job(slow, {}) for _ in range(8)))")
     assert cell("len(asyncio.all_tasks(asyncio.get_running_loop())) - before") == "0"
 
 
-NATIVE = """%%runpod_handler
+NATIVE = f"""%%runpod_handler
 import hashlib, time
 def native(job):
     began = time.perf_counter()
     hashlib.pbkdf2_hmac("sha256", b"", b"", 100_000)
     a_second = int(100_000 / (time.perf_counter() - began))
+    {BEGINS}
     print("in native code")
     hashlib.pbkdf2_hmac("sha256", b"", b"", 9 * a_second)
 """
@@ -152,10 +173,10 @@ def native(job):
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("asked", ["Ctrl-C", "timeout"])
-def test_native_code_that_cannot_be_stopped_is_named_below_its_cell(kernel, asked: str) -> None:
-    manager, cell = kernel
+def test_native_code_that_cannot_be_stopped_is_named_below_its_cell(kernel, interrupted, asked: str) -> None:
+    _, cell = kernel
     cell(NATIVE)
-    shown = cell("%runpod job --timeout 1 {}") if asked == "timeout" else interrupted(manager, cell, "%runpod job {}")
+    shown = cell("%runpod job --timeout 1 {}") if asked == "timeout" else interrupted("%runpod job {}")
     assert shown.count("native is in native code and cannot be stopped") == 1
     assert "executionTimeout exceeded" in shown if asked == "timeout" else "CANCELLED  native" in shown
     assert "native code" not in cell("%runpod job -n time.time {}")
