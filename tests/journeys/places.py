@@ -168,6 +168,19 @@ def begun(cell: Any, code: str, folder: Path, shown: list[str]) -> threading.Thr
     return thread
 
 
+@contextmanager
+def in_a_cell(cell: Any, folder: Path, code: str = "while waits():\n    time.sleep(0.05)") -> Iterator[None]:
+    """A cell runs while the block does: `waits()` is true in it until the block ends."""
+    over = folder / "over"
+    given = f"import os, time\nwaits = lambda: not os.path.exists({str(over)!r})\n"
+    thread = begun(cell, given + code, folder, [])
+    try:
+        yield
+    finally:
+        over.touch()
+        thread.join()
+
+
 def connected(path: Path) -> Any:
     """A client of the kernel whose connection file this is. Its heartbeat would call a slow machine dead."""
     client = BlockingKernelClient()

@@ -17,14 +17,24 @@ import psutil
 import pytest
 
 from tests.journeys.fuzzing import Fuzz
-from tests.journeys.places import TOKEN, Place, begun, celling, connected, in_jupyter, jupyter, waited
+from tests.journeys.places import TOKEN, Place, begun, celling, connected, in_a_cell, in_jupyter, jupyter, waited
 
+OVERLAPS = """%%runpod_handler --concurrency 3
+async def overlaps(job):
+    running.add(job["id"])
+    most.append(len(running))
+    try:
+        await asyncio.sleep(job["input"] or 0.5)
+    finally:
+        running.remove(job["id"])
+"""
 HANDLERS = (
     "import asyncio, json, os, time",
     "%%runpod_handler\ndef dumps(job):\n    return json.dumps(job['input'])",
     "%%runpod_handler\ndef echo(job):\n    return job['input']",
     "%%runpod_handler\ndef sleeps(job):\n    time.sleep(60)",
-    "%%runpod_handler --concurrency 3\nasync def overlaps(job):\n    await asyncio.sleep(job['input'] or 0.5)",
+    "running, most = set(), []",
+    OVERLAPS,
 )
 OWN_CALL = """import urllib.request
 def call(path, data=None):
@@ -185,22 +195,20 @@ def test_to_jupyter_a_kernel_that_runs_jobs_is_not_idle(server):
     assert jupyter(server.base, "GET", path)["last_activity"] > before
 
 
-def test_async_jobs_overlap_through_the_server_too(server):
-    began = time.monotonic()
-    ids = [server.sent("overlaps") for _ in range(6)]
+def test_async_jobs_overlap_through_the_server_too(server, tmp_path):
+    server.place.cell("most.clear()")
+    with in_a_cell(server.place.cell, tmp_path):
+        ids = [server.sent("overlaps") for _ in range(6)]
     for job_id in ids:
         waited(lambda job_id=job_id: server.status("overlaps", job_id)["status"] == "COMPLETED")
-    assert time.monotonic() - began < 2.6
+    assert server.place.cell("max(most)") == "3"
 
 
 def test_a_busy_kernel_is_a_queue(server, tmp_path):
-    cell = begun(server.place.cell, "time.sleep(2)", tmp_path, [])
-    began = time.monotonic()
-    ids = [server.sent("echo", n) for n in range(3)]
-    assert [server.status("echo", job_id)["status"] for job_id in ids] == ["IN_QUEUE"] * 3
-    server.ask("POST", f"runpod/v2/echo/cancel/{ids[0]}")
-    assert time.monotonic() - began < 1.5
-    cell.join()
+    with in_a_cell(server.place.cell, tmp_path):
+        ids = [server.sent("echo", n) for n in range(3)]
+        assert [server.status("echo", job_id)["status"] for job_id in ids] == ["IN_QUEUE"] * 3
+        server.ask("POST", f"runpod/v2/echo/cancel/{ids[0]}")
     waited(lambda: server.status("echo", ids[2])["status"] == "COMPLETED")
     assert [server.status("echo", job_id).get("output") for job_id in ids] == [None, 1, 2]
 
@@ -295,14 +303,11 @@ def test_a_cell_cancels_jobs_that_run_and_one_that_waits_for_them_and_the_server
     assert server.sync("echo", "next")["output"] == "next"
 
 
-def test_a_kernel_without_the_extension_is_a_409_at_once_with_the_line_to_type(server):
-    kernel, client, _ = server.kernel()
-    client.execute("import time; time.sleep(3)")  # busy, at that
-    time.sleep(0.2)
-    began = time.monotonic()
-    status, told = server.ask("POST", f"runpod/v2/{kernel}.echo/run", {"input": 1})
+def test_a_kernel_without_the_extension_is_a_409_at_once_with_the_line_to_type(server, tmp_path):
+    kernel, client, cell = server.kernel()
+    with in_a_cell(cell, tmp_path):  # busy, at that
+        status, told = server.ask("POST", f"runpod/v2/{kernel}.echo/run", {"input": 1})
     assert (status, "%load_ext rp_notebook" in told["error"]) == (409, True)
-    assert time.monotonic() - began < 1.5
     assert server.ask("POST", "runpod/v2/nobody/run", {"input": 1})[0] == 409
     client.stop_channels()
     jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
@@ -340,12 +345,12 @@ def test_odd_requests_to_one_endpoint_are_answered_as_its_document_says_and_tell
 def test_a_handler_that_two_kernels_have_is_asked_for_by_its_kernel(server):
     cells = ("%load_ext rp_notebook", "%%runpod_handler\ndef echo(job):\n    return 'the other'")
     other, client, _ = server.kernel(*cells)
-    waited(lambda: server.ask("POST", "runpod/v2/echo/run", {"input": 1})[0] == 409, 5)
+    waited(lambda: server.ask("POST", "runpod/v2/echo/run", {"input": 1})[0] == 409)
     assert server.sync(f"{other}.echo", 1)["output"] == "the other"
     assert server.sync(f"{server.place.kernel[:8]}.echo", 1)["output"] == 1
     client.stop_channels()
     jupyter(server.base, "DELETE", f"/api/kernels/{other}")
-    assert waited(lambda: server.sync("echo", 2).get("output") == 2, 5)
+    assert waited(lambda: server.sync("echo", 2).get("output") == 2)
 
 
 @pytest.mark.parametrize("how", ["killed", "restarted"])
@@ -371,7 +376,7 @@ def test_a_kernel_that_is_gone_fails_what_ran_and_keeps_what_waits(server, how):
     else:
         jupyter(server.base, "POST", f"/api/kernels/{kernel}/restart", {})
     client_of.join()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 40
     assert running[0]["status"] == "FAILED"
     assert "the kernel" in running[0]["error"]
     assert server.status("waits", queued)["status"] == "IN_QUEUE"
@@ -381,7 +386,7 @@ def test_a_kernel_that_is_gone_fails_what_ran_and_keeps_what_waits(server, how):
     cell = celling(client)
     for code in again:
         cell(code)
-    waited(lambda: server.status("waits", queued)["status"] == "COMPLETED", 15)
+    waited(lambda: server.status("waits", queued)["status"] == "COMPLETED")
     client.stop_channels()
     jupyter(server.base, "DELETE", f"/api/kernels/{kernel}")
 

@@ -9,11 +9,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 
-from tests.journeys.places import Place, begun, in_a_kernel, url_and_key, waited
+from tests.journeys.places import Place, begun, in_a_cell, in_a_kernel, url_and_key, waited
 
 CALLS = """%%runpod_handler
 def calls(job):
@@ -23,19 +22,37 @@ def calls(job):
     def told(path, body=None):
         asked = urllib.request.Request(job["input"]["url"] + path, body, {"Authorization": job["input"]["key"]})
         return json.load(urllib.request.urlopen(asked))
-    sent = told("/echo/runsync?wait=1000", b'{"input": 1}')
-    return [sent, told("/echo/status/" + sent["id"])]
+    sent = then = told("/echo/runsync?wait=1000", b'{"input": 1}')
+    while then["status"] == "IN_QUEUE":
+        time.sleep(0.1)
+        then = told("/echo/status/" + sent["id"])
+    return [sent, then]
+"""
+OVERLAPS = """%%runpod_handler --concurrency 3
+async def overlaps(job):
+    running.add(job["id"])
+    most.append(len(running))
+    await asyncio.sleep(0.5)
+    running.remove(job["id"])
+    return id(model)
+"""
+TICKS = """%%runpod_handler
+def ticks(job):
+    for n in range(4):
+        while not os.path.exists(f"{job['input']}/{n}"):
+            time.sleep(0.01)
+        yield n
 """
 HANDLERS = (
-    "import asyncio, threading, time\nmodel = object()\nseen = []",
+    "import asyncio, os, threading, time\nmodel = object()\nseen = []\nrunning, most = set(), []",
     "%%runpod_handler\ndef echo(job):\n    print('printed')\n    return job['input']",
     "%%runpod_handler\ndef sleeps(job):\n    time.sleep(60)",
     "%%runpod_handler\nasync def awaits(job):\n    await asyncio.sleep(60)",
     "%%runpod_handler\nasync def blocks(job):\n    time.sleep(60)",
     "%%runpod_handler\ndef yields(job):\n    yield 1\n    time.sleep(60)",
     "%%runpod_handler\nasync def ayields(job):\n    yield 1\n    await asyncio.sleep(60)",
-    "%%runpod_handler --concurrency 3\nasync def overlaps(job):\n    await asyncio.sleep(0.5)\n    return id(model)",
-    "%%runpod_handler\ndef ticks(job):\n    for n in range(4):\n        time.sleep(0.3)\n        yield n",
+    OVERLAPS,
+    TICKS,
     "%%runpod_handler --timeout 5\ndef slow(job):\n    time.sleep(60)",
     "%%runpod_handler\ndef main(job):\n    return threading.current_thread() is threading.main_thread()",
     "%%runpod_handler\ndef loses(job):\n    return {1, 2}",
@@ -155,60 +172,51 @@ def test_a_timeout_ends_a_running_handler_as_the_platform_would(place):
     ids = {name: sent(place, name, policy=policy) for name, policy in (("slow", {}), ("awaits", {"ttl": 10_000}))}
     told = ended(place, "slow", ids["slow"])
     assert (told["status"], told["error"]) == ("FAILED", "executionTimeout exceeded")
-    assert 5000 <= told["executionTime"] < 7000
+    assert 5000 <= told["executionTime"] < 20_000
     waited(lambda: "error" in status(place, "awaits", ids["awaits"]))  # deleted: a 404
     assert sync(place, "echo", "next") == "next"
     assert "executionTimeout exceeded" in place.cell(f"%runpod jobs {ids['slow'][:13]}")
 
 
-def test_a_busy_kernel_is_a_queue_and_cells_and_jobs_never_overlap(place):
+def test_a_busy_kernel_is_a_queue_and_cells_and_jobs_never_overlap(place, tmp_path):
     place.cell("%%runpod_handler\ndef marks(job):\n    seen.append('job')")
-    cell = threading.Thread(
-        target=place.cell, args=("seen.append('cell')\nawait asyncio.sleep(1.5)\nseen.append('end')",)
-    )
-    cell.start()
-    time.sleep(0.5)
-    job_id = sent(place, "marks")
-    time.sleep(0.3)
-    assert status(place, "marks", job_id) == {"id": job_id, "status": "IN_QUEUE"}
-    cell.join()
+    code = "seen.append('cell')\nwhile waits():\n    await asyncio.sleep(0.05)\nseen.append('end')"
+    with in_a_cell(place.cell, tmp_path, code):
+        job_id = sent(place, "marks")
+        time.sleep(0.5)
+        assert status(place, "marks", job_id) == {"id": job_id, "status": "IN_QUEUE"}
     assert ended(place, "marks", job_id)["delayTime"] > 300
     assert place.cell("seen") == "['cell', 'end', 'job']"
 
 
-def test_jobs_that_are_ended_while_they_wait_never_begin(place):
+def test_jobs_that_are_ended_while_they_wait_never_begin(place, tmp_path):
     place.cell("%%runpod_handler\ndef marks(job):\n    seen.append(job['input'])\nseen.clear()")
-    cell = threading.Thread(target=place.cell, args=("time.sleep(1.5)",))
-    cell.start()
-    time.sleep(0.5)
-    first, second, third = (sent(place, "marks", n) for n in (1, 2, 3))
-    ask(place, "POST", f"marks/cancel/{first}")
-    assert ask(place, "POST", "marks/purge-queue")["removed"] == 2
-    fourth = sent(place, "marks", 4)
-    cell.join()
+    with in_a_cell(place.cell, tmp_path):
+        first, second, third = (sent(place, "marks", n) for n in (1, 2, 3))
+        ask(place, "POST", f"marks/cancel/{first}")
+        assert ask(place, "POST", "marks/purge-queue")["removed"] == 2
+        fourth = sent(place, "marks", 4)
     assert ended(place, "marks", fourth)["status"] == "COMPLETED"
     assert [status(place, "marks", job_id)["status"] for job_id in (first, second, third)] == ["CANCELLED"] * 3
     assert place.cell("seen") == "[4]"
 
 
-def test_async_jobs_overlap_up_to_their_concurrency_and_sync_ones_have_the_main_thread(place):
-    began = time.monotonic()
-    ids = [sent(place, "overlaps") for _ in range(6)]
+def test_async_jobs_overlap_up_to_their_concurrency_and_sync_ones_have_the_main_thread(place, tmp_path):
+    with in_a_cell(place.cell, tmp_path):
+        ids = [sent(place, "overlaps") for _ in range(6)]
     models = {ended(place, "overlaps", job_id)["output"] for job_id in ids}
-    assert 1.0 <= time.monotonic() - began < 2.4
+    assert place.cell("max(most)") == "3"
     assert models == {int(place.cell("id(model)"))}
     assert sync(place, "main") is True
 
 
-def test_items_arrive_as_they_are_yielded(place):
-    job_id = sent(place, "ticks")
-    arrived, items, told = [], [], {"status": ""}
-    while told["status"] != "COMPLETED":
-        told = ask(place, "GET", f"ticks/stream/{job_id}")
-        items += [item["output"] for item in told["stream"]]
-        arrived += [time.monotonic()] * len(told["stream"])
-    assert items == [0, 1, 2, 3]
-    assert all(0.15 < later - earlier < 0.6 for earlier, later in pairwise(arrived))
+def test_items_arrive_as_they_are_yielded(place, tmp_path):
+    job_id = sent(place, "ticks", str(tmp_path))
+    for item in range(4):  # and the next one has not come by then
+        (tmp_path / str(item)).touch()
+        drained = waited(lambda: ask(place, "GET", f"ticks/stream/{job_id}")["stream"])
+        assert [each["output"] for each in drained] == [item]
+    assert ended(place, "ticks", job_id)["status"] == "COMPLETED"
 
 
 def test_an_edited_handler_answers_the_next_job(place):
@@ -257,7 +265,8 @@ def test_a_cell_that_calls_its_own_endpoint_is_answered_as_the_queue_would_and_t
         f"{{'Authorization': '{place.key}'}})\n"
         "told = json.load(urllib.request.urlopen(asked))\nprint(told['status'])\n"
         "asked = urllib.request.Request(asked.full_url.split('/runsync')[0] + '/status/' + told['id'], "
-        "headers=asked.headers)\nprint(json.load(urllib.request.urlopen(asked)))\n"
+        "headers=asked.headers)\nwhile told['status'] == 'IN_QUEUE':  # who calls is not searched for all the time\n"
+        "    time.sleep(0.1)\n    told = json.load(urllib.request.urlopen(asked))\nprint(told)\n"
         f"asked = urllib.request.Request('{place.url}/echo/openai/v1/models', headers=asked.headers)\n"
         "from rp_notebook.endpoint import client_routes\nclient_routes.HOLD_S = 0.5\n"
         "try:\n    urllib.request.urlopen(asked)\nexcept OSError as error:\n    print(error)\n"
@@ -267,7 +276,7 @@ def test_a_cell_that_calls_its_own_endpoint_is_answered_as_the_queue_would_and_t
     assert "IN_QUEUE" in shown.splitlines()
     assert "'status': 'FAILED'" in shown
     assert "HTTP Error 400" in shown
-    assert shown.count("await rp_notebook.arun_job") == 2
+    assert 2 <= shown.count("await rp_notebook.arun_job") <= 3  # it is said again on a slow machine
 
 
 def test_a_job_that_calls_the_endpoint_of_its_own_kernel_ends_too(place):
@@ -320,7 +329,7 @@ def test_serving_stops_and_starts_again_and_its_old_key_is_worth_nothing(place):
     again = Place(*url_and_key(place.cell("%runpod serve")))
     assert sync(again, "echo", 1) == 1
     assert "error" in ask(Place(again.url, place.key), "GET", "echo/health")
-    assert place.cell("len(threading.enumerate())") == before, place.cell("threading.enumerate()")
+    waited(lambda: place.cell("len(threading.enumerate())") == before)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for port in (taken.getsockname()[1], 99999):
             assert f"port {port} cannot be used" in place.cell(f"%runpod serve --port {port}")
