@@ -24,6 +24,19 @@ async def ticking(endpoints: Endpoints, clock: Clock) -> AsyncGenerator[None, No
             await task
 
 
+async def woken(event: asyncio.Event, seconds: float) -> bool:
+    """Whether an event comes within so many seconds.
+
+    `asyncio.wait_for` is deaf, up to Python 3.11, to a cancellation at the moment in which what it waits for comes.
+    """
+    waiting = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait([waiting], timeout=seconds)
+    finally:
+        waiting.cancel()
+    return event.is_set()
+
+
 async def _tick(endpoints: Endpoints, clock: Clock) -> None:
     wake = asyncio.Event()
     until = 0.0
@@ -39,7 +52,6 @@ async def _tick(endpoints: Endpoints, clock: Clock) -> None:
         endpoints.tick()
         due = endpoints.due
         until = clock() + LONGEST_S if due is None else due
-        # `asyncio.wait_for` takes no end, up to Python 3.11, where what it waits for comes at the same moment.
         timer = asyncio.get_running_loop().call_later(min(max(until - clock(), 0.0), LONGEST_S), wake.set)
         try:
             await wake.wait()

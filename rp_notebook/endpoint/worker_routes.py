@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from rp_notebook.endpoint.entry import received
@@ -13,6 +12,7 @@ from rp_notebook.endpoint.loopback import Route
 from rp_notebook.endpoint.operations import WORKER_OPERATIONS, pattern
 from rp_notebook.endpoint.queue import RESERVED_S, Queue
 from rp_notebook.endpoint.routes import EndpointRoute, keyed
+from rp_notebook.endpoint.ticking import woken
 from rp_notebook.errors import BadInput, RequestRefused
 
 T = TypeVar("T")
@@ -55,8 +55,7 @@ class WorkerRoute(EndpointRoute):
                 left = end - clock()
                 if left <= 0:
                     return None
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), min(left, RESERVED_S) if ripens() else left)
+                await woken(self._wake, min(left, RESERVED_S) if ripens() else left)
         finally:
             unsubscribe()
         return None

@@ -15,6 +15,7 @@ from rp_notebook.endpoint.endpoint import Endpoint
 from rp_notebook.endpoint.own_calls import Sparing, fail_own_call
 from rp_notebook.endpoint.seat import Seat
 from rp_notebook.endpoint.service import Service
+from rp_notebook.endpoint.ticking import woken
 from rp_notebook.errors import RequestRefused
 from rp_notebook.jobs.interrupts import Reason
 from rp_notebook.jobs.request import Request
@@ -79,8 +80,7 @@ class Kernels:
         """Looks after kernels that have jobs, for ever."""
         pause = LOOK_S
         while True:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._cut.wait(), pause)
+            if await woken(self._cut, pause):
                 self._cut.clear()
                 pause = SOON_S
             pause = min(2 * pause, LOOK_S)

@@ -13,6 +13,7 @@ import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
 
 from rp_notebook import wire
+from rp_notebook.endpoint.ticking import woken
 from rp_notebook.jobs.interrupts import Reason
 from rp_notebook.jobs.request import Request
 from rp_notebook.server.pipe import Pipe
@@ -64,7 +65,8 @@ class Link:
             self._ask()
         elif now > self._asked_at + AGAIN_S:
             self._ask()
-        await asyncio.wait_for(self._answered.wait(), max(self._patient - now, 0))
+        if not await woken(self._answered, max(self._patient - now, 0)):
+            raise asyncio.TimeoutError
         return self.said
 
     def send(self, handler: str, request: Request) -> None:

@@ -168,3 +168,20 @@ def test_a_kernel_that_is_shut_down_gets_no_jobs_while_what_was_found_out_is_fre
         other.client.stop_channels()
 
     run(act)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_who_looks_after_kernels_hears_its_end_though_a_kernel_ends_just_then(turns, tmp_path):
+    async def ends():
+        manager = AsyncMultiKernelManager(connection_dir=str(tmp_path))
+        kernels = Kernels(manager, rate_limits=False, private_webhooks=False)
+        watching = asyncio.ensure_future(kernels.watch())
+        await asyncio.sleep(0.01)
+        kernels._cut.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        watching.cancel()
+        await asyncio.wait([watching], timeout=1)
+        assert watching.cancelled()
+
+    asyncio.run(ends())
