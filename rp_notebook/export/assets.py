@@ -22,6 +22,7 @@ from rp_notebook.export.places import Places
 from rp_notebook.export.resolving import Found, found_by, is_elsewhere
 from rp_notebook.export.slicing import Kept, Slice
 from rp_notebook.export.trees import children, walk
+from rp_notebook.export.unmade import unmade, written_by_others
 from rp_notebook.jobs.finding import Finding
 
 
@@ -51,7 +52,13 @@ class Assets:
         self._folder = ""  # the worker's working directory, in the repository
         self._moves: list[tuple[int, str, str]] = []  # the statements that went elsewhere: to where there, and here
         self._written: set[str] = set()
+        self._made: frozenset[str] = frozenset()  # what the kept statements write, as they say it
         self._imported: frozenset[str] = frozenset()  # the top modules that the kept statements import
+
+    @cached_property
+    def _others(self) -> frozenset[str]:
+        """The paths that statements write which the worker has no part of."""
+        return written_by_others(self._slice, self._made)
 
     @cached_property
     def _owner(self) -> dict[int, int]:
@@ -78,6 +85,8 @@ class Assets:
             opened = Opened(self._scope, origins)
             opened.visit(node)
             uses += [(use.later, number, use.line, use) for use in opened.uses]
+        written = [text.text for *_, use in uses if use.kind == "write" for text in use.texts]
+        self._made = frozenset(map(os.path.normpath, written))
         for _, number, _, use in sorted(uses, key=lambda one: one[:3]):
             self._use(use, number)
         for _, number, _, use in uses:
@@ -120,6 +129,8 @@ class Assets:
                 self._place(one, kept, line)
         if not there and use.certain and use.kind == "read":
             self._missing(use, folders, kept, line)
+        elif not there and not self._places.ran and (path := unmade(use, self._others)) is not None:
+            self._carrier.missing(Path(os.path.normpath(Path(folders[0]) / path)), kept.cell, line)
 
     def _comes_with_a_package(self, found: Found) -> bool:
         """Whether an imported package holds a file that only its own path leads to: the worker installs it, too."""

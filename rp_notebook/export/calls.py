@@ -187,6 +187,8 @@ def _tier(reading: Reading, root: str, node: ast.Call, made_by: set[str], *, bar
             reading.value(value)  # what `patch(...)` names changes when the patch starts
     if STATEFUL & made_by and name != "get":
         return MUST
+    if name in ("match", "search") and root in reading.program.iterators:  # a scanner goes on
+        return MUST
     if name in ("get", "get_nowait") and _takes_out(reading.program, node, made_by):
         return MUST
     said = reading.program.project.changes(name, made_by)

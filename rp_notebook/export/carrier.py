@@ -122,7 +122,7 @@ class Carrier:
             fix = f"run cell {origin.cell} again, which fetches it from {origin.said}"
         self._say(
             "RPX230",
-            f"{self.shown(path)} is opened when the worker starts, and is not there",
+            f"{self.shown(path)} is needed by the worker, and is not there",
             fix,
             cell,
             line,

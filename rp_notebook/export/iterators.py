@@ -25,6 +25,7 @@ def is_iterator(value: ast.expr, generators: set[str], imports: Mapping[str, str
         case ast.Call(func=ast.Name(id=name)):
             path = imports.get(name, name)
             return path in ITERATORS or name in generators or path.startswith(ITERATOR_MAKERS)
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=leaf)):
-            return f"{imports.get(name, '')}.{leaf}".startswith(ITERATOR_MAKERS) or leaf in ITERATOR_METHODS
+        case ast.Call(func=ast.Attribute(value=owner, attr=leaf)):
+            module = imports.get(owner.id, "") if isinstance(owner, ast.Name) else ""
+            return f"{module}.{leaf}".startswith(ITERATOR_MAKERS) or leaf in ITERATOR_METHODS
     return False

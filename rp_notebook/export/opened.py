@@ -27,6 +27,8 @@ from rp_notebook.export.trees import walk
 Kind = Literal["read", "folder", "mention", "write", "enter", "leave"]
 # Contexts with another directory: the standard library's, and what people call theirs.
 _ENTERING = frozenset({"chdir", "cd", "pushd", "working_directory", "change_dir", "in_dir"})
+# Calls that ask whether a file is there.
+LOOKS = frozenset({"exists", "lexists", "isfile", "is_file", "isdir", "is_dir", "getsize", "stat"})
 _LONGEST = 1000  # characters: a longer text is no path
 # What is in these may not run, or its failure may be caught.
 _DOUBTFUL = (
@@ -172,6 +174,8 @@ class Opened(ast.NodeVisitor):
                 self._add("folder", part, call=leaf)
         else:
             self._add("mention", node)
+            for part in [*args[:1], *([owner] if owner is not None and not args else [])] if leaf in LOOKS else ():
+                self._add("mention", part, call=leaf)
         looked_up = leaf in LOOKUPS and args and isinstance(args[0], ast.Constant)
         for part in [func, *(args[1:] if looked_up else args)]:
             self.visit(part)

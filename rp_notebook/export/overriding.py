@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from rp_notebook.export.library import BUILTIN, Arguments, path_of
@@ -28,14 +28,29 @@ def given_code(program: Program, name: str) -> tuple[ast.expr, ...]:
     """The expressions with code that a library's object was given: as it was made, or later."""
     if name not in program.given:
         values = program.values.get(name, ())
-        made = [v for v in values if isinstance(v, ast.Call) and _is_library(path_of(v.func, program, ()))]
-        parts = [part for value in made for part in (*value.args, *(key.value for key in value.keywords))]
-        puts = (*parts, *program.put.get(name, ())) if made else ()
-        program.given[name] = tuple(put for put in puts if not isinstance(put, ast.Constant))
+        made = [value for value in values if _is_made(value, program)]
+        puts = [*made, *program.put.get(name, ())] if made else []
+        program.given[name] = tuple(part for put in puts for part in _given_in(put, program))
     return program.given[name]
 
 
-def _is_library(path: str) -> bool:
+def _given_in(node: ast.expr, program: Program) -> Iterator[ast.expr]:
+    """What stands in displays, and is given to what libraries make, however deep."""
+    match node:
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts) | ast.Dict(values=parts):
+            yield from (each for part in parts for each in _given_in(part, program))
+        case ast.Call() if _is_made(node, program):
+            parts = [*node.args, *(key.value for key in node.keywords)]
+            yield from (each for part in parts for each in _given_in(part, program))
+        case ast.Constant():
+            return
+        case _:
+            yield node
+
+
+def _is_made(node: ast.expr, program: Program) -> bool:
+    """Whether an expression calls a library, for an object that may keep what it is given."""
+    path = path_of(node.func, program, ()) if isinstance(node, ast.Call) else ""
     return bool(path) and not path.startswith((BUILTIN, "collections."))
 
 

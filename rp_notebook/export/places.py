@@ -17,12 +17,13 @@ from rp_notebook.export.trees import tree_of
 @dataclass(frozen=True)
 class Places:
     """Folders of this machine. `base` is the notebook's; `of_cell` are those that a cell may have run in, by number;
-    `last` are those that functions run in when a job calls them.
+    `last` are those that functions run in when a job calls them; `ran` says whether the cells ran here.
     """
 
     base: Path
     of_cell: Mapping[int, tuple[str, ...]]
     last: tuple[str, ...]
+    ran: bool = True
 
     def found_from(self, cell: int, *, later: bool) -> tuple[str, ...]:
         """The folders that a relative path of a cell's code may begin at, the likeliest first."""
@@ -46,7 +47,7 @@ def places_of(cells: Sequence[CellRun], folder: Path | None, *, ran: bool = True
         after = cell.cwd or before
         of_cell[cell.number] = tuple(dict.fromkeys((after, before)))
         before = after
-    return Places(base, MappingProxyType(of_cell), (before,))
+    return Places(base, MappingProxyType(of_cell), (before,), ran)
 
 
 def walked(cells: Sequence[CellRun]) -> tuple[CellRun, ...]:

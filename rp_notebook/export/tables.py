@@ -159,7 +159,7 @@ ITERATOR_MAKERS = (
     *("itertools.", "csv.reader", "csv.DictReader", "re.finditer", "os.scandir", "glob.iglob", "io.StringIO"),
     *("io.BytesIO", "tempfile.TemporaryFile", "tempfile.SpooledTemporaryFile", "gzip.open", "codecs.open"),
 )
-ITERATOR_METHODS = frozenset({"finditer", "iterdir", "rglob", "iterrows", "itertuples"})
+ITERATOR_METHODS = frozenset({"finditer", "iterdir", "rglob", "iterrows", "itertuples", "scanner"})
 # Methods whose answer is a part or a view of their receiver.
 VIEWS = frozenset(
     {"get", "setdefault", "pop", "popitem", "parameters", "named_parameters", "children", "modules", "view", "ravel"}

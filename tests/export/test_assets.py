@@ -769,7 +769,6 @@ def test_a_missing_file_that_the_start_needs_is_refused(project, opening) -> Non
     [
         ["import os", "t = open('no.txt').read() if os.path.exists('no.txt') else ''", HANDLER + "t"],
         ["try:\n    t = open('no.txt').read()\nexcept OSError:\n    t = ''", HANDLER + "t"],
-        ["with open('made.txt', 'w') as f:\n    f.write('a')", "def handler(job):\n    return open('made.txt').read()"],
         ["def handler(job):\n    return open('/etc/hostname').read()[:0]"],
         ["def handler(job):\n    return open(job['input']['x']).read() if job['input']['x'] is None else 1"],
         ["import tarfile", "t = tarfile.open('new.tgz', 'w:gz')", "def handler(job):\n    return t.name"],
@@ -781,7 +780,6 @@ def test_a_missing_file_that_the_start_needs_is_refused(project, opening) -> Non
     ids=[
         "asked for",
         "caught",
-        "written by a test cell",
         "of the system",
         "of the job",
         "made by opening",

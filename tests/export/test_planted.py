@@ -54,6 +54,22 @@ PLANTED = [
     ),
     # Files and paths
     ("a file above the notebook", ["D = open('../data/x.txt').read()", H + "    return D"], "RPX230"),
+    (
+        "a folder that no cell has filled yet",
+        [
+            "import glob\nfor i in range(3):\n    open(f'parts/p{i}.txt', 'w').write(str(i))",
+            H + "    return len(glob.glob('parts/*.txt'))",
+        ],
+        "RPX230",
+    ),
+    (
+        "a file that no cell has made yet",
+        [
+            "import os\nopen('flag.txt', 'w').write('1')",
+            H + "    return os.path.exists('flag.txt')",
+        ],
+        "RPX230",
+    ),
     ("the volume of a pod", [H + "    return open('/workspace/model/x.txt').read()"], "RPX260"),
     ("a home folder", [H + "    return open('/home/me/x.txt').read()"], "RPX261"),
     ("a write beside the worker", [H + "    open('/data/out.txt', 'w').write('x')\n    return 1"], "RPX262"),
