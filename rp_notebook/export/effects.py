@@ -14,6 +14,7 @@ from rp_notebook.export.links import COPY, SAME, Value, copied, held, inside, un
 from rp_notebook.export.program import MADE, MUST, PARAMETER, Effects, Function, Program, parameters
 from rp_notebook.export.trees import captured_names, children, walk
 
+ARRAYS = ("numpy.", "torch.", "pandas.", "jax.")
 ROUNDS = 6  # an alias chain inside one function longer than this is not followed
 
 
@@ -93,9 +94,14 @@ class Reading(Expressions):
                 self.edges.add((node.target.id, node.target.id, SAME))
                 self.edges |= {(node.target.id, root, kind) for root, kind in value}
         else:
-            if not isinstance(node.value, ast.Constant):  # a list that is put there is changed where it is
+            # A list, or an array, that is put there is changed where it is.
+            if not isinstance(node.value, ast.Constant) or self.holds_arrays(root_name(node.target)):
                 self.change(target[1], MUST, deep=False)
             self.bind(node.target, value)
+
+    def holds_arrays(self, name: str) -> bool:
+        """Whether what a variable of the module holds may be arrays, by what it is made of."""
+        return name not in self.locals and any(path.startswith(ARRAYS) for path in library.makers(name, self.program))
 
     def definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         kept = held(union(*(self.value(d) for d in [*node.args.defaults, *node.args.kw_defaults] if d)))
