@@ -150,9 +150,11 @@ def assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             if same and len(target.elts) == len(node.value.elts):  # type: ignore[attr-defined] # both are displays
                 pairs = list(zip(target.elts, node.value.elts, strict=True))  # type: ignore[attr-defined] # see above
             for left, right in pairs:
-                yield from (
-                    (n.id, right) for n in walk(left) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)
-                )
+                for n in walk(left):
+                    if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load):
+                        yield n.id, right
+                    elif isinstance(n, ast.Starred) and isinstance(n.value, ast.Name):  # a list of what is left
+                        yield n.value.id, ast.List([right], ast.Load())
     elif isinstance(node, ast.AnnAssign | ast.NamedExpr | ast.AugAssign) and isinstance(node.target, ast.Name):
         if node.value is not None:
             yield node.target.id, node.value

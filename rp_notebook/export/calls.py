@@ -215,6 +215,7 @@ def _value_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Val
         return inside(arguments.all)  # itemgetter("k")(v)
     if isinstance(func, ast.Lambda):
         reading.call_inner(func, arguments)
+    found = handed.looked_up_called(reading, func, arguments)
     value = reading.value(func)
     roots = {root for root, _ in value if not root.startswith(PARAMETER) and ":" not in root}
     known = False
@@ -223,4 +224,4 @@ def _value_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Val
         known |= handed.stored_called(reading, root, arguments)
         for function, effects in local_programs.methods(reading.program, makers(root, reading.program), "__call__"):
             reading.apply(effects, function, arguments.behind(value))
-    return arguments.all | inside(value) if known else NOTHING
+    return found | (arguments.all | inside(value) if known else NOTHING)

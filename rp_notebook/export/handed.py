@@ -10,12 +10,12 @@ from rp_notebook.export import implied, local_programs, overriding
 from rp_notebook.export.code_behind import classes_of, code_given, code_of, lambdas_in, stored_in
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.iterators import yields
-from rp_notebook.export.library import Arguments, method_tier, path_of
-from rp_notebook.export.links import NOTHING, SAME, Value, inside
+from rp_notebook.export.library import Arguments, makers, method_tier, path_of
+from rp_notebook.export.links import NOTHING, SAME, Value, inside, union
 from rp_notebook.export.program import CALLS, LIKELY, MUST, PARAMETER, Changed, Code, Effects, Function, Program
 from rp_notebook.export.registries import bound_methods
 from rp_notebook.export.store_looks import FILL
-from rp_notebook.export.tables import MUTATORS, SHALLOW_MUTATORS
+from rp_notebook.export.tables import LOGGING, MUTATORS, SHALLOW_MUTATORS
 
 if TYPE_CHECKING:
     from rp_notebook.export.expressions import Expressions as Reading
@@ -98,6 +98,29 @@ def _method_passed(reading: Reading, node: ast.Attribute, arguments: Arguments) 
         reading.join(receiver, arguments.all)
 
 
+def looked_up_called(reading: Reading, func: ast.expr, arguments: Arguments) -> Value:
+    """`getattr(a, "do_" + name)(x)`: any method of `a` may run that begins so."""
+    match func:
+        case ast.Call(func=ast.Name(id="getattr") as look, args=[owner, name, *_]) if path_of(
+            look, reading.program, reading.locals
+        ) and not path_of(owner, reading.program, reading.locals):
+            program, root = reading.program, root_name(owner)
+            classes = classes_of(program, root) if root not in reading.locals else frozenset[str]()
+            receiver, start = reading.value(owner), _beginning(name)
+            known = program.method_names if classes or root in reading.locals else ()
+            meant = [each for each in sorted(known) if each.startswith(start) and not each.startswith("__")]
+            methods = [method for each in meant for method in program.methods(each, classes)]
+            return union(*(reading.call_function(method, arguments.behind(receiver)) for method in methods))
+    return NOTHING
+
+
+def _beginning(name: ast.expr) -> str:
+    """What a text begins with that is put together."""
+    while isinstance(name, ast.BinOp | ast.JoinedStr):
+        name = name.left if isinstance(name, ast.BinOp) else name.values[0]
+    return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else ""
+
+
 def stored_called(reading: Reading, name: str, arguments: Arguments) -> bool:
     """Marks what calling something out of a container may change: functions that were put there, methods of others."""
     known = False
@@ -156,8 +179,11 @@ def library_called(reading: Reading, func: ast.Attribute, arguments: Arguments) 
     """Marks what a method of a library's object may change by calling code that the object was given."""
     root = root_name(func)
     if overriding.runs_code(func.attr) and root not in reading.locals:
+        writes = func.attr in LOGGING and any(each.startswith("logging.") for each in makers(root, reading.program))
         for put in overriding.given_code(reading.program, root):
             _put_called(reading, put, root, arguments)
+            if writes:
+                reading.change(reading.value(put), MUST, deep=True)
 
 
 def parts_called(reading: Reading, value: Value, arguments: Arguments) -> None:

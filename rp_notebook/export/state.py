@@ -8,9 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from rp_notebook.export.counters import NOTED, is_read
+from rp_notebook.export.cutting import root_name
 from rp_notebook.export.demand import Demand, label_of
 from rp_notebook.export.lazy_stores import fills_in, reads_unfilled
-from rp_notebook.export.library import SHOWN, path_of
+from rp_notebook.export.library import SHOWN, makers, path_of
 from rp_notebook.export.local_programs import texts_in
 from rp_notebook.export.moves import take_moves
 from rp_notebook.export.program import Program
@@ -38,8 +39,11 @@ def take_state(demand: Demand, program: Program) -> None:
             if module in modules and not _said_again(fact, module, demand.timeline.stateful):
                 demand.take(fact.position, f"sets something of {module}, which is used")
                 demand.take_changes_of(fact)
-        if modules & {*changed_roots(fact, SHOWN)} and any(maker in f.statement.text for f in kept for maker in TEXTS):
+        shown = modules & {*changed_roots(fact, SHOWN)}
+        if shown and any(_makes_text(each, program, shown) for each in kept):
             demand.take(fact.position, "sets how text is made of values")
+        if "setrecursionlimit" in fact.statement.text and any(map(_calls_itself, kept)):
+            demand.take(fact.position, "sets how deep functions may call themselves")
         for key in changed_roots(fact, "env:"):
             if texts is None:
                 texts = {n.value for f in kept for n in walk(f.statement.node) if isinstance(n, ast.Constant)}
@@ -64,6 +68,22 @@ def take_state(demand: Demand, program: Program) -> None:
         _take_logins(demand, program)
     _take_seeds(demand, program)
     _take_plugins(demand, modules)
+
+
+def _makes_text(fact: Fact, program: Program, modules: set[str]) -> bool:
+    """Whether a statement makes text of what one of these modules made: `str(table)`, `f"{array}"`."""
+    if any(maker in fact.statement.text for maker in TEXTS):
+        return True
+    shown: list[ast.expr] = []
+    for node in walk(fact.statement.node):
+        match node:
+            case ast.Call(func=ast.Name(id="str" | "repr" | "format"), args=[one, *_]) | ast.FormattedValue(value=one):
+                shown.append(one)
+    return any(path.partition(".")[0] in modules for one in shown for path in makers(root_name(one), program))
+
+
+def _calls_itself(fact: Fact) -> bool:
+    return isinstance(fact.statement.node, ast.ClassDef) or bool(fact.is_code and fact.names.defs & fact.names.deferred)
 
 
 def _is_asked_for(demand: Demand, program: Program, fact: Fact, store: str) -> bool:

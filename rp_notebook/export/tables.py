@@ -168,6 +168,8 @@ VIEWS = frozenset(
     | {"find", "findall", "iterfind", "getroot", "select", "select_one"}
     | {"cursor", "getbuffer", "begin", "load", "session", "buffers", "named_buffers", "named_children"}
 )
+# Methods of a logger that write to where its handlers do.
+LOGGING = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
 # What looks at the memory of an array.
 ARRAY_VIEWS = frozenset(
     {"view", "ravel", "reshape", "T", "mT", "H", "transpose", "squeeze", "unsqueeze", "detach", "numpy", "swapaxes"}
