@@ -163,7 +163,9 @@ def _method(reading: Reading, func: ast.Attribute, node: ast.Call, arguments: Ar
 
 
 def _in_place(reading: Reading, node: ast.Call, receiver: Value, arguments: Arguments) -> None:
-    """`inplace=True` and `out=array`."""
+    """`inplace=True`, `out=array` and `file.readinto(buffer)`."""
+    if getattr(node.func, "attr", "").endswith("into"):
+        reading.change(arguments.all, MUST, deep=False)
     for key in node.keywords:
         if key.arg == "inplace" and isinstance(key.value, ast.Constant) and key.value.value:
             reading.change(receiver, MUST, deep=False)

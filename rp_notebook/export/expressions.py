@@ -212,7 +212,7 @@ class Expressions(Marks):
             case ast.Yield(value=inner) | ast.YieldFrom(value=inner):
                 self.returned |= held(self.value(inner)) if inner else NOTHING
                 return NOTHING
-        return self.made(node)
+        return self.made(node, bare=bare)
 
     def is_view(self, owner: ast.expr, index: ast.expr) -> bool:
         """Whether `a[1:]` may look at the memory of an array; of a list it is a copy."""
@@ -220,11 +220,11 @@ class Expressions(Marks):
         root = root_name(owner)
         return sliced and (root in self.locals or bool(library.makers(root, self.program)))
 
-    def made(self, node: ast.expr) -> Value:
+    def made(self, node: ast.expr, *, bare: bool = False) -> Value:
         """Expressions that make a new object, or none worth following."""
         match node:
             case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
-                return self.comprehension(node)
+                return self.comprehension(node, bare=bare)
             case ast.IfExp(test=test, body=left, orelse=right):
                 implied.run_methods(self, implied.TESTED, test, self.value(test))
                 return self.value(left) | self.value(right)
@@ -236,7 +236,7 @@ class Expressions(Marks):
             return parts
         return held(parts) if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict) else answer
 
-    def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
+    def comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, *, bare: bool) -> Value:
         before = dict(self.locals)
         for part in node.generators:
             value = inside(self.consumed(part.iter))
@@ -245,6 +245,6 @@ class Expressions(Marks):
             for test in part.ifs:
                 self.value(test)
         parts = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
-        found: Value = held(union(*(self.value(part) for part in parts)))
+        found: Value = union(*(self.value(part, bare=bare) for part in parts))
         self.locals = before
-        return found
+        return held(found)

@@ -89,6 +89,8 @@ def library(reading: Reading, path: str, node: ast.Call, arguments: Arguments, *
     if path == "os.chdir" or path.startswith("sys.path."):
         reading.changed.add(("cwd:" if top == "os" else "syspath:", MUST, False))
         return NOTHING
+    if leaf.endswith("_into"):
+        reading.change(arguments.all, MUST, deep=False)
     if leaf in FUNCTION_MUTATORS and arguments.positional:
         reading.change(arguments.positional[0], MUST, deep=False)
         reading.join(arguments.positional[0], union(*arguments.positional[1:]))

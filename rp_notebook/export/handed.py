@@ -150,7 +150,9 @@ def _put_called(reading: Reading, put: ast.expr, name: str, arguments: Arguments
         if not path_of(method, reading.program, reading.locals):
             _method_passed(reading, method, arguments)
             known = True
-            if len(reading.program.values.get(root_name(method), ())) > 1:  # the object that had the name then is meant
+            # The object that had the name then is meant, or the one that a method was of.
+            owner = root_name(method)
+            if len(reading.program.values.get(owner, ())) != 1 and owner not in reading.program.classes:
                 reading.change(reading.name(name), MUST, deep=True)
     for code in lambdas_in(put, reading.program):
         reading.call_function(code, arguments)

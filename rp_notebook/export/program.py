@@ -164,7 +164,7 @@ def program_of(statements: Sequence[Statement], ours: Iterable[str], project: Pr
         frozenset(iterators),
         frozenset(ours),
         project,
-        put_into(imported, functions, classes),  # type: ignore[arg-type] # in the order in which they were found
+        put_into(imported, functions, classes, values),  # type: ignore[arg-type] # in the order in which they were found
         any("__subclasses__" in statement.text for statement in statements),
         {id(item): name for name, found in classes.items() for node in found for item in node.body},
         patched(imported, functions, classes),  # type: ignore[arg-type] # see above

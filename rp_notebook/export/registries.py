@@ -10,6 +10,8 @@ from rp_notebook.export.cutting import root_name
 from rp_notebook.export.tables import KEEPING, KEEPING_PREFIXES, MUTATORS
 from rp_notebook.export.trees import immediate, walk
 
+# The parameters of a function, whether it is a constructor, and what it puts into which of them.
+Feeding = tuple[list[str], bool, list[tuple[str, ast.expr]]]
 _PUTTING = frozenset({ast.Call, ast.Assign, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
 
 
@@ -17,14 +19,16 @@ def put_into(
     statements: Iterable[ast.stmt],
     functions: Mapping[str, Sequence[ast.AST]],
     classes: Mapping[str, Iterable[ast.ClassDef]],
+    bound: Mapping[str, Iterable[ast.expr]],
 ) -> dict[str, tuple[ast.expr, ...]]:
-    """The expressions whose values go into what a name is bound to, by name.
+    """The expressions whose values go into what a name is bound to, by name, or into a part of it.
 
     They go there at module level, or by a function or method that puts what it is given there: called, or as a
-    decorator.
+    decorator. `bound` is what names are bound to.
     """
     found: dict[str, dict[ast.expr, None]] = {}
     registrars = {name: into for name, each in functions.items() if (into := _fed(each))}
+    feeding = _feeding(functions, classes)
     methods = {item.name for each in classes.values() for node in each for item in node.body if _feeds_receiver(item)}  # type: ignore[attr-defined] # a function
     for statement in statements:
         for node in immediate(statement):
@@ -32,11 +36,25 @@ def put_into(
                 continue
             for name, value in _puts(node):
                 found.setdefault(name, {})[value] = None
+            for name, value in _fed_by(node, feeding):
+                found.setdefault(name, {})[value] = None
             for func, given in _handed(node):
                 own = isinstance(func, ast.Attribute) and (func.attr in methods or _keeps(func.attr))
                 for name in (root_name(func),) if own else registrars.get(root_name(func), ()):
                     found.setdefault(name, {}).update(dict.fromkeys(given))
+    for name in list(found):  # a part of something, by a name of its own
+        for whole in {root for value in bound.get(name, ()) for root in _wholes(value)}:
+            if whole in bound and whole != name:
+                found.setdefault(whole, {}).update(found[name])
     return {name: tuple(values) for name, values in found.items()}
+
+
+def _wholes(value: ast.expr) -> Iterator[str]:
+    """The names of what an expression may give a part of: `net[0]`, `enumerate(net.layers)`."""
+    if isinstance(value, ast.Attribute | ast.Subscript | ast.Call):
+        yield root_name(value)
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+            yield from (root_name(each) for each in value.args)
 
 
 def patched(
@@ -125,6 +143,40 @@ def _fed(functions: Sequence[ast.AST]) -> set[str]:
         inner |= {n.id for n in walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         found |= {name for node in walk(function) for name, _ in _puts(node)} - inner
     return found
+
+
+def _feeding(
+    functions: Mapping[str, Sequence[ast.AST]], classes: Mapping[str, Iterable[ast.ClassDef]]
+) -> dict[str, list[Feeding]]:
+    """By name, the functions and constructors that put something into what they are given, or into what they make."""
+    makers = [(name, item) for name, each in classes.items() for node in each for item in node.body]
+    named = [(name, item) for name, item in makers if getattr(item, "name", "") == "__init__"]
+    found: dict[str, list[Feeding]] = {}
+    for name, item in [*named, *((name, each) for name, all_ in functions.items() for each in all_)]:
+        if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        given = [arg.arg for arg in item.args.args]
+        puts = [(root, value) for node in walk(item) for root, value in _puts(node) if root in given]
+        puts = [(root, value) for root, value in puts if not isinstance(value, ast.Constant)]
+        if puts:
+            found.setdefault(name, []).append((given, name in classes, puts))
+    return found
+
+
+def _fed_by(node: ast.AST, feeding: Mapping[str, Sequence[Feeding]]) -> Iterator[tuple[str, ast.expr]]:
+    """What calling such a function, or making such an object, puts where."""
+    call = node.value if isinstance(node, ast.Assign) else node
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+        return
+    for parameters, makes, puts in feeding.get(call.func.id, ()):
+        given: dict[str, ast.expr] = dict(zip(parameters[makes:], call.args, strict=False))
+        given |= {key.arg: key.value for key in call.keywords if key.arg}
+        if makes:  # known by its name once that is bound
+            given |= {parameters[0]: node.targets[0]} if isinstance(node, ast.Assign) else {}
+        for root, value in puts:
+            meant = given.get(value.id, value) if isinstance(value, ast.Name) else value
+            if root in given and root_name(given[root]):
+                yield root_name(given[root]), meant
 
 
 def _feeds_receiver(item: ast.stmt) -> bool:
