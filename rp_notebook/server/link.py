@@ -82,7 +82,7 @@ class Link:
 
     def stop(self, job_id: str, reason: Reason) -> None:
         """Stops a job, whatever the kernel does just now."""
-        self._session.send(self._control, wire.STOP, wire.stop_sent(job_id, reason))
+        self._say(wire.STOP, wire.stop_sent(job_id, reason))
 
     async def close(self) -> None:
         """Leaves no socket behind."""
@@ -95,8 +95,18 @@ class Link:
         self._client.context.destroy(linger=0)
 
     def _ask(self) -> None:
-        asked = self._session.send(self._control, "comm_info_request", {"target_name": wire.TARGET})
-        self._question, self._asked_at = asked["header"]["msg_id"], time.monotonic()
+        self._question = self._say("comm_info_request", {"target_name": wire.TARGET})
+        self._asked_at = time.monotonic()
+
+    def _say(self, kind: str, content: wire.Data) -> str:
+        """Says it on the control channel, and returns the id of the message.
+
+        Not by `Session.send`: that sends behind the back of the socket, which then misses an answer that comes in this
+        moment, and with it all that follow.
+        """
+        message = self._session.msg(kind, content=content)
+        self._control.send_multipart(self._session.serialize(message))
+        return str(message["header"]["msg_id"])
 
     def _was_cut(self) -> None:
         if not self._answered.is_set():  # what is answered now may have been true before
@@ -111,8 +121,7 @@ class Link:
             names = frozenset(wire.handler_of(comm_id) for comm_id in message["content"].get("comms", {}))
             if names and not self._pipe.asked:
                 with suppress(OSError, NotImplementedError):  # the latter on Windows
-                    told = wire.link_sent(self.id, await self._pipe.listening())
-                    self._session.send(self._control, wire.LINK, told)
+                    self._say(wire.LINK, wire.link_sent(self.id, await self._pipe.listening()))
             self.said, self.has_said = names - {""} if names else None, True
             self._answered.set()
 

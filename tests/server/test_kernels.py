@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import signal
+import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from jupyter_client.multikernelmanager import AsyncMultiKernelManager
@@ -83,6 +85,9 @@ async def served(manager):
 @asynccontextmanager
 async def stopped(kernel):
     os.kill(kernel.pid, signal.SIGSTOP)
+    threads = [*Path(f"/proc/{kernel.pid}/task").glob("*/stat")]  # each stops in its own time, and answers till then
+    while not all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads):
+        await asyncio.sleep(0.001)
     try:
         yield
     finally:
@@ -185,3 +190,17 @@ def test_who_looks_after_kernels_hears_its_end_though_a_kernel_ends_just_then(tu
         assert watching.cancelled()
 
     asyncio.run(ends())
+
+
+def test_an_answer_is_heard_though_something_is_sent_in_the_moment_in_which_it_comes(run, monkeypatch):
+    async def act(kernel):
+        monkeypatch.setattr(link, "ANSWERS_S", 20.0)
+        ours = link.Link(kernel.manager.get_kernel(kernel.id).get_connection_info(session=False), print, print, print)
+        asked = asyncio.ensure_future(ours.handlers())
+        await asyncio.sleep(0)
+        time.sleep(0.5)  # it has come, and the loop has not looked
+        ours.stop("nobody", "cancelled")
+        assert await asked == {"echo"}
+        await ours.close()
+
+    run(act)
