@@ -9,7 +9,7 @@ from rp_notebook.export import foreign, handed, implied, local_programs, overrid
 from rp_notebook.export.binding import assigned
 from rp_notebook.export.code_behind import classes_of
 from rp_notebook.export.cutting import root_name
-from rp_notebook.export.library import BUILTIN, Arguments, makers, method_tier, path_of
+from rp_notebook.export.library import BUILTIN, Arguments, as_method, makers, method_tier, path_of
 from rp_notebook.export.links import COPY, NOTHING, SAME, Value, copied, held, inside, union
 from rp_notebook.export.namespace_dict import is_namespace, pairs, read_key
 from rp_notebook.export.program import FRESH, LIKELY, MUST, PARAMETER, Program
@@ -34,7 +34,7 @@ CALLS_BACK = frozenset({"map", "filter", "sorted", "max", "min"})
 
 def call(reading: Reading, node: ast.Call, *, bare: bool) -> Value:
     """Follows a call and gives what its answer may be; `bare` when nothing is done with the answer."""
-    node = handed.as_method(node, reading.program, reading.locals)
+    node = as_method(node, reading.program, reading.locals)
     path = path_of(node.func, reading.program, reading.locals)
     arguments = _arguments(reading, node)
     if path.split(".")[0] == OUR_MODULE or (isinstance(node.func, ast.Name) and node.func.id in reading.program.ours):

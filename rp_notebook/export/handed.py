@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rp_notebook.export import implied, local_programs, overriding
@@ -12,31 +12,14 @@ from rp_notebook.export.cutting import root_name
 from rp_notebook.export.iterators import yields
 from rp_notebook.export.library import Arguments, makers, method_tier, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, inside, union
-from rp_notebook.export.program import CALLS, LIKELY, MUST, PARAMETER, Changed, Code, Effects, Function, Program
+from rp_notebook.export.program import CALLS, LIKELY, MUST, PARAMETER, Changed, Code, Effects, Function
 from rp_notebook.export.registries import bound_methods
+from rp_notebook.export.scalars import is_plain
 from rp_notebook.export.store_looks import FILL
 from rp_notebook.export.tables import LOGGING, MUTATORS, SHALLOW_MUTATORS
 
 if TYPE_CHECKING:
     from rp_notebook.export.expressions import Expressions as Reading
-
-
-def as_method(node: ast.Call, program: Program, local: Container[str]) -> ast.Call:
-    """`getattr(a, "m")(x)`, `methodcaller("m", x)(a)` and `list.m(a, x)` as the call `a.m(x)` that they are."""
-    match node.func:
-        case ast.Attribute(value=ast.Name(id="list" | "dict" | "set" | "bytearray") as kind, attr=name) if (
-            node.args and name in MUTATORS and path_of(kind, program, local)
-        ):
-            return ast.Call(ast.Attribute(node.args[0], name, ast.Load()), node.args[1:], node.keywords)
-        case ast.Call(func=func, args=[owner, ast.Constant(value=str() as name), *_]) if (
-            path_of(func, program, local) == "builtins.getattr"
-        ):
-            return ast.Call(ast.Attribute(owner, name, ast.Load()), node.args, node.keywords)
-        case ast.Call(func=func, args=[ast.Constant(value=str() as name), *given], keywords=named) if (
-            path_of(func, program, local) == "operator.methodcaller" and node.args
-        ):
-            return ast.Call(ast.Attribute(node.args[0], name, ast.Load()), given, named)
-    return node
 
 
 def given(reading: Reading, node: ast.expr) -> Value:
@@ -58,7 +41,8 @@ def passed_code(reading: Reading, node: ast.Call, arguments: Arguments) -> None:
             case ast.Lambda():
                 reading.inline(part, arguments.all | inside(arguments.all))
             case ast.Name(id=name) if name not in reading.locals and name in program.functions:
-                anything_called(reading, name, reading.value(part), arguments.all)
+                others = frozenset(each for each in arguments.all if each[0] != name or not is_plain(program, name))
+                anything_called(reading, name, reading.value(part), others)
             case ast.Attribute() | ast.Name() if path := path_of(part, program, reading.locals):
                 for function, effects, _ in local_programs.called(program, path):
                     reading.apply(effects, function, Arguments((), None, arguments.all))
@@ -159,6 +143,8 @@ def _put_called(reading: Reading, put: ast.expr, name: str, arguments: Arguments
         known = True
     if isinstance(put, ast.Name) and put.id in reading.program.functions:
         known |= anything_called(reading, put.id, NOTHING, arguments.all)
+    elif isinstance(put, ast.Call) and path_of(put.func, reading.program, reading.locals) == "functools.partial":
+        known |= anything_called(reading, name, reading.name(name), arguments.all)
     elif isinstance(put, ast.Call) and root_name(put.func) in reading.program.functions:
         known |= answer_called(reading, put, reading.name(name), arguments.all)
     elif isinstance(put, ast.Name) or (isinstance(put, ast.Call) and root_name(put.func) in reading.program.classes):
@@ -244,7 +230,8 @@ def _called(
     reading.rebind(rebound)
     if effects.caches:
         reading.changed |= {(f"cache:{root}", MUST, False) for root, _ in value if root[:1] not in (PARAMETER, "@")}
-    if effects.remembers or own:
+    if effects.remembers:
         reading.change(value, MUST, deep=True)
     if own:
-        reading.change(given, MUST, deep=True)
+        holding = {(root, kind) for root, kind in value if not is_plain(reading.program, root)}
+        reading.change(given | holding, MUST, deep=True)

@@ -202,3 +202,21 @@ def class_names(node: ast.ClassDef) -> set[str]:
         n.id for item in node.body for n in immediate(item) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
     }
     return bound | {item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def as_method(node: ast.Call, program: Program, local: Container[str]) -> ast.Call:
+    """`getattr(a, "m")(x)`, `methodcaller("m", x)(a)` and `list.m(a, x)` as the call `a.m(x)` that they are."""
+    match node.func:
+        case ast.Attribute(value=ast.Name(id="list" | "dict" | "set" | "bytearray") as kind, attr=name) if (
+            node.args and name in MUTATORS and path_of(kind, program, local)
+        ):
+            return ast.Call(ast.Attribute(node.args[0], name, ast.Load()), node.args[1:], node.keywords)
+        case ast.Call(func=func, args=[owner, ast.Constant(value=str() as name), *_]) if (
+            path_of(func, program, local) == "builtins.getattr"
+        ):
+            return ast.Call(ast.Attribute(owner, name, ast.Load()), node.args, node.keywords)
+        case ast.Call(func=func, args=[ast.Constant(value=str() as name), *given], keywords=named) if (
+            path_of(func, program, local) == "operator.methodcaller" and node.args
+        ):
+            return ast.Call(ast.Attribute(node.args[0], name, ast.Load()), given, named)
+    return node

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rp_notebook.export.links import HOLDER, SAME
 from rp_notebook.export.namespace_dict import SPEAKING
-from rp_notebook.export.program import Program
+from rp_notebook.export.program import PARAMETER, Function, Program
 from rp_notebook.export.tables import SCALAR_BUILTINS
 
 if TYPE_CHECKING:
@@ -28,6 +28,40 @@ def scalar_names(facts: Iterable[Fact], program: Program) -> frozenset[str]:
         if not wrong:
             return frozenset(found)
         found -= wrong
+
+
+def plain_functions(facts: Sequence[Fact], program: Program) -> frozenset[str]:
+    """Names of functions that have nothing which anybody changes, and change nothing but what they are given.
+
+    Who is given one is not bound to it.
+    """
+    found = program.functions.keys() - program.values.keys()
+    found = {name for name in found if not any(_holds(f) or _reaches_out(program, f) for f in program.functions[name])}
+    for fact in facts:
+        if not fact.is_code:
+            found -= fact.names.defs | fact.names.maydefs
+        found.difference_update(root for root, _, _ in fact.effects.changed)
+        found.difference_update(left for left, _, _ in fact.effects.edges)
+    return frozenset(found)
+
+
+def _reaches_out(program: Program, function: Function) -> bool:
+    effects = program.summary(function)
+    outer = any(not root.startswith(PARAMETER) for root, _, _ in effects.changed | effects.later)
+    return outer or bool(effects.rebound or effects.later_rebound)
+
+
+def is_plain(program: Program, name: str) -> bool:
+    """Whether it is a function that holds nothing which a call could change: no default, nothing bound to it."""
+    functions = program.functions.get(name, ())
+    return bool(functions) and name not in program.values and not any(map(_holds, functions))
+
+
+def _holds(function: Function) -> bool:
+    """Whether a function has something that a call may change: a default, or what a decorator made of it."""
+    defaults = (*function.args.defaults, *function.args.kw_defaults)
+    changing = any(not isinstance(default, ast.Constant) for default in defaults if default is not None)
+    return changing or bool(getattr(function, "decorator_list", ()))
 
 
 def flat_names(facts: Iterable[Fact], program: Program, scalars: frozenset[str]) -> frozenset[str]:

@@ -15,7 +15,7 @@ from rp_notebook.export.names import Names, names_of
 from rp_notebook.export.namespace_dict import ANY
 from rp_notebook.export.program import MADE, NO_EFFECTS, PARAMETER, Effects, Program
 from rp_notebook.export.reaching import Reached, Reaching
-from rp_notebook.export.scalars import flat_names, scalar_names
+from rp_notebook.export.scalars import flat_names, plain_functions, scalar_names
 from rp_notebook.export.sharing import Sharing, Version
 from rp_notebook.export.stars import star_names
 from rp_notebook.export.statements import Statement
@@ -137,7 +137,7 @@ class Timeline:
         self.sharing = Sharing()
         for name, run in self._reaching.long_runs():
             self.sharing.same([(name, place) for place in run])
-        scalars = scalar_names(facts, program)
+        scalars = scalar_names(facts, program) | plain_functions(facts, program)
         flat = flat_names(facts, program, scalars)
         for fact in facts:
             self._join(fact, scalars, flat)
