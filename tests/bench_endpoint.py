@@ -27,7 +27,7 @@ from tests.journeys.places import Place, free_port, in_a_kernel, in_jupyter, wai
 ECHO = "def echo(job):\n    return job['input']\n"
 TICKS = "def ticks(job):\n    import time\n    for n in range(5):\n        time.sleep(0.3)\n        yield n\n"
 CELLS = (f"%%runpod_handler\n{TICKS}", f"%%runpod_handler\n{ECHO}")
-SIZES = {"1 KB": (1_000, 200), "1 MB": (1_000_000, 15), "8 MB": (8_000_000, 7)}
+SIZES = {"1 KB": (1_000, 200), "1 MB": (1_000_000, 31), "8 MB": (8_000_000, 7)}
 INSTALL_S = 120
 LITSERVE = """
 import sys, litserve

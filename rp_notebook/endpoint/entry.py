@@ -7,9 +7,11 @@ from typing import Literal, NamedTuple
 
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.events import Completed, Event, Failed, Progressed, Yielded
-from rp_notebook.jobs.job import Job, Status
+from rp_notebook.jobs.job import Job, Status, advance
 from rp_notebook.jobs.posts import Bare, Post
+from rp_notebook.jobs.request import Request
 
+SPENT = (Status.COMPLETED, Status.CANCELLED)  # which is not tried again
 OPEN = (Status.IN_QUEUE, Status.IN_PROGRESS)
 
 
@@ -31,6 +33,13 @@ class Entry(NamedTuple):
     worker: str | None = None
     late: tuple[Post, ...] = ()
     oversized: int | None = None
+
+    def after(self, event: Event) -> Entry:
+        """The entry after `event`. What no worker is given again keeps no body."""
+        job = advance(self.job, event)
+        if job.status in SPENT:
+            job = job._replace(request=Request(job.id, ""))
+        return self._replace(job=job)
 
     @property
     def ended(self) -> bool:

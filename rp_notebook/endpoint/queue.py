@@ -8,7 +8,7 @@ from rp_notebook.endpoint.entry import Entry, event_of
 from rp_notebook.endpoint.workers import Workers
 from rp_notebook.errors import BadInput
 from rp_notebook.jobs.events import Abandoned, Cancelled, Event, Lost, Started, TimedOut
-from rp_notebook.jobs.job import Job, Status, advance
+from rp_notebook.jobs.job import Job, Status
 from rp_notebook.jobs.posts import Post
 from rp_notebook.jobs.request import Request
 from rp_notebook.jobs.runner import Clock
@@ -162,7 +162,7 @@ class Queue:
         self._reserved.pop(job_id, None)
         self._running[job_id] = worker
         started = Started(self.clock() if at is None else at)
-        self._keep(entry._replace(worker=worker, job=advance(entry.job, started)))
+        self._keep(entry.after(started)._replace(worker=worker))
         return True
 
     def put_back(self, job_id: str) -> None:
@@ -201,8 +201,6 @@ class Queue:
     def stops(self, worker: str, since_s: float = 0.0) -> tuple[str, ...]:
         """The ids of jobs that a worker should stop and has not been told of; of those that began so long ago."""
         told = self._stops.pop(worker, ())
-        if not told:
-            return ()
         latest = self.clock() - since_s
         early = tuple(job for job in told if job in self._entries and (self._entries[job].job.started_at or 0) > latest)
         if early:
@@ -236,7 +234,7 @@ class Queue:
             self._stops[entry.worker] = (*self._stops.get(entry.worker, ()), job_id)
 
     def _step(self, entry: Entry, event: Event) -> Entry:
-        return self._keep(entry._replace(job=advance(entry.job, event)))
+        return self._keep(entry.after(event))
 
     def _keep(self, entry: Entry) -> Entry:
         if entry.ended:

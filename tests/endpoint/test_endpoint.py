@@ -278,3 +278,15 @@ def test_what_is_over_leaves_nothing_behind(at, monkeypatch):
     assert not any(left)
     assert len(at.endpoint._reminders) < 2000
     assert at.endpoint._kept_bytes == 0
+
+
+def test_the_input_of_a_job_that_is_not_tried_again_is_not_kept(at):
+    done, failed = at.run(), at.run()
+    at.queue.take("w", 2)
+    at.done(done, output=1)
+    at.queue.fail(failed, "the kernel died")
+    kept = at.queue.entry(done).job.request.body + at.endpoint._asked[done].request.body
+    assert kept == ""
+    at.endpoint.retry(failed)
+    (again,) = at.queue.take("w")
+    assert '"input"' in again.body

@@ -52,3 +52,10 @@ def test_a_python_with_another_encoder_in_c_writes_the_same_json(monkeypatch: py
     assert encode({"é": [1.5, None]}) == json.dumps({"é": [1.5, None]}, ensure_ascii=False)
     with pytest.raises(ValueError, match="not JSON compliant"):
         encode(float("nan"))
+
+
+@pytest.mark.parametrize("end", ["", '"', "\\", "\n", "\x7f", "é", "\u2028", "😀"], ids=ascii)
+def test_a_long_text_is_encoded_as_any_other(end: str) -> None:
+    text = "iVBORw0KGgo+/= " * 10_000 + end
+    for value in (text, {"output": text}, {"output": {"a\n": [{"b": text, '"': "\t"}, text]}}, [["é", [[text]]], 1.5]):
+        assert post_of("done", value).body == json.dumps(value, ensure_ascii=False).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.test_jobs_in_a_kernel import interrupted, kernel  # noqa: F401 (the fixture)
+from tests.journeys.test_jobs_in_a_kernel import BEGINS, folder, interrupted, kernel  # noqa: F401 (the fixtures)
 
 INTERRUPTED_IN_A_HOOK = """
 import os, signal
@@ -27,10 +27,10 @@ def test_an_interrupt_after_a_cell_leaves_the_kernel_alive(kernel) -> None:  # n
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("waiting", ["time.sleep(60)", "while True: pass"])
-def test_a_cell_that_is_not_ours_is_interrupted_as_ever(kernel, waiting: str) -> None:  # noqa: F811
-    manager, cell = kernel
+def test_a_cell_that_is_not_ours_is_interrupted_as_ever(kernel, interrupted, waiting: str) -> None:  # noqa: F811
+    _, cell = kernel
     cell("import time")
-    interrupted(manager, cell, f"ended = False\n{waiting}\nended = True")
+    interrupted(f"ended = False\n{BEGINS}\n{waiting}\nended = True")
     assert cell("ended") == "False"
 
 

@@ -75,10 +75,11 @@ RUNGS = [
     ("needed", ["K = 2", "import json", handler("x * K")], "needed", "K = 2"),
     ("a name that only eval knows", ["HIDDEN = 2", handler("eval('HID' + 'DEN') * x")], "needed", "HIDDEN = 2"),
     ("changed by what looked like a look",
-     ["import io", "buf = bytearray(2)", "io.BytesIO(b'ab').readinto(buf)", handler("list(buf)")], "weak", "readinto"),
+     ["import ctypes", "a = ctypes.c_int(0)", "ctypes.memset(ctypes.addressof(a), 1, 4)", handler("a.value")], "weak",
+     "memset"),
     ("changed by a function that is said to change nothing",
-     ["import struct", "buf = bytearray(4)", "r = struct.pack_into('i', buf, 0, 7)", handler("list(buf)")], "full",
-     "pack_into"),
+     ["import ctypes", "a = ctypes.c_int(0)", "r = ctypes.memset(ctypes.addressof(a), 1, 4)", handler("a.value")],
+     "full", "memset"),
 ]  # fmt: skip
 
 
@@ -410,7 +411,8 @@ def test_a_job_that_was_answered_otherwise_later_does_not_count():
 
 
 def test_nothing_more_than_what_is_needed_is_taken_when_strict():
-    kernel = Kernel("import io", "buf = bytearray(2)", "io.BytesIO(b'ab').readinto(buf)", handler("list(buf)"))
+    changed = "ctypes.memset(ctypes.addressof(a), 1, 4)"
+    kernel = Kernel("import ctypes", "a = ctypes.c_int(0)", changed, handler("a.value"))
     kernel.job()
     with pytest.raises(ExportRefused) as refusal:
         kernel.climb(strict=True)
@@ -418,7 +420,8 @@ def test_nothing_more_than_what_is_needed_is_taken_when_strict():
 
 
 def test_the_report_tells_what_was_taken_on_suspicion_and_where_it_ran():
-    kernel = Kernel("buf = bytearray(2)", "import io\nio.BytesIO(b'ab').readinto(buf)\nn = 1", handler("list(buf)"))
+    changed = "import io\nio.BufferedReader(io.BytesIO(b'ab')).readinto1(buf)\nn = 1"
+    kernel = Kernel("buf = bytearray(2)", changed, handler("list(buf)"))
     kernel.job()
     suspected, where, imported, told = kernel.climb().lines
     assert imported.startswith("imported in ")
