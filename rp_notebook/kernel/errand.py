@@ -21,7 +21,7 @@ class Errand:
     def __init__(self, act: Callable[[Callable[[str], None]], Report], say: Say) -> None:
         self._act, self._say = act, say
         self._thread: int | None = None  # while it is done
-        self._over = False
+        self._over = self._given_up = False
 
     def __call__(self) -> None:
         if self._over:
@@ -29,7 +29,7 @@ class Errand:
         self._thread = threading.get_ident()
         told: dict[str, Any] = {"html": "", "error": "that failed: the kernel's log says why"}
         try:
-            told = {"html": self._act(lambda line: self._say({"kind": "log", "line": line}))._repr_html_()}
+            told = {"html": self._act(self._said)._repr_html_()}
         except KeyboardInterrupt:
             told = {"html": GIVEN_UP._repr_html_()}
         except (RpNotebookError, OSError) as error:
@@ -39,6 +39,7 @@ class Errand:
 
     def give_up(self) -> None:
         """Ends it as Ctrl-C would, or sees to it that it never begins. From any thread."""
+        self._given_up = True
         if self._thread is None:
             if not self._over:
                 self._ended({"html": GIVEN_UP._repr_html_()})
@@ -48,6 +49,11 @@ class Errand:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread), ctypes.py_object(KeyboardInterrupt)
             )
+
+    def _said(self, line: str) -> None:
+        if self._given_up:  # and what was raised for that came where Python passes over it, as in a `__del__`
+            raise KeyboardInterrupt
+        self._say({"kind": "log", "line": line})
 
     def _ended(self, told: dict[str, Any]) -> None:
         self._thread, self._over = None, True
