@@ -229,7 +229,7 @@ def _called(
             reading.change(frozenset({(root, SAME)}), tier, deep=deep)
     reading.rebind(rebound)
     if effects.caches:
-        reading.changed |= {(f"cache:{root}", MUST, False) for root, _ in value if root[:1] not in (PARAMETER, "@")}
+        reading.asked(value)
     if effects.remembers:
         reading.change(value, MUST, deep=True)
     if own:

@@ -10,7 +10,7 @@ from rp_notebook.export.code_behind import classes_of
 from rp_notebook.export.cutting import root_name
 from rp_notebook.export.library import Arguments, path_of
 from rp_notebook.export.links import NOTHING, SAME, Value, union
-from rp_notebook.export.program import MUST, PARAMETER, Function
+from rp_notebook.export.program import Function
 
 if TYPE_CHECKING:
     from rp_notebook.export.expressions import Expressions as Reading
@@ -84,7 +84,7 @@ def is_cache(reading: Reading, decorator: ast.expr) -> bool:
 def keep_answer(reading: Reading, methods: Iterable[Function], receiver: Value) -> None:
     """Says of methods that keep what they answered that they were asked."""
     if any(is_cache(reading, item) for each in methods for item in getattr(each, "decorator_list", ())):
-        reading.changed |= {(f"cache:{root}", MUST, False) for root, _ in receiver if root[:1] not in (PARAMETER, "@")}
+        reading.asked(receiver)
 
 
 def write_target(reading: Reading, node: ast.Attribute | ast.Subscript, value: Value) -> None:

@@ -83,6 +83,10 @@ class Marks:
             self.caches |= PARAMETER + name in self.filling
             self.remembers |= PARAMETER + name not in self.filling
 
+    def asked(self, value: Value) -> None:
+        """Something is asked that keeps what it answers."""
+        self.changed |= {(f"cache:{root}", MUST, False) for root, _ in value if root[:1] not in (PARAMETER, "@")}
+
     def take(self, effects: Effects) -> None:
         self.changed |= {item for item in effects.changed if item[0] != FRESH}
         self.edges |= effects.edges

@@ -35,8 +35,11 @@ def plain_functions(facts: Sequence[Fact], program: Program) -> frozenset[str]:
 
     Who is given one is not bound to it.
     """
-    found = program.functions.keys() - program.values.keys()
-    found = {name for name in found if not any(_holds(f) or _reaches_out(program, f) for f in program.functions[name])}
+    found = {
+        name
+        for name, functions in program.functions.items()
+        if is_plain(program, name) and not any(_reaches_out(program, each) for each in functions)
+    }
     for fact in facts:
         if not fact.is_code:
             found -= fact.names.defs | fact.names.maydefs
