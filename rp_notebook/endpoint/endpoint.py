@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rp_notebook.endpoint.asked import Asked, Parsed
-from rp_notebook.endpoint.entry import SPENT, Entry
+from rp_notebook.endpoint.entry import Entry
 from rp_notebook.endpoint.queue import Queue
 from rp_notebook.endpoint.reminders import Due, Reminder, Reminders
 from rp_notebook.endpoint.replies import Parts, brief, milliseconds, status_reply, stream_reply
@@ -223,8 +223,7 @@ class Endpoint:
                 self._counts["completed"] += 1
             case Status.FAILED | Status.TIMED_OUT:
                 self._counts["failed"] += 1
-        if entry.job.status in SPENT:
-            self._asked[entry.job.id] = replace(asked, request=entry.job.request)
+        self._asked[entry.job.id] = replace(asked, request=entry.job.request)  # without a body that nobody needs again
         self._remind(self._clock() + KEPT_S[asked.mode], entry, "result")
         self._kept[entry.job.id] = size = entry.job.request.size + sum(len(post.body) for post in entry.posts)
         self._kept_bytes += size

@@ -52,8 +52,4 @@ async def _tick(endpoints: Endpoints, clock: Clock) -> None:
         endpoints.tick()
         due = endpoints.due
         until = clock() + LONGEST_S if due is None else due
-        timer = asyncio.get_running_loop().call_later(min(max(until - clock(), 0.0), LONGEST_S), wake.set)
-        try:
-            await wake.wait()
-        finally:
-            timer.cancel()
+        await woken(wake, min(max(until - clock(), 0.0), LONGEST_S))

@@ -43,7 +43,7 @@ def _encoder(*, allow_nan: bool, ensure_ascii: bool = False) -> Callable[[Any], 
     options = (None, ": ", ", ", False, False, allow_nan)
 
     def encode(value: Any) -> str:
-        quote = _quoted if _has_long(value) and not ensure_ascii else text
+        quote = _quoted if not ensure_ascii and _has_long(value) else text
         return "".join(made({}, usual.default, quote, *options)(value, 0))
 
     try:

@@ -93,7 +93,8 @@ def _usual_folder(session: Session, name: str | None = None) -> str:
     written = [folder for folder, (handler, _) in session.exports.items() if name in (None, handler.name)]
     if not written:
         return f"{name or session.handlers.chosen(None, session.namespace).name}-worker"
-    return str(written[-1].relative_to(Path.cwd()) if written[-1].is_relative_to(Path.cwd()) else written[-1])
+    last, here = written[-1], Path.cwd()
+    return str(last.relative_to(here) if last.is_relative_to(here) else last)
 
 
 def _how_to_test(session: Session, name: str) -> str:
